@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting;
+
+/** A sum of positive numbers given by their logarithms; cannot overflow. */
+final class LogSum {
+
+  private double scale = Double.NEGATIVE_INFINITY;
+  private double sum;
+
+  void add(double logTerm) {
+    if (logTerm <= scale) {
+      sum += Math.exp(logTerm - scale);
+    } else if (logTerm > Double.NEGATIVE_INFINITY) {
+      double raised = logTerm + 8;
+      sum = sum * Math.exp(scale - raised) + Math.exp(logTerm - raised);
+      scale = raised;
+    }
+  }
+
+  /** The logarithm of the sum so far; negative infinity if it is empty. */
+  double log() {
+    return scale == Double.NEGATIVE_INFINITY ? scale : scale + Math.log(sum);
+  }
+}

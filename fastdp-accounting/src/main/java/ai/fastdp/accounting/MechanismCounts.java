@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * How often each mechanism was run: the normal form of a composition.
+ *
+ * <p>Nested events are flattened: counts multiply, Poisson sampling of Poisson sampling multiplies
+ * the rates, and Gaussian releases of the same sample combine to one with \(\sigma^{-2} = \sum_i
+ * \sigma_i^{-2}\), because their joint likelihood ratio depends on the data through one sufficient
+ * statistic only.
+ */
+final class MechanismCounts {
+
+  private final Map<Mechanism, Long> counts;
+
+  MechanismCounts() {
+    counts = new LinkedHashMap<>();
+  }
+
+  private MechanismCounts(Map<Mechanism, Long> counts) {
+    this.counts = new LinkedHashMap<>(counts);
+  }
+
+  /**
+   * The normal form of one event.
+   *
+   * @throws UnsupportedEventException if it has none
+   */
+  static MechanismCounts of(DpEvent event, long count) {
+    Require.nonNegative("count", count);
+    MechanismCounts result = new MechanismCounts();
+    result.flatten(event, count);
+    return result;
+  }
+
+  MechanismCounts copy() {
+    return new MechanismCounts(counts);
+  }
+
+  Map<Mechanism, Long> asMap() {
+    return Collections.unmodifiableMap(counts);
+  }
+
+  boolean isEmpty() {
+    return counts.isEmpty();
+  }
+
+  /** Adds all of {@code other}, or throws and changes nothing. */
+  void addAll(MechanismCounts other) {
+    Map<Mechanism, Long> sum = new LinkedHashMap<>(other.counts);
+    sum.replaceAll((mechanism, count) -> plus(count, counts.getOrDefault(mechanism, 0L)));
+    counts.putAll(sum);
+  }
+
+  private void flatten(DpEvent event, long count) {
+    if (count == 0 || event instanceof NoOpEvent) {
+      return;
+    }
+    if (event instanceof GaussianEvent gaussian) {
+      add(new SampledGaussian(1, gaussian.noiseMultiplier()), count);
+    } else if (event instanceof SelfComposedEvent repeated) {
+      flatten(repeated.event(), times(count, repeated.count()));
+    } else if (event instanceof ComposedEvent composed) {
+      composed.events().forEach(part -> flatten(part, count));
+    } else if (event instanceof PoissonSampledEvent sampled) {
+      flattenSampled(sampled, count);
+    } else {
+      throw new UnsupportedEventException("event must have an accounting rule, got " + event);
+    }
+  }
+
+  private void flattenSampled(PoissonSampledEvent sampled, long count) {
+    double rate = sampled.sampleRate();
+    if (rate == 0) {
+      return;
+    }
+    if (rate == 1) {
+      flatten(sampled.event(), count);
+    } else if (sampled.event() instanceof PoissonSampledEvent inner) {
+      flatten(new PoissonSampledEvent(rate * inner.sampleRate(), inner.event()), count);
+    } else {
+      double precision = precisionOfOneSample(sampled.event());
+      if (precision > 0) {
+        add(new SampledGaussian(rate, 1 / Math.sqrt(precision)), count);
+      }
+    }
+  }
+
+  /** The sum of \(\sigma_i^{-2}\) over the Gaussian releases of one sample. */
+  private static double precisionOfOneSample(DpEvent event) {
+    if (event instanceof NoOpEvent) {
+      return 0;
+    }
+    if (event instanceof GaussianEvent gaussian) {
+      return 1 / (gaussian.noiseMultiplier() * gaussian.noiseMultiplier());
+    }
+    if (event instanceof SelfComposedEvent repeated) {
+      return repeated.count() == 0 ? 0 : repeated.count() * precisionOfOneSample(repeated.event());
+    }
+    if (event instanceof ComposedEvent composed) {
+      return composed.events().stream().mapToDouble(MechanismCounts::precisionOfOneSample).sum();
+    }
+    throw new UnsupportedEventException(
+        "event of a Poisson sample must consist of Gaussian events, got "
+            + event
+            + "; compose such events outside of the sampling");
+  }
+
+  private void add(Mechanism mechanism, long count) {
+    counts.merge(mechanism, count, MechanismCounts::plus);
+  }
+
+  private static long plus(long a, long b) {
+    try {
+      return Math.addExact(a, b);
+    } catch (ArithmeticException e) {
+      throw new IllegalArgumentException("count must be <= 2^63 - 1, got " + a + " + " + b, e);
+    }
+  }
+
+  private static long times(long a, long b) {
+    try {
+      return Math.multiplyExact(a, b);
+    } catch (ArithmeticException e) {
+      throw new IllegalArgumentException("count must be <= 2^63 - 1, got " + a + " * " + b, e);
+    }
+  }
+}

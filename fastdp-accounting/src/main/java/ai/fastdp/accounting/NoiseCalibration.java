@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting;
+
+import java.util.Objects;
+import java.util.function.Supplier;
+
+/**
+ * The least noise that keeps a run of DP-SGD within its budget.
+ *
+ * <p>The result never overshoots: the accountant's upper bound at the returned noise multiplier is
+ * at most the budget's epsilon. The returned noise multiplier exceeds the smallest such number by
+ * less than 1e-9 relative.
+ */
+public final class NoiseCalibration {
+
+  /** Relative width of the final bracket of sigma. */
+  private static final double TOLERANCE = 1e-9;
+
+  private static final double LARGEST = 0x1p40;
+  private static final double SMALLEST = 0x1p-9;
+
+  private NoiseCalibration() {}
+
+  /**
+   * Calibrates the noise of {@code steps} Gaussian releases, each on a Poisson sample.
+   *
+   * @param accountant makes an empty accountant; it must give upper bounds
+   * @param budget target epsilon and its delta
+   * @param sampleRate q in [0, 1]; 1 means the whole data set
+   * @param steps number of releases; at least 0
+   * @return the noise multiplier, rounded up; the smallest number tried, 2^-9, if any noise will do
+   * @throws IllegalArgumentException if an argument is out of range, the accountant does not
+   *     support the event or gives no upper bound, or no noise reaches the target; the message says
+   *     what can be reached
+   */
+  public static double noiseMultiplier(
+      Supplier<? extends PrivacyAccountant> accountant,
+      PrivacyBudget budget,
+      double sampleRate,
+      long steps) {
+    Objects.requireNonNull(accountant, "accountant");
+    Objects.requireNonNull(budget, "budget");
+    Require.probability("sampleRate", sampleRate);
+    Require.nonNegative("steps", steps);
+    return new Search(accountant, budget, sampleRate, steps).run();
+  }
+
+  /** The search for the root of log(epsilon(sigma) / target) as a function of log(sigma). */
+  private record Search(
+      Supplier<? extends PrivacyAccountant> accountant,
+      PrivacyBudget budget,
+      double sampleRate,
+      long steps) {
+
+    double run() {
+      double sigma = 1;
+      double excess = excess(sigma);
+      if (excess > 0) {
+        return raise(sigma, excess);
+      }
+      return lower(sigma, excess);
+    }
+
+    private double raise(double start, double startExcess) {
+      double low = start;
+      double lowExcess = startExcess;
+      while (low < LARGEST) {
+        double high = low * 2;
+        double highExcess = excess(high);
+        if (highExcess <= 0) {
+          return refine(low, lowExcess, high, highExcess);
+        }
+        low = high;
+        lowExcess = highExcess;
+      }
+      throw new IllegalArgumentException(
+          "epsilon must be reachable, got "
+              + budget.epsilon()
+              + "; with noise multiplier "
+              + LARGEST
+              + " the "
+              + accountant.get().name()
+              + " accountant reaches "
+              + epsilon(LARGEST)
+              + " at delta "
+              + budget.delta()
+              + ", so raise epsilon or delta, or take fewer steps");
+    }
+
+    private double lower(double start, double startExcess) {
+      double high = start;
+      double highExcess = startExcess;
+      while (high > SMALLEST) {
+        double low = high / 2;
+        double lowExcess = excess(low);
+        if (lowExcess > 0) {
+          return refine(low, lowExcess, high, highExcess);
+        }
+        high = low;
+        highExcess = lowExcess;
+      }
+      return high;
+    }
+
+    /** Secant steps inside a bracket (Illinois), then a last step that pins both sides. */
+    private double refine(double tooLow, double tooLowExcess, double enough, double enoughExcess) {
+      double low = tooLow;
+      double lowExcess = tooLowExcess;
+      double high = enough;
+      double highExcess = enoughExcess;
+      int side = 0;
+      while (high / low - 1 > TOLERANCE) {
+        double fraction = lowExcess / (lowExcess - highExcess);
+        if (!(fraction > 0.001 && fraction < 0.999) && high / low - 1 > 1e-3) {
+          fraction = 0.5;
+        }
+        double margin = TOLERANCE / 4;
+        double sigma = low * Math.pow(high / low, fraction);
+        sigma = Math.max(low * (1 + margin), Math.min(high * (1 - margin), sigma));
+        if (side == -1) {
+          sigma = Math.min(high * (1 - margin), sigma * (1 + margin));
+        } else if (side == 1) {
+          sigma = Math.max(low * (1 + margin), sigma * (1 - margin));
+        }
+        double excess = excess(sigma);
+        if (excess > 0) {
+          low = sigma;
+          lowExcess = excess;
+          if (side == -1) {
+            highExcess /= 2;
+          }
+          side = -1;
+        } else {
+          high = sigma;
+          highExcess = Math.min(excess, -Double.MIN_NORMAL);
+          if (side == 1) {
+            lowExcess /= 2;
+          }
+          side = 1;
+        }
+      }
+      return high;
+    }
+
+    private double excess(double sigma) {
+      double epsilon = epsilon(sigma);
+      return epsilon <= 0 ? -50 : Math.log(epsilon / budget.epsilon());
+    }
+
+    private double epsilon(double sigma) {
+      PrivacyAccountant empty = accountant.get();
+      empty.compose(new PoissonSampledEvent(sampleRate, new GaussianEvent(sigma)), steps);
+      return empty
+          .epsilon(budget.delta())
+          .upper()
+          .orElseThrow(
+              () ->
+                  new IllegalArgumentException(
+                      "accountant must give upper bounds, got "
+                          + empty.name()
+                          + "; an estimate cannot enforce a budget"));
+    }
+  }
+}

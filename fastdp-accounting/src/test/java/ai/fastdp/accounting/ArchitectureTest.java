@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.junit.AnalyzeClasses;
+import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.lang.ArchRule;
+
+@AnalyzeClasses(
+    packages = "ai.fastdp.accounting",
+    importOptions = ImportOption.DoNotIncludeTests.class)
+class ArchitectureTest {
+
+  @ArchTest
+  static final ArchRule packages_haveNoCycles =
+      slices().matching("ai.fastdp.(**)").should().beFreeOfCycles();
+
+  @ArchTest
+  static final ArchRule accounting_knowsNoDeepLearningLibrary =
+      noClasses()
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(
+              "ai.djl..",
+              "ai.fastdp",
+              "ai.fastdp.hook..",
+              "ai.fastdp.kernel..",
+              "ai.fastdp.optim..");
+}
