@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** Root of fastdp-optim. */
+/** Optimizers that take privatized gradients and nothing else. */
 @NullMarked
 package ai.fastdp.optim;
 

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.training.ParameterStore;
+import ai.fastdp.ghost.GhostRules;
+import ai.fastdp.ghost.PerSampleGradients;
+import ai.fastdp.hook.ForwardRecorder;
+import ai.fastdp.hook.HookedModel;
+import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.hook.TracedParameterStore;
+import ai.fastdp.kernel.TorchScriptModule;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+
+/**
+ * Runs a recorded forward pass and turns its losses into per-sample gradients.
+ *
+ * <p>One backward pass gives the gradients of all hooked layers' outputs and computes no weight
+ * gradient (Bu et al., arXiv 2210.00038, algorithm 1).
+ */
+final class BookKeeper {
+  private final Model model;
+  private final TorchScriptModule kernels;
+  private final ForwardRecorder recorder;
+  private final HookedModel hooks;
+  private final GhostRules rules;
+  private final TrainableParameters trainable;
+  private final long cells;
+
+  BookKeeper(
+      Model model,
+      TorchScriptModule kernels,
+      ForwardRecorder recorder,
+      HookedModel hooks,
+      GhostRules rules,
+      TrainableParameters trainable,
+      long cells) {
+    this.model = model;
+    this.kernels = kernels;
+    this.recorder = recorder;
+    this.hooks = hooks;
+    this.rules = rules;
+    this.trainable = trainable;
+    this.cells = cells;
+  }
+
+  /**
+   * Runs the model under recording.
+   *
+   * @param manager owns what is recorded; close it when the gradients are used up
+   * @param batchSize the number of samples
+   * @param run runs the model's block with the given store
+   */
+  Pass forward(NDManager manager, long batchSize, Function<ParameterStore, NDList> run) {
+    ForwardRecorder.Recording recording = recorder.begin(manager, batchSize);
+    try {
+      ParameterStore store =
+          new TracedParameterStore(manager, recorder, trainable.asSet(), hooks.tables());
+      NDList outputs = run.apply(store);
+      return new Pass(manager, batchSize, recording, outputs);
+    } finally {
+      recording.close();
+    }
+  }
+
+  TorchScriptModule kernels() {
+    return kernels;
+  }
+
+  Model model() {
+    return model;
+  }
+
+  /** A recorded forward pass. */
+  final class Pass {
+    private final NDManager manager;
+    private final long batchSize;
+    private final ForwardRecorder.Recording recording;
+    private final NDList outputs;
+
+    private Pass(
+        NDManager manager, long batchSize, ForwardRecorder.Recording recording, NDList outputs) {
+      this.manager = manager;
+      this.batchSize = batchSize;
+      this.recording = recording;
+      this.outputs = outputs;
+    }
+
+    NDManager manager() {
+      return manager;
+    }
+
+    long batchSize() {
+      return batchSize;
+    }
+
+    NDList outputs() {
+      return outputs;
+    }
+
+    List<LayerRecord> records() {
+      return recording.records();
+    }
+
+    List<NDArray> layerOutputs() {
+      return records().stream().map(LayerRecord::output).toList();
+    }
+
+    /** Checks that a loss has one number for each sample. */
+    void requirePerSample(NDArray losses) {
+      if (losses.getShape().dimension() != 1 || losses.getShape().get(0) != batchSize) {
+        throw new IllegalArgumentException(
+            "loss must have shape ("
+                + batchSize
+                + "), one number for each sample, got "
+                + losses.getShape()
+                + "; do not average over the batch (see PerSampleLoss)");
+      }
+    }
+
+    /** The per-sample gradients of the losses; ends the pass's graph. */
+    PerSampleGradients gradients(NDArray losses) {
+      requirePerSample(losses);
+      recording.checkUnmodified();
+      PerSampleGradients gradients = new PerSampleGradients(kernels, manager, batchSize, cells);
+      List<LayerRecord> records = records();
+      if (records.isEmpty()) {
+        return gradients;
+      }
+      List<NDArray> targets = new ArrayList<>(layerOutputs());
+      recording.probes().forEach(probe -> targets.add(probe.array()));
+      NDList outputGradients = kernels.run(manager, "output_gradients", losses, targets);
+      requireLookUpsOnly(outputGradients, records.size());
+      for (int i = 0; i < records.size(); i++) {
+        if (outputGradients.get(i).size() > 0) {
+          rules.contribute(records.get(i), outputGradients.get(i), gradients);
+        }
+      }
+      return gradients;
+    }
+
+    private void requireLookUpsOnly(NDList gradients, int first) {
+      List<ForwardRecorder.Probe> probes = recording.probes();
+      for (int i = 0; i < probes.size(); i++) {
+        if (gradients.get(first + i).size() > 0) {
+          throw new IllegalStateException(
+              "table '"
+                  + probes.get(i).parameter().getName()
+                  + "' "
+                  + probes.get(i).parameter().getShape()
+                  + " of layer '"
+                  + probes.get(i).path()
+                  + "' must be used by look-ups alone, got another use; share it with a head through"
+                  + " ai.fastdp.nn.TiedLinear, or freeze it");
+        }
+      }
+    }
+
+    /** Checks that every trainable parameter takes part in the loss. */
+    void requireAllReached(PerSampleGradients gradients) {
+      List<String> missing = new ArrayList<>();
+      for (int k = 0; k < trainable.parameters().size(); k++) {
+        if (!gradients.parameters().contains(trainable.parameters().get(k))) {
+          missing.add("'" + trainable.paths().get(k) + "'");
+        }
+      }
+      if (!missing.isEmpty()) {
+        throw new IllegalStateException(
+            "every trainable parameter must have a path to the loss, got none for "
+                + String.join(", ", missing)
+                + "; freeze them or use their layers in the forward pass");
+      }
+    }
+  }
+}

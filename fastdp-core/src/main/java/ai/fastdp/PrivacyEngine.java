@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.djl.Device;
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.training.DefaultTrainingConfig;
+import ai.djl.training.evaluator.Evaluator;
+import ai.djl.training.listener.TrainingListener;
+import ai.djl.training.loss.Loss;
+import ai.djl.training.optimizer.Optimizer;
+import ai.fastdp.accounting.InMemoryLedger;
+import ai.fastdp.accounting.PrivacyLedger;
+import ai.fastdp.ghost.GhostRules;
+import ai.fastdp.hook.ForwardRecorder;
+import ai.fastdp.hook.HookedModel;
+import ai.fastdp.kernel.TorchScriptModule;
+import ai.fastdp.mechanism.GaussianMechanism;
+import ai.fastdp.mechanism.NoiseSource;
+import ai.fastdp.sampling.PoissonSampler;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Makes the training of a DJL model differentially private.
+ *
+ * <pre>{@code
+ * PrivateTrainer trainer = PrivacyEngine.of(plan).attach(model, optimizer);
+ * }</pre>
+ *
+ * <p>The plan comes with the engine and the optimizer with {@code attach}: an optimizer has nothing
+ * that privacy depends on, and one engine can attach several models, each with a budget of its own.
+ *
+ * <p>{@code attach} hooks every layer that owns a trainable parameter. It refuses a model that it
+ * cannot train exactly, naming each layer and the remedy. The model can be used for inference and
+ * saved while it is attached.
+ */
+public final class PrivacyEngine {
+  private final PrivacyPlan plan;
+  private final PerSampleLoss loss;
+  private final PerformanceOptions options;
+  private final boolean selfCheck;
+  private final @Nullable Device device;
+  private final List<Evaluator> evaluators;
+  private final List<TrainingListener> listeners;
+  private final @Nullable ExecutorService executor;
+  private final NoiseSource noise;
+  private final RandomGenerator sampling;
+
+  private PrivacyEngine(Builder builder) {
+    plan = builder.plan;
+    loss = builder.loss;
+    options = builder.options;
+    selfCheck = builder.selfCheck;
+    device = builder.device;
+    evaluators = List.copyOf(builder.evaluators);
+    listeners = List.copyOf(builder.listeners);
+    executor = builder.executor;
+    noise = builder.noise;
+    sampling = builder.sampling;
+  }
+
+  /**
+   * An engine with the default settings: softmax cross-entropy, self-check on.
+   *
+   * @param plan what decides the privacy
+   * @return the engine
+   */
+  public static PrivacyEngine of(PrivacyPlan plan) {
+    return builder(plan).build();
+  }
+
+  /**
+   * Starts an engine.
+   *
+   * @param plan what decides the privacy
+   * @return a builder
+   */
+  public static Builder builder(PrivacyPlan plan) {
+    return new Builder(plan);
+  }
+
+  /**
+   * Hooks a model and returns its private trainer.
+   *
+   * @param model the model, with a block; initialized now or by {@code trainer.initialize}
+   * @param optimizer takes the privatized gradients; closed with the trainer
+   * @return the trainer; close it to detach the model
+   * @throws IllegalArgumentException if the model cannot be trained exactly; nothing is changed
+   */
+  public PrivateTrainer attach(Model model, DpOptimizer optimizer) {
+    if (model.getBlock() == null) {
+      throw new IllegalArgumentException("model must have a block, got none; call setBlock first");
+    }
+    GhostRules rules = GhostRules.standard();
+    TrainableParameters trainable =
+        new TrainableParameters(HookedModel.walk(model.getBlock()), rules);
+    DefaultTrainingConfig config = config();
+
+    NDManager manager = model.getNDManager().newSubManager();
+    TorchScriptModule kernels =
+        TorchScriptModule.compileResource(
+            manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
+    ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput);
+    HookedModel hooks = HookedModel.attach(model, trainable.layers(), recorder);
+    try {
+      PrivacyLedger ledger = new InMemoryLedger(plan.newAccountant(), plan.budget());
+      GaussianMechanism mechanism =
+          new GaussianMechanism(
+              kernels,
+              manager,
+              noise,
+              plan.noiseMultiplier(),
+              plan.sensitivity(),
+              plan.expectedBatchSize());
+      BookKeeper bookKeeper =
+          new BookKeeper(
+              model, kernels, recorder, hooks, rules, trainable, options.temporaryCells());
+      return new PrivateTrainer(
+          new PrivateTrainerParts(
+              plan,
+              options,
+              loss,
+              trainable,
+              hooks,
+              bookKeeper,
+              mechanism,
+              ledger,
+              new PoissonSampler(plan.sampleRate(), sampling),
+              optimizer,
+              selfCheck),
+          model,
+          config);
+    } catch (RuntimeException e) {
+      hooks.detach();
+      manager.close();
+      throw e;
+    }
+  }
+
+  private DefaultTrainingConfig config() {
+    // DJL asks for a loss and an optimizer; the private trainer uses neither of these.
+    DefaultTrainingConfig config =
+        new DefaultTrainingConfig(Loss.softmaxCrossEntropyLoss())
+            .optOptimizer(new RefusingOptimizer())
+            .addTrainingListeners(listeners.toArray(TrainingListener[]::new));
+    evaluators.forEach(config::addEvaluator);
+    if (device != null) {
+      config.optDevices(new Device[] {device});
+    } else {
+      config.optDevices(Arrays.copyOf(config.getDevices(), 1));
+    }
+    if (executor != null) {
+      config.optExecutorService(executor);
+    }
+    return config;
+  }
+
+  /** Stands where DJL would apply raw gradients. */
+  private static final class RefusingOptimizer extends Optimizer {
+    RefusingOptimizer() {
+      super(new RefusingBuilder());
+    }
+
+    @Override
+    public void update(String parameterId, NDArray weight, NDArray gradient) {
+      throw new IllegalStateException(
+          "weights must be updated from privatized gradients only, got a raw gradient");
+    }
+
+    private static final class RefusingBuilder extends OptimizerBuilder<RefusingBuilder> {
+      @Override
+      protected RefusingBuilder self() {
+        return this;
+      }
+    }
+  }
+
+  /** Collects an engine's settings; none of them but the plan changes what privacy costs. */
+  public static final class Builder {
+    private final PrivacyPlan plan;
+    private final List<Evaluator> evaluators = new ArrayList<>();
+    private final List<TrainingListener> listeners = new ArrayList<>();
+    private PerSampleLoss loss = PerSampleLoss.softmaxCrossEntropy();
+    private PerformanceOptions options = PerformanceOptions.defaults();
+    private boolean selfCheck = true;
+    private @Nullable Device device;
+    private @Nullable ExecutorService executor;
+    private NoiseSource noise = NoiseSource.secure();
+    private RandomGenerator sampling = new SecureRandom();
+
+    private Builder(PrivacyPlan plan) {
+      this.plan = plan;
+    }
+
+    /**
+     * Chooses the loss; softmax cross-entropy by default.
+     *
+     * @param value a loss for each sample
+     * @return this builder
+     */
+    public Builder optLoss(PerSampleLoss value) {
+      loss = value;
+      return this;
+    }
+
+    /**
+     * Chooses speed and memory; see {@link PerformanceOptions#defaults()}.
+     *
+     * @param value the options
+     * @return this builder
+     */
+    public Builder optPerformance(PerformanceOptions value) {
+      options = value;
+      return this;
+    }
+
+    /**
+     * Switches the check of the engine against back-propagation on the first batch; on by default.
+     *
+     * @param value false to leave it out
+     * @return this builder
+     */
+    public Builder optSelfCheck(boolean value) {
+      selfCheck = value;
+      return this;
+    }
+
+    /**
+     * Chooses the device; DJL's first by default.
+     *
+     * @param value the device
+     * @return this builder
+     */
+    public Builder optDevice(Device value) {
+      device = value;
+      return this;
+    }
+
+    /**
+     * Adds an evaluator; its training values are not private.
+     *
+     * @param value the evaluator
+     * @return this builder
+     */
+    public Builder addEvaluator(Evaluator value) {
+      evaluators.add(value);
+      return this;
+    }
+
+    /**
+     * Adds training listeners.
+     *
+     * @param values the listeners
+     * @return this builder
+     */
+    public Builder addTrainingListeners(TrainingListener... values) {
+      listeners.addAll(Arrays.asList(values));
+      return this;
+    }
+
+    /**
+     * Loads batches ahead on an executor.
+     *
+     * @param value the executor
+     * @return this builder
+     */
+    public Builder optExecutorService(ExecutorService value) {
+      executor = value;
+      return this;
+    }
+
+    /** Replaces the secure sources by predictable ones; for tests of this package alone. */
+    Builder predictable(NoiseSource noiseSource, RandomGenerator samplingSource) {
+      noise = noiseSource;
+      sampling = samplingSource;
+      return this;
+    }
+
+    /**
+     * Finishes the engine.
+     *
+     * @return the engine
+     */
+    public PrivacyEngine build() {
+      return new PrivacyEngine(this);
+    }
+  }
+}

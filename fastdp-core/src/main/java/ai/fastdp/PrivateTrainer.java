@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Parameter;
+import ai.djl.training.GradientCollector;
+import ai.djl.training.Trainer;
+import ai.djl.training.TrainingConfig;
+import ai.djl.training.dataset.Batch;
+import ai.djl.training.dataset.Dataset;
+import ai.djl.training.dataset.RandomAccessDataset;
+import ai.djl.training.loss.Loss;
+import ai.djl.translate.TranslateException;
+import ai.fastdp.accounting.EpsilonBound;
+import ai.fastdp.accounting.PrivacyBudgetExceededException;
+import ai.fastdp.accounting.PrivacyLedger;
+import ai.fastdp.clipping.Clipper;
+import ai.fastdp.ghost.PerSampleGradients;
+import ai.fastdp.hook.HookedModel;
+import ai.fastdp.mechanism.ClippedGradientSum;
+import ai.fastdp.mechanism.GaussianMechanism;
+import ai.fastdp.sampling.PoissonBatches;
+import ai.fastdp.sampling.PoissonSampler;
+import ai.fastdp.sampling.PrivateBatch;
+import java.io.IOException;
+import java.util.Iterator;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A DJL trainer whose steps are differentially private.
+ *
+ * <p>DJL's training loops run unchanged, {@code EasyTrain.fit} among them:
+ *
+ * <pre>{@code
+ * for (PrivateBatch batch : trainer.batches(dataset)) {
+ *   EasyTrain.trainBatch(trainer, batch); // or trainer.trainBatch(batch)
+ *   trainer.step();
+ *   batch.close();
+ * }
+ * }</pre>
+ *
+ * <p>Batches come from {@link #batches} or {@link #iterateDataset} and from nowhere else: they are
+ * drawn by Poisson sampling at the plan's rate. A logical batch larger than the physical batch size
+ * comes in several micro-batches; {@link #step()} updates the weights after the last of them and
+ * does nothing after the others. Before noise is released the step is charged to the ledger, and a
+ * step that would exceed the budget throws and releases nothing.
+ *
+ * <p>Training losses, evaluators' training values and batch sizes are computed from private data
+ * without noise: they are for the eyes of those who may see the data. The weights, {@link #spent()}
+ * and everything computed from these are private in the sense of the plan.
+ *
+ * <p>Not thread-safe; one device.
+ */
+public final class PrivateTrainer extends Trainer {
+  private final PrivacyPlan plan;
+  private final PerformanceOptions options;
+  private final PerSampleLoss perSampleLoss;
+  private final TrainableParameters trainable;
+  private final HookedModel hooks;
+  private final BookKeeper bookKeeper;
+  private final Clipper clipper;
+  private final GaussianMechanism mechanism;
+  private final PrivacyLedger ledger;
+  private final PoissonSampler sampler;
+  private final DpOptimizer optimizer;
+  private final Loss meanLoss;
+
+  private boolean selfCheckPending;
+  private boolean independencePending;
+  private boolean closed;
+  private @Nullable ClippedGradientSum sum;
+  private @Nullable PrivateBatch batch;
+  private @Nullable GradientCollector collector;
+  private BookKeeper.@Nullable Pass pass;
+  private @Nullable NDArray losses;
+  private @Nullable NDArray mean;
+  private State state = State.IDLE;
+  private long steps;
+  private long nonFiniteSamples;
+
+  /** Where a logical step stands. */
+  private enum State {
+    /** No micro-batch has been handed out, or the last step is complete. */
+    IDLE,
+    /** A micro-batch has been handed out and not yet been added to the sum. */
+    HANDED_OUT,
+    /** The micro-batch has been added; more follow. */
+    ADDED,
+    /** The logical batch is complete and the update is due. */
+    DUE,
+    /** An error left the step in an unknown state. */
+    FAILED
+  }
+
+  PrivateTrainer(PrivateTrainerParts parts, Model model, TrainingConfig config) {
+    super(model, config);
+    plan = parts.plan();
+    options = parts.options();
+    perSampleLoss = parts.loss();
+    trainable = parts.trainable();
+    hooks = parts.hooks();
+    bookKeeper = parts.bookKeeper();
+    mechanism = parts.mechanism();
+    ledger = parts.ledger();
+    sampler = parts.sampler();
+    optimizer = parts.optimizer();
+    selfCheckPending = parts.selfCheck();
+    independencePending = parts.selfCheck();
+    clipper = new Clipper(plan.style(), plan.clipping(), plan.clipNorm(), trainable.paths());
+    meanLoss = new MeanLoss();
+  }
+
+  /**
+   * The rest of the plan's steps as micro-batches.
+   *
+   * @param dataset the private data set
+   * @return the batches, drawn as they are asked for
+   * @throws IOException if the data set cannot be read
+   * @throws TranslateException if the data set's pipeline fails
+   * @throws PrivacyBudgetExceededException if all steps of the plan have been taken
+   */
+  public Iterable<PrivateBatch> batches(RandomAccessDataset dataset)
+      throws IOException, TranslateException {
+    return draw(dataset, plan.steps() - steps);
+  }
+
+  /**
+   * One pass over a data set in expectation: \(1/q\) logical steps, fewer where the plan ends.
+   *
+   * @param dataset the private data set, a {@link RandomAccessDataset}
+   * @return the micro-batches, drawn as they are asked for
+   * @throws IllegalArgumentException if the data set has no random access
+   * @throws PrivacyBudgetExceededException if all steps of the plan have been taken
+   */
+  @Override
+  public Iterable<Batch> iterateDataset(Dataset dataset) throws IOException, TranslateException {
+    if (!(dataset instanceof RandomAccessDataset indexed)) {
+      throw new IllegalArgumentException(
+          "dataset must be a RandomAccessDataset for Poisson sampling, got "
+              + dataset.getClass().getName());
+    }
+    long perEpoch = Math.round(1 / plan.sampleRate());
+    Iterable<PrivateBatch> drawn = draw(indexed, Math.min(perEpoch, plan.steps() - steps));
+    return () -> {
+      Iterator<PrivateBatch> iterator = drawn.iterator();
+      return new Iterator<>() {
+        @Override
+        public boolean hasNext() {
+          return iterator.hasNext();
+        }
+
+        @Override
+        public Batch next() {
+          return iterator.next();
+        }
+      };
+    };
+  }
+
+  private Iterable<PrivateBatch> draw(RandomAccessDataset dataset, long count)
+      throws IOException, TranslateException {
+    requireOpen();
+    if (count <= 0) {
+      throw new PrivacyBudgetExceededException(
+          "steps must be <= "
+              + plan.steps()
+              + ", got a request for more after all of them; plan a longer run with its own budget");
+    }
+    PoissonBatches drawn =
+        new PoissonBatches(
+            dataset,
+            getManager(),
+            getExecutorService().orElse(null),
+            sampler,
+            options.physicalBatchSize(),
+            steps + 1,
+            count,
+            plan.steps());
+    Iterator<PrivateBatch> iterator =
+        new Iterator<>() {
+          @Override
+          public boolean hasNext() {
+            return drawn.hasNext();
+          }
+
+          @Override
+          public PrivateBatch next() {
+            return handOut(drawn.next());
+          }
+        };
+    return () -> iterator;
+  }
+
+  private PrivateBatch handOut(PrivateBatch next) {
+    if (state == State.HANDED_OUT || state == State.DUE) {
+      next.close();
+      throw new IllegalStateException(
+          "every batch must be trained and stepped before the next one, got an unfinished batch of"
+              + " step "
+              + (steps + 1)
+              + "; call trainBatch(batch) and step()");
+    }
+    requireOpen();
+    boolean continues = state == State.ADDED && batch != null && batch.step() == next.step();
+    if (!continues && sum != null) {
+      // What an abandoned logical batch has left must not enter this one.
+      sum.clear();
+    }
+    batch = next;
+    state = next.isEmpty() ? State.DUE : State.HANDED_OUT;
+    return next;
+  }
+
+  /**
+   * Adds a batch's clipped gradients to the step's sum; call {@link #step()} next.
+   *
+   * @param next a batch from {@link #batches}
+   */
+  public void trainBatch(PrivateBatch next) {
+    if (next != batch) {
+      throw foreignData();
+    }
+    if (next.isEmpty()) {
+      return;
+    }
+    try (GradientCollector gradients = newGradientCollector()) {
+      NDList predictions = forward(next.getData(), next.getLabels());
+      gradients.backward(getLoss().evaluate(next.getLabels(), predictions));
+    }
+  }
+
+  /**
+   * A collector whose {@code backward} clips and sums per-sample gradients.
+   *
+   * @return the collector; its {@code backward} takes what {@link #getLoss()} returned
+   */
+  @Override
+  public GradientCollector newGradientCollector() {
+    requireOpen();
+    GradientCollector gradientMode = super.newGradientCollector();
+    collector = gradientMode;
+    return new BookKeepingCollector(gradientMode);
+  }
+
+  /**
+   * Not supported: a private pass needs the labels for its self-check.
+   *
+   * @param input ignored
+   * @return never
+   * @throws UnsupportedOperationException always
+   */
+  @Override
+  public NDList forward(NDList input) {
+    throw new UnsupportedOperationException(
+        "forward(data) must be given the labels too; call forward(data, labels), or evaluate(data)"
+            + " for inference");
+  }
+
+  /**
+   * Runs the model on a batch of the current step, recording what its gradients need.
+   *
+   * @param data the data of a batch from {@link #batches} or {@link #iterateDataset}
+   * @param labels the batch's labels
+   * @return the model's outputs
+   * @throws IllegalArgumentException if the data come from anywhere else
+   * @throws IllegalStateException if the model fails the self-check, or the call is out of order
+   */
+  @Override
+  public NDList forward(NDList data, NDList labels) {
+    requireOpen();
+    PrivateBatch current = batch;
+    if (current == null || data != current.getData() || labels != current.getLabels()) {
+      throw foreignData();
+    }
+    if (state != State.HANDED_OUT) {
+      throw new IllegalStateException(
+          "a batch must be trained once, got it again; take the next one from batches(dataset)");
+    }
+    if (collector == null) {
+      throw new IllegalStateException(
+          "forward must run inside a gradient collector; open newGradientCollector() first, or call"
+              + " evaluate(data) for inference");
+    }
+    prepare(data, labels);
+    long begin = System.nanoTime();
+    NDManager manager = getManager().newSubManager();
+    try {
+      BookKeeper.Pass recorded =
+          bookKeeper.forward(
+              manager,
+              current.getSize(),
+              store -> getModel().getBlock().forward(store, data, labels, null));
+      closePass();
+      pass = recorded;
+      return recorded.outputs();
+    } catch (RuntimeException e) {
+      manager.close();
+      throw e;
+    } finally {
+      addMetric("forward", begin);
+    }
+  }
+
+  private void prepare(NDList data, NDList labels) {
+    if (sum == null) {
+      trainable.requireReady();
+      sum = new ClippedGradientSum(bookKeeper.kernels(), getManager(), trainable.parameters());
+    }
+    if (selfCheckPending || (independencePending && data.head().getShape().get(0) > 1)) {
+      SelfCheck check = new SelfCheck(bookKeeper, trainable, perSampleLoss);
+      independencePending = !check.run(data, labels);
+      selfCheckPending = false;
+    }
+  }
+
+  /**
+   * Charges the step, adds the noise and updates the weights if the logical batch is complete;
+   * after any other micro-batch it does nothing.
+   *
+   * @throws PrivacyBudgetExceededException if the step would exceed the budget; nothing is released
+   * @throws IllegalStateException if the batch has not been trained
+   */
+  @Override
+  public void step() {
+    requireOpen();
+    if (state == State.ADDED) {
+      return;
+    }
+    if (state != State.DUE) {
+      throw new IllegalStateException(
+          "a batch must be trained before step(), got none; call trainBatch(batch) first");
+    }
+    if (sum == null) {
+      trainable.requireReady();
+      sum = new ClippedGradientSum(bookKeeper.kernels(), getManager(), trainable.parameters());
+    }
+    long begin = System.nanoTime();
+    ClippedGradientSum complete = sum;
+    try {
+      ledger.charge(plan.stepEvent());
+    } catch (PrivacyBudgetExceededException e) {
+      complete.clear();
+      state = State.IDLE;
+      throw e;
+    }
+    state = State.FAILED;
+    optimizer.update(mechanism.privatize(complete));
+    complete.clear();
+    steps++;
+    state = State.IDLE;
+    addMetric("step", begin);
+  }
+
+  private void accumulate(NDArray target) {
+    BookKeeper.Pass recorded = pass;
+    NDArray perSample = losses;
+    if (recorded == null || perSample == null || target != mean) {
+      throw new IllegalStateException(
+          "backward must be given the value that trainer.getLoss() returned for the current batch;"
+              + " to change the loss, set it on the engine's builder");
+    }
+    state = State.FAILED;
+    try {
+      PerSampleGradients gradients = recorded.gradients(perSample);
+      List<Parameter> parameters = gradients.parameters();
+      if (!parameters.isEmpty()) {
+        int[] rows = parameters.stream().mapToInt(trainable::number).toArray();
+        Clipper.Factors clipped = clipper.factors(gradients.squaredNorms(), rows);
+        java.util.Objects.requireNonNull(sum).add(gradients, clipped.factors(), clipped.keep());
+        nonFiniteSamples +=
+            recorded.batchSize()
+                - clipped.keep().toType(ai.djl.ndarray.types.DataType.INT64, false).sum().getLong();
+      }
+    } finally {
+      closePass();
+    }
+    PrivateBatch current = java.util.Objects.requireNonNull(batch);
+    state = current.endsStep() ? State.DUE : State.ADDED;
+  }
+
+  private void closePass() {
+    if (pass != null) {
+      pass.manager().close();
+    }
+    pass = null;
+    losses = null;
+    mean = null;
+  }
+
+  /**
+   * The loss as DJL's loops use it: the mean of the per-sample losses over the batch.
+   *
+   * @return the loss; its training values are not private
+   */
+  @Override
+  public Loss getLoss() {
+    return meanLoss;
+  }
+
+  /**
+   * The plan of this run.
+   *
+   * @return the plan
+   */
+  public PrivacyPlan plan() {
+    return plan;
+  }
+
+  /**
+   * The number of logical steps taken, each charged.
+   *
+   * @return the steps
+   */
+  public long stepsTaken() {
+    return steps;
+  }
+
+  /**
+   * The privacy spent so far at the budget's delta.
+   *
+   * @return the bound on epsilon
+   */
+  public EpsilonBound spent() {
+    return ledger.spent();
+  }
+
+  /**
+   * How many times a sample's gradient was not finite and contributed nothing. Not private: for the
+   * eyes of those who may see the data.
+   *
+   * @return the count over all steps
+   */
+  public long nonFiniteSamples() {
+    return nonFiniteSamples;
+  }
+
+  /** Puts the model's own layers back; the trainer cannot train after it. */
+  public void detach() {
+    closed = true;
+    hooks.detach();
+  }
+
+  /** Ends the training, detaches the model and releases the trainer's memory. */
+  @Override
+  public void close() {
+    if (getManager().isOpen()) {
+      detach();
+      closePass();
+      optimizer.close();
+      ledger.close();
+      super.close();
+    }
+  }
+
+  private void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException("trainer must be attached, got a detached one; attach again");
+    }
+    if (state == State.FAILED) {
+      throw new IllegalStateException(
+          "the last step must have succeeded, got one that failed in between; close the trainer and"
+              + " attach again with the rest of the budget");
+    }
+  }
+
+  private static IllegalArgumentException foreignData() {
+    return new IllegalArgumentException(
+        "data must be the current batch of trainer.batches(dataset), got other data; batches that"
+            + " are not drawn by Poisson sampling have no amplified guarantee");
+  }
+
+  /** The mean of the per-sample losses, which remembers the losses it was made of. */
+  private final class MeanLoss extends Loss {
+    MeanLoss() {
+      super("Loss");
+    }
+
+    @Override
+    public NDArray evaluate(NDList labels, NDList predictions) {
+      NDArray perSample = perSampleLoss.evaluate(labels, predictions);
+      NDArray value = perSample.mean();
+      if (pass != null && predictions == pass.outputs()) {
+        pass.requirePerSample(perSample);
+        losses = perSample;
+        mean = value;
+      }
+      return value;
+    }
+  }
+
+  private final class BookKeepingCollector implements GradientCollector {
+    private final GradientCollector gradientMode;
+
+    BookKeepingCollector(GradientCollector gradientMode) {
+      this.gradientMode = gradientMode;
+    }
+
+    @Override
+    public void backward(NDArray target) {
+      long begin = System.nanoTime();
+      accumulate(target);
+      addMetric("backward", begin);
+    }
+
+    @Override
+    public void zeroGradients() {
+      // Weights carry no gradients here; the step's sum is cleared by the trainer alone.
+    }
+
+    @Override
+    public void close() {
+      collector = null;
+      gradientMode.close();
+    }
+  }
+}

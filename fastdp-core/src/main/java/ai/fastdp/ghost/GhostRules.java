@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.ghost;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.training.ParameterStore;
+import ai.djl.util.PairList;
+import ai.fastdp.hook.LayerRecord;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The layers whose per-sample gradients are exact, and the rule of each.
+ *
+ * <p>A rule holds for the classes that run the forward function it knows: a subclass that overrides
+ * {@code forwardInternal} has no rule, and neither has any class that is not listed.
+ */
+public final class GhostRules {
+  private static final GhostRules STANDARD =
+      new GhostRules(
+          List.of(
+              new LinearRule(), new TiedLinearRule(), new EmbeddingRule(), new LayerNormRule()));
+
+  private final List<GhostRule> rules;
+
+  private GhostRules(List<GhostRule> rules) {
+    this.rules = rules;
+  }
+
+  /**
+   * The rules that ship with the library.
+   *
+   * @return the rules
+   */
+  public static GhostRules standard() {
+    return STANDARD;
+  }
+
+  /**
+   * Whether a layer has a rule.
+   *
+   * @param layer a block that owns parameters
+   * @return true if its per-sample gradients are exact
+   */
+  public boolean support(Block layer) {
+    return rule(layer).isPresent();
+  }
+
+  /**
+   * Whether a layer's input must be kept for the gradients of its trainable parameters.
+   *
+   * @param layer a supported layer
+   * @return false where output gradients are enough, as for a layer of which only the bias trains
+   */
+  public boolean needInput(Block layer) {
+    return require(layer).needsInput(layer);
+  }
+
+  /**
+   * Adds the contributions of one use of a layer to a micro-batch's gradients.
+   *
+   * @param use the recorded use
+   * @param outputGradient (B, ...) gradient of the sum of per-sample losses by the layer's output
+   * @param gradients the micro-batch's gradients
+   */
+  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+    require(use.block()).contribute(use, outputGradient, gradients);
+  }
+
+  private GhostRule require(Block layer) {
+    return rule(layer)
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "layer must have a rule, got " + layer.getClass().getName()));
+  }
+
+  private Optional<GhostRule> rule(Block layer) {
+    return rules.stream().filter(rule -> rule.handles(layer)).findFirst();
+  }
+
+  /** Whether {@code layer} runs the forward function that {@code owner} declares. */
+  static boolean runsForwardOf(Class<?> owner, Block layer) {
+    if (!owner.isInstance(layer)) {
+      return false;
+    }
+    for (Class<?> c = layer.getClass(); c != null; c = c.getSuperclass()) {
+      try {
+        c.getDeclaredMethod(
+            "forwardInternal", ParameterStore.class, NDList.class, boolean.class, PairList.class);
+        return c == owner;
+      } catch (NoSuchMethodException e) {
+        // Inherited: look further up.
+      }
+    }
+    return false;
+  }
+
+  /** The layer's own trainable parameter of that name, if it has one. */
+  static Optional<Parameter> trainable(Block layer, String name) {
+    Parameter parameter = layer.getDirectParameters().get(name);
+    return Optional.ofNullable(parameter).filter(Parameter::requiresGradient);
+  }
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.ghost;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.nn.Block;
+import ai.djl.nn.core.Linear;
+import ai.fastdp.hook.LayerRecord;
+
+/** {@link Linear}: weight (p, d) from inputs and output gradients, bias (p) from the latter. */
+final class LinearRule implements GhostRule {
+  @Override
+  public boolean handles(Block layer) {
+    return GhostRules.runsForwardOf(Linear.class, layer);
+  }
+
+  @Override
+  public boolean needsInput(Block layer) {
+    return GhostRules.trainable(layer, "weight").isPresent();
+  }
+
+  @Override
+  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+    GhostRules.trainable(use.block(), "weight")
+        .ifPresent(weight -> gradients.addLinear(weight, use.requireInput(), outputGradient));
+    GhostRules.trainable(use.block(), "bias")
+        .ifPresent(bias -> gradients.addPositionSum(bias, outputGradient));
+  }
+}

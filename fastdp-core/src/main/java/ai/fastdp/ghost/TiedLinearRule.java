@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.ghost;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.nn.TiedLinear;
+
+/** {@link TiedLinear}: a linear use of the embedding's table. */
+final class TiedLinearRule implements GhostRule {
+  @Override
+  public boolean handles(Block layer) {
+    return GhostRules.runsForwardOf(TiedLinear.class, layer);
+  }
+
+  @Override
+  public boolean needsInput(Block layer) {
+    return table(layer).requiresGradient();
+  }
+
+  @Override
+  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+    gradients.addLinear(table(use.block()), use.requireInput(), outputGradient);
+  }
+
+  private static Parameter table(Block layer) {
+    return layer.getDirectParameters().valueAt(0);
+  }
+}

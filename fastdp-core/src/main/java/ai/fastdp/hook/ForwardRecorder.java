@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.hook;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.fastdp.kernel.TorchScriptModule;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Collects the {@link LayerRecord}s of one forward pass at a time.
+ *
+ * <p>A recording belongs to the thread that began it; the model runs unobserved on every other
+ * thread, so that inference goes on while a model is being trained.
+ */
+public final class ForwardRecorder {
+  private final TorchScriptModule kernels;
+  private final Predicate<Block> needsInput;
+  private volatile @Nullable Recording current;
+
+  /**
+   * Creates a recorder.
+   *
+   * @param kernels the module with the kernel {@code versions}
+   * @param needsInput tells for a layer whether its input must be kept
+   */
+  public ForwardRecorder(TorchScriptModule kernels, Predicate<Block> needsInput) {
+    this.kernels = kernels;
+    this.needsInput = needsInput;
+  }
+
+  /**
+   * Begins a recording on this thread.
+   *
+   * @param manager owns what is recorded
+   * @param batchSize the number of samples B in this pass
+   * @return the recording; close it to end it
+   * @throws IllegalStateException if one is under way
+   */
+  public Recording begin(NDManager manager, long batchSize) {
+    if (current != null) {
+      throw new IllegalStateException(
+          "a forward pass is already being recorded; finish it before the next one");
+    }
+    Recording recording = new Recording(manager, batchSize);
+    current = recording;
+    return recording;
+  }
+
+  boolean isRecording() {
+    Recording recording = current;
+    return recording != null && recording.thread == Thread.currentThread();
+  }
+
+  @Nullable LayerHook enter(LayerHook hook) {
+    Recording recording = recording();
+    LayerHook outer = recording.inside;
+    recording.inside = hook;
+    return outer;
+  }
+
+  void leave(@Nullable LayerHook outer) {
+    recording().inside = outer;
+  }
+
+  NDList record(LayerHook hook, NDList inputs, NDList outputs) {
+    NDList result = new NDList(outputs);
+    result.set(0, recording().add(hook, inputs.head(), outputs.head()));
+    return result;
+  }
+
+  /** Whether the layer that is running now owns a parameter. */
+  boolean isInsideOwner(Parameter parameter) {
+    LayerHook hook = recording().inside;
+    return hook != null
+        && hook.block().getDirectParameters().values().stream().anyMatch(p -> p == parameter);
+  }
+
+  /** The error for a trainable parameter that is read outside the layer that owns it. */
+  IllegalStateException strayRead(Parameter parameter) {
+    LayerHook hook = recording().inside;
+    return new IllegalStateException(
+        "parameter '"
+            + parameter.getName()
+            + "' "
+            + parameter.getShape()
+            + " must be read inside the layer that owns it, got a read "
+            + (hook == null ? "outside every hooked layer" : "in layer '" + hook.path() + "'")
+            + "; call the layer's forward function, share an embedding through"
+            + " ai.fastdp.nn.TiedLinear, or freeze the parameter");
+  }
+
+  /** Watches what becomes of a table besides look-ups. */
+  NDArray addProbe(LayerHook hook, Parameter parameter, NDArray probe) {
+    probe.setRequiresGradient(true);
+    recording().probes.add(new Probe(hook.path(), parameter, probe));
+    return probe;
+  }
+
+  /** Records the look-up of rows (ids in sample order) and returns what the model goes on with. */
+  NDArray recordRows(LayerHook hook, NDArray index, NDArray rows) {
+    Recording recording = recording();
+    long batchSize = recording.batchSize;
+    if (index.getShape().dimension() != 2
+        || index.getShape().get(0) != 1
+        || index.size() % batchSize != 0) {
+      throw sampleAxis(hook, "input", index, batchSize);
+    }
+    NDArray ids = index.reshape(batchSize, -1);
+    NDArray perSample = rows.reshape(batchSize, -1, rows.getShape().get(1));
+    return recording.add(hook, ids, perSample).reshape(rows.getShape());
+  }
+
+  private static IllegalStateException sampleAxis(
+      LayerHook hook, String what, NDArray array, long batchSize) {
+    return new IllegalStateException(
+        what
+            + " of layer '"
+            + hook.path()
+            + "' ("
+            + hook.block().getClass().getSimpleName()
+            + ") must have the "
+            + batchSize
+            + " samples on its first axis, got shape "
+            + array.getShape()
+            + "; do not flatten samples into other axes, and look up positions for every sample (ids"
+            + " of shape (B, T))");
+  }
+
+  private Recording recording() {
+    Recording recording = current;
+    if (recording == null) {
+      throw new IllegalStateException("no forward pass is being recorded");
+    }
+    return recording;
+  }
+
+  /**
+   * A table in the graph, to find uses that are not look-ups.
+   *
+   * @param path the path of the layer that owns the table
+   * @param parameter the table
+   * @param array the array whose gradient must stay undefined
+   */
+  public record Probe(String path, Parameter parameter, NDArray array) {}
+
+  /** The uses of hooked layers in one forward pass. */
+  public final class Recording implements AutoCloseable {
+    private final Thread thread = Thread.currentThread();
+    private final NDManager manager;
+    private final long batchSize;
+    private final List<LayerRecord> records = new ArrayList<>();
+    private final List<Probe> probes = new ArrayList<>();
+    private final List<NDArray> watched = new ArrayList<>();
+    private final List<String> watchedNames = new ArrayList<>();
+    private final List<Long> versions = new ArrayList<>();
+    private @Nullable LayerHook inside;
+
+    private Recording(NDManager manager, long batchSize) {
+      this.manager = manager;
+      this.batchSize = batchSize;
+    }
+
+    /**
+     * The uses so far, in the order in which they ran.
+     *
+     * @return the records
+     */
+    public List<LayerRecord> records() {
+      return List.copyOf(records);
+    }
+
+    /**
+     * Tables that must have no gradient: they are used by look-ups alone.
+     *
+     * @return the probes
+     */
+    public List<Probe> probes() {
+      return List.copyOf(probes);
+    }
+
+    /**
+     * Checks that nothing recorded has been overwritten since, which would make gradients wrong.
+     *
+     * @throws IllegalStateException naming the layer whose input or output was modified in place
+     */
+    public void checkUnmodified() {
+      if (watched.isEmpty()) {
+        return;
+      }
+      long[] now = kernels.runToLongs("versions", watched);
+      for (int i = 0; i < now.length; i++) {
+        if (now[i] != versions.get(i)) {
+          throw new IllegalStateException(
+              watchedNames.get(i)
+                  + " must not be modified in place, got "
+                  + (now[i] - versions.get(i))
+                  + " modifications; use the operation's copying form in the model");
+        }
+      }
+    }
+
+    private NDArray add(LayerHook hook, NDArray layerInput, NDArray output) {
+      requireSampleAxis(hook, "output", output);
+      NDArray input = null;
+      if (needsInput.test(hook.block())) {
+        requireSampleAxis(hook, "input", layerInput);
+        input = layerInput.stopGradient();
+        input.attach(manager);
+      }
+      // The first layer on a path starts the graph, since its own parameters carry no gradient;
+      // further along, the output is in the graph already and this changes nothing.
+      output.setRequiresGradient(true);
+      NDManager owner = output.getManager();
+      NDArray view = output.reshape(output.getShape());
+      output.attach(manager);
+      view.attach(owner);
+      view.setName(output.getName());
+
+      if (input != null) {
+        watch(input, "input of layer '" + hook.path() + "'");
+      }
+      watch(output, "output of layer '" + hook.path() + "'");
+      records.add(new LayerRecord(hook.path(), hook.block(), input, output));
+      return view;
+    }
+
+    private void watch(NDArray array, String name) {
+      watched.add(array);
+      watchedNames.add(name);
+      versions.add(kernels.runToLongs("versions", List.of(array))[0]);
+    }
+
+    private void requireSampleAxis(LayerHook hook, String what, NDArray array) {
+      if (array.getShape().dimension() < 1 || array.getShape().get(0) != batchSize) {
+        throw sampleAxis(hook, what, array, batchSize);
+      }
+    }
+
+    @Override
+    public void close() {
+      current = null;
+    }
+  }
+}

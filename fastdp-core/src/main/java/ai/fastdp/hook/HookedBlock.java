@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.hook;
+
+import ai.djl.ndarray.NDList;
+import ai.djl.training.ParameterStore;
+import ai.djl.util.PairList;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a twin adds to the layer whose place it takes: a way to the layer's own forward function.
+ *
+ * <p>Implemented by generated classes only; public because they live in the layer's package.
+ */
+public interface HookedBlock {
+  /**
+   * Runs the layer's own forward function.
+   *
+   * @param parameterStore where the layer reads its parameters
+   * @param inputs the layer's inputs
+   * @param training whether dropout and the like are active
+   * @param params optional parameters of the call
+   * @return the layer's outputs
+   */
+  NDList fastdpForward(
+      ParameterStore parameterStore,
+      NDList inputs,
+      boolean training,
+      @Nullable PairList<String, Object> params);
+}

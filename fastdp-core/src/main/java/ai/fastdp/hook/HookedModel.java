@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.hook;
+
+import ai.djl.Model;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.nn.transformer.IdEmbedding;
+import ai.djl.util.Pair;
+import ai.djl.util.PairList;
+import java.lang.reflect.Array;
+import java.lang.reflect.Field;
+import java.lang.reflect.Modifier;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A model some of whose layers have given their place to twins.
+ *
+ * <p>A twin takes the layer's place wherever a block of the model holds it: in the list of children
+ * and in every field, directly or inside a collection, map or array. It shares the layer's {@code
+ * Parameter} objects, so that saving, loading and inference do not change. {@link #detach()} puts
+ * every layer back.
+ */
+public final class HookedModel {
+  private final Model model;
+  private final IdentityHashMap<Block, Block> twins;
+  private final IdentityHashMap<Parameter, LayerHook> tables;
+  private boolean attached = true;
+
+  private HookedModel(
+      Model model,
+      IdentityHashMap<Block, Block> twins,
+      IdentityHashMap<Parameter, LayerHook> tables) {
+    this.model = model;
+    this.twins = twins;
+    this.tables = tables;
+  }
+
+  /**
+   * Hooks layers of a model.
+   *
+   * @param model the model
+   * @param layers the layers to hook
+   * @param recorder what the hooks report to
+   * @return the hooked model
+   * @throws IllegalArgumentException if a layer's class cannot be subclassed
+   */
+  public static HookedModel attach(Model model, List<Located> layers, ForwardRecorder recorder) {
+    TwinFactory factory = new TwinFactory();
+    IdentityHashMap<Block, Block> twins = new IdentityHashMap<>();
+    // All twins are made before the first takes its place: a failure leaves the model as it was.
+    IdentityHashMap<Parameter, LayerHook> tables = new IdentityHashMap<>();
+    for (Located layer : layers) {
+      LayerHook hook = new LayerHook(layer.path(), layer.block(), recorder);
+      if (layer.block() instanceof IdEmbedding) {
+        // A final class; its table records the look-ups.
+        tables.put(layer.block().getDirectParameters().valueAt(0), hook);
+      } else {
+        twins.put(layer.block(), factory.twin(hook));
+      }
+    }
+    HookedModel hooked = new HookedModel(model, twins, tables);
+    hooked.replaceAll(twins);
+    return hooked;
+  }
+
+  /**
+   * A block and the names of the children that lead to it, joined by slashes.
+   *
+   * @param path the path; the class's name for the root
+   * @param block the block
+   */
+  public record Located(String path, Block block) {}
+
+  /**
+   * The blocks of a model, parents first, each block once under its first path.
+   *
+   * @param root the model's block
+   * @return the blocks in the order of the tree
+   */
+  public static List<Located> walk(Block root) {
+    List<Located> found = new ArrayList<>();
+    Set<Block> seen = Collections.newSetFromMap(new IdentityHashMap<>());
+    visit(root, "", seen, found);
+    return found;
+  }
+
+  private static void visit(Block block, String path, Set<Block> seen, List<Located> found) {
+    if (!seen.add(block)) {
+      return;
+    }
+    found.add(new Located(path.isEmpty() ? block.getClass().getSimpleName() : path, block));
+    for (Pair<String, Block> child : block.getChildren()) {
+      String name = path.isEmpty() ? child.getKey() : path + "/" + child.getKey();
+      visit(child.getValue(), name, seen, found);
+    }
+  }
+
+  /**
+   * The tables that record their own look-ups, because their layers' class is final.
+   *
+   * @return the layers' hooks by table, by identity
+   */
+  public Map<Parameter, LayerHook> tables() {
+    return Collections.unmodifiableMap(tables);
+  }
+
+  /** Puts every layer back in its place; has no effect the second time. */
+  public void detach() {
+    if (!attached) {
+      return;
+    }
+    attached = false;
+    IdentityHashMap<Block, Block> originals = new IdentityHashMap<>();
+    twins.forEach(
+        (layer, twin) -> {
+          // What the twin learned while it stood in (shapes read from a file, say) goes back.
+          TwinFactory.copyFields(twin, layer, layer.getClass());
+          originals.put(twin, layer);
+        });
+    replaceAll(originals);
+  }
+
+  private void replaceAll(IdentityHashMap<Block, Block> replacements) {
+    Block root = model.getBlock();
+    for (Located located : walk(root)) {
+      replaceFields(located.block(), replacements);
+    }
+    Block newRoot = replacements.get(root);
+    if (newRoot != null) {
+      model.setBlock(newRoot);
+    }
+  }
+
+  private static void replaceFields(Object owner, IdentityHashMap<Block, Block> replacements) {
+    for (Class<?> c = owner.getClass(); c != null && c != Object.class; c = c.getSuperclass()) {
+      for (Field field : c.getDeclaredFields()) {
+        if (Modifier.isStatic(field.getModifiers()) || field.getType().isPrimitive()) {
+          continue;
+        }
+        try {
+          field.setAccessible(true);
+          Object value = field.get(owner);
+          Object replaced = replaced(value, replacements);
+          if (replaced != value) {
+            field.set(owner, replaced);
+          }
+        } catch (ReflectiveOperationException | RuntimeException e) {
+          throw new IllegalStateException(
+              "field '" + field.getName() + "' of " + c.getName() + " must be accessible", e);
+        }
+      }
+    }
+  }
+
+  /** The value with every layer replaced: itself where it could be changed in place. */
+  private static @Nullable Object replaced(
+      @Nullable Object value, IdentityHashMap<Block, Block> replacements)
+      throws ReflectiveOperationException {
+    if (value instanceof Block block) {
+      Block replacement = replacements.get(block);
+      return replacement == null ? value : replacement;
+    } else if (value instanceof PairList<?, ?>) {
+      replaceFields(value, replacements);
+      return value;
+    } else if (value instanceof List<?> list) {
+      return replacedList(list, replacements);
+    } else if (value instanceof Set<?> set) {
+      return replacedSet(set, replacements);
+    } else if (value instanceof Map<?, ?> map) {
+      return replacedMap(map, replacements);
+    } else if (value instanceof Object[] array) {
+      for (int i = 0; i < array.length; i++) {
+        Array.set(array, i, replaced(array[i], replacements));
+      }
+      return value;
+    }
+    return value;
+  }
+
+  @SuppressWarnings("unchecked")
+  private static Object replacedList(List<?> list, IdentityHashMap<Block, Block> replacements)
+      throws ReflectiveOperationException {
+    List<@Nullable Object> copy = new ArrayList<>(list.size());
+    if (!copyReplaced(list, copy, replacements)) {
+      return list;
+    }
+    try {
+      for (int i = 0; i < copy.size(); i++) {
+        ((List<@Nullable Object>) list).set(i, copy.get(i));
+      }
+      return list;
+    } catch (UnsupportedOperationException e) {
+      return Collections.unmodifiableList(copy);
+    }
+  }
+
+  @SuppressWarnings("unchecked")
+  private static Object replacedSet(Set<?> set, IdentityHashMap<Block, Block> replacements)
+      throws ReflectiveOperationException {
+    Set<@Nullable Object> copy = new LinkedHashSet<>();
+    if (!copyReplaced(set, copy, replacements)) {
+      return set;
+    }
+    try {
+      ((Set<@Nullable Object>) set).clear();
+      ((Set<@Nullable Object>) set).addAll(copy);
+      return set;
+    } catch (UnsupportedOperationException e) {
+      return Collections.unmodifiableSet(copy);
+    }
+  }
+
+  private static boolean copyReplaced(
+      Collection<?> from,
+      Collection<@Nullable Object> to,
+      IdentityHashMap<Block, Block> replacements)
+      throws ReflectiveOperationException {
+    boolean changed = false;
+    for (Object element : from) {
+      Object replaced = replaced(element, replacements);
+      changed |= replaced != element;
+      to.add(replaced);
+    }
+    return changed;
+  }
+
+  @SuppressWarnings("unchecked")
+  private static Object replacedMap(Map<?, ?> map, IdentityHashMap<Block, Block> replacements)
+      throws ReflectiveOperationException {
+    Map<Object, @Nullable Object> copy = new LinkedHashMap<>();
+    boolean changed = false;
+    for (Map.Entry<?, ?> entry : map.entrySet()) {
+      Object replaced = replaced(entry.getValue(), replacements);
+      changed |= replaced != entry.getValue();
+      copy.put(entry.getKey(), replaced);
+    }
+    if (!changed) {
+      return map;
+    }
+    try {
+      for (Map.Entry<Object, @Nullable Object> entry : copy.entrySet()) {
+        ((Map<Object, @Nullable Object>) map).put(entry.getKey(), entry.getValue());
+      }
+      return map;
+    } catch (UnsupportedOperationException e) {
+      return Collections.unmodifiableMap(copy);
+    }
+  }
+}

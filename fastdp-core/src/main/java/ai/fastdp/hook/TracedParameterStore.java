@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.hook;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Parameter;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.training.ParameterStore;
+import java.util.IdentityHashMap;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Hands the model aliases of its parameters that take no part in the graph.
+ *
+ * <p>Autograd then stores nothing for weight gradients and computes none: the clipped sums are
+ * formed from what the hooks recorded. A trainable parameter that is read outside the layer that
+ * owns it would escape its clip, so such a read is an error.
+ */
+public final class TracedParameterStore extends ParameterStore {
+  private final NDManager manager;
+  private final ForwardRecorder recorder;
+  private final Set<Parameter> trainable;
+  private final Map<Parameter, LayerHook> tables;
+  private final Map<Parameter, NDArray> aliases = new IdentityHashMap<>();
+
+  /**
+   * Creates a store for one forward pass.
+   *
+   * @param manager owns the aliases
+   * @param recorder the recorder of the pass
+   * @param trainable the parameters that are being trained, by identity
+   * @param tables the tables that record their own look-ups, by identity
+   */
+  public TracedParameterStore(
+      NDManager manager,
+      ForwardRecorder recorder,
+      Set<Parameter> trainable,
+      Map<Parameter, LayerHook> tables) {
+    super(manager, false);
+    this.manager = manager;
+    this.recorder = recorder;
+    this.trainable = trainable;
+    this.tables = tables;
+  }
+
+  @Override
+  @SuppressWarnings("NullAway") // DJL's layers ask for the value of a parameter they do not have.
+  public NDArray getValue(Parameter parameter, Device device, boolean training) {
+    if (parameter == null) {
+      return null;
+    }
+    NDArray alias = aliases.get(parameter);
+    if (alias == null || alias.isReleased()) {
+      alias = detached(parameter);
+      aliases.put(parameter, alias);
+    }
+    if (!trainable.contains(parameter) || recorder.isInsideOwner(parameter)) {
+      return alias;
+    }
+    LayerHook table = tables.get(parameter);
+    if (table == null) {
+      throw recorder.strayRead(parameter);
+    }
+    NDArray probe = recorder.addProbe(table, parameter, detached(parameter));
+    NDArray traced = new TracedTable((PtNDArray) probe, (PtNDArray) alias, table, recorder);
+    traced.setName(parameter.getName());
+    return traced;
+  }
+
+  private NDArray detached(Parameter parameter) {
+    NDArray alias = parameter.getArray().stopGradient();
+    alias.attach(manager);
+    alias.setName(parameter.getName());
+    return alias;
+  }
+}

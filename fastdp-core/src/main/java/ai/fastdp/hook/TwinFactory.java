@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.hook;
+
+import ai.djl.ndarray.NDList;
+import ai.djl.nn.AbstractBaseBlock;
+import ai.djl.nn.Block;
+import ai.djl.training.ParameterStore;
+import ai.djl.util.PairList;
+import java.lang.invoke.MethodHandles;
+import java.lang.reflect.Field;
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import net.bytebuddy.ByteBuddy;
+import net.bytebuddy.description.modifier.Visibility;
+import net.bytebuddy.dynamic.loading.ClassLoadingStrategy;
+import net.bytebuddy.dynamic.scaffold.subclass.ConstructorStrategy;
+import net.bytebuddy.implementation.MethodCall;
+import org.objenesis.ObjenesisStd;
+
+/**
+ * Makes the twin of a layer: an object of a generated subclass with the same field values, whose
+ * forward function runs inside a {@link LayerHook}.
+ *
+ * <p>{@code AbstractBaseBlock.forward} is final, and it calls the protected {@code forwardInternal}
+ * of the layer's class; the subclass overrides that. It is generated into the layer's own package,
+ * so that package-private classes can be hooked, and instantiated without running a constructor.
+ */
+final class TwinFactory {
+  private static final String HOOK_FIELD = "fastdpHook";
+  private static final String SUFFIX = "$FastdpTwin";
+
+  // Generated classes live as long as their loader, as the layer classes they belong to do.
+  private static final Map<Class<?>, Class<?>> TWINS = new ConcurrentHashMap<>();
+
+  private final ObjenesisStd objenesis = new ObjenesisStd();
+
+  Block twin(LayerHook hook) {
+    Class<?> layer = hook.block().getClass();
+    Class<?> twinClass = TWINS.computeIfAbsent(layer, c -> generate(c, hook.path()));
+    Block twin = (Block) objenesis.newInstance(twinClass);
+    copyFields(hook.block(), twin, layer);
+    try {
+      Field field = twinClass.getField(HOOK_FIELD);
+      field.set(twin, hook);
+    } catch (ReflectiveOperationException e) {
+      throw new LinkageError("a generated twin of " + layer.getName() + " has no hook", e);
+    }
+    return twin;
+  }
+
+  /** Copies every instance field that {@code layer} and its superclasses declare. */
+  static void copyFields(Object from, Object to, Class<?> layer) {
+    for (Class<?> c = layer; c != null && c != Object.class; c = c.getSuperclass()) {
+      for (Field field : c.getDeclaredFields()) {
+        if (Modifier.isStatic(field.getModifiers())) {
+          continue;
+        }
+        try {
+          field.setAccessible(true);
+          field.set(to, field.get(from));
+        } catch (ReflectiveOperationException | RuntimeException e) {
+          throw new IllegalStateException(
+              "field '" + field.getName() + "' of " + c.getName() + " must be accessible", e);
+        }
+      }
+    }
+  }
+
+  private static Class<?> generate(Class<?> layer, String path) {
+    if (!AbstractBaseBlock.class.isAssignableFrom(layer)) {
+      throw notHookable(layer, path, "extend ai.djl.nn.AbstractBaseBlock");
+    }
+    if (Modifier.isFinal(layer.getModifiers()) || layer.isHidden() || layer.isSealed()) {
+      throw notHookable(layer, path, "be open to subclasses (not final, sealed or hidden)");
+    }
+    Method forward = forwardInternal(layer);
+    if (Modifier.isFinal(forward.getModifiers())) {
+      throw notHookable(layer, path, "leave forwardInternal open to overriding");
+    }
+    try {
+      Method around =
+          LayerHook.class.getMethod(
+              "forward",
+              HookedBlock.class,
+              ParameterStore.class,
+              NDList.class,
+              boolean.class,
+              PairList.class);
+      MethodHandles.Lookup lookup = MethodHandles.privateLookupIn(layer, MethodHandles.lookup());
+      return new ByteBuddy()
+          .subclass(layer, ConstructorStrategy.Default.NO_CONSTRUCTORS)
+          .name(layer.getName() + SUFFIX)
+          .implement(HookedBlock.class)
+          .defineField(HOOK_FIELD, LayerHook.class, Visibility.PUBLIC)
+          .method(m -> m.represents(forward))
+          .intercept(MethodCall.invoke(around).onField(HOOK_FIELD).withThis().withAllArguments())
+          .method(m -> m.getName().equals("fastdpForward"))
+          .intercept(MethodCall.invoke(forward).onSuper().withAllArguments())
+          .make()
+          .load(layer.getClassLoader(), ClassLoadingStrategy.UsingLookup.of(lookup))
+          .getLoaded();
+    } catch (IllegalAccessException | NoSuchMethodException | LinkageError e) {
+      throw new IllegalStateException(
+          "layer '" + path + "' (" + layer.getName() + ") could not be subclassed", e);
+    }
+  }
+
+  private static Method forwardInternal(Class<?> layer) {
+    for (Class<?> c = layer; c != null; c = c.getSuperclass()) {
+      try {
+        return c.getDeclaredMethod(
+            "forwardInternal", ParameterStore.class, NDList.class, boolean.class, PairList.class);
+      } catch (NoSuchMethodException e) {
+        // Declared further up.
+      }
+    }
+    throw new LinkageError(layer.getName() + " has no forwardInternal");
+  }
+
+  private static IllegalArgumentException notHookable(
+      Class<?> layer, String path, String condition) {
+    return new IllegalArgumentException(
+        "layer '"
+            + path
+            + "' must "
+            + condition
+            + " to be trained privately, got "
+            + layer.getName()
+            + "; change its class or freeze its parameters");
+  }
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.mechanism;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import ai.fastdp.ghost.PerSampleGradients;
+import ai.fastdp.kernel.TorchScriptModule;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The sum of clipped per-sample gradients of one logical step, in float32.
+ *
+ * <p>It is not private. It can be added to from anywhere and read by the mechanism alone. All
+ * parameters share one contiguous array, so that noise is added in one pass over memory.
+ */
+public final class ClippedGradientSum implements AutoCloseable {
+  private final List<Parameter> parameters;
+  private final Map<Parameter, NDArray> views = new IdentityHashMap<>();
+  private final TorchScriptModule kernels;
+  private final NDManager manager;
+  private final NDArray flat;
+
+  /**
+   * Creates a sum of zero.
+   *
+   * @param kernels the module of the book-keeping kernels
+   * @param parent the manager under which the sum's memory lives
+   * @param parameters the trainable parameters, each once
+   */
+  public ClippedGradientSum(
+      TorchScriptModule kernels, NDManager parent, List<Parameter> parameters) {
+    this.kernels = kernels;
+    this.parameters = List.copyOf(parameters);
+    manager = parent.newSubManager();
+    long[] sizes = parameters.stream().mapToLong(p -> p.getShape().size()).toArray();
+    flat = manager.zeros(new Shape(Arrays.stream(sizes).sum()), DataType.FLOAT32);
+    NDList parts = kernels.run(manager, "split", flat, sizes);
+    for (int k = 0; k < sizes.length; k++) {
+      Parameter parameter = parameters.get(k);
+      views.put(parameter, parts.get(k).reshape(parameter.getShape()));
+    }
+  }
+
+  /**
+   * Adds \(\sum_i c_i g_i\) of a micro-batch.
+   *
+   * @param gradients the micro-batch's per-sample gradients
+   * @param factors (K, B) float32, the clip factors in the order of the gradients' parameters
+   * @param keep (B) boolean, false for samples that must contribute exactly zero
+   */
+  public void add(PerSampleGradients gradients, NDArray factors, NDArray keep) {
+    List<NDArray> targets = new ArrayList<>();
+    gradients.parameters().forEach(parameter -> targets.add(view(parameter)));
+    gradients.addWeightedSums(factors, keep, targets);
+  }
+
+  /** Sets the sum back to zero for the next logical step. */
+  public void clear() {
+    kernels.run(manager, "clear", flat);
+  }
+
+  List<Parameter> parameters() {
+    return parameters;
+  }
+
+  NDArray flat() {
+    return flat;
+  }
+
+  NDArray view(Parameter parameter) {
+    NDArray view = views.get(parameter);
+    if (view == null) {
+      throw new IllegalArgumentException(
+          "parameter '"
+              + parameter.getName()
+              + "' must have been trainable when the engine was attached; attach again");
+    }
+    return view;
+  }
+
+  @Override
+  public void close() {
+    manager.close();
+  }
+}

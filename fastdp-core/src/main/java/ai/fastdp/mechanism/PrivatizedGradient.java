@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.mechanism;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.nn.Parameter;
+import java.util.List;
+
+/**
+ * A gradient that is safe to use in any way: clipped, summed, noised and divided by the expected
+ * batch size. Only {@link GaussianMechanism} makes one; optimizers take nothing else.
+ *
+ * <p>The arrays belong to the engine and hold this gradient until the next step begins.
+ */
+public final class PrivatizedGradient {
+  private final List<Parameter> parameters;
+  private final List<NDArray> gradients;
+
+  PrivatizedGradient(List<Parameter> parameters, List<NDArray> gradients) {
+    this.parameters = List.copyOf(parameters);
+    this.gradients = List.copyOf(gradients);
+  }
+
+  /**
+   * The parameters, each once.
+   *
+   * @return the parameters
+   */
+  public List<Parameter> parameters() {
+    return parameters;
+  }
+
+  /**
+   * The gradients, in the order of {@link #parameters()}.
+   *
+   * @return float32 arrays of the parameters' shapes
+   */
+  public List<NDArray> gradients() {
+    return gradients;
+  }
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.sampling;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.training.dataset.Batch;
+import ai.djl.training.dataset.RandomAccessDataset;
+import ai.djl.training.dataset.Sampler;
+import ai.djl.translate.TranslateException;
+import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.Iterator;
+import java.util.List;
+import java.util.NoSuchElementException;
+import java.util.Queue;
+import java.util.concurrent.ExecutorService;
+import java.util.stream.LongStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The micro-batches of a run of logical steps over a data set.
+ *
+ * <p>Each logical batch is drawn by Poisson sampling and cut into physical micro-batches. DJL's own
+ * loader fetches the samples, so that batchifiers, pipelines and prefetching work as ever.
+ */
+public final class PoissonBatches implements Iterator<PrivateBatch> {
+  private final NDManager manager;
+  private final PoissonSampler sampler;
+  private final RandomAccessDataset dataset;
+  private final int physicalBatchSize;
+  private final long firstStep;
+  private final long lastStep;
+  private final long steps;
+  private final Queue<Chunk> toReturn = new ArrayDeque<>();
+  private final Queue<List<Long>> toLoad = new ArrayDeque<>();
+  private final Iterator<Batch> loader;
+  private long nextToDraw;
+
+  private record Chunk(long step, int size, boolean last) {}
+
+  /**
+   * Draws batches as they are asked for.
+   *
+   * @param dataset the data set
+   * @param manager the manager of the batches
+   * @param executor loads samples ahead; null for none
+   * @param sampler the sampler of logical batches
+   * @param physicalBatchSize the largest number of samples in a micro-batch
+   * @param firstStep the number of the first logical step, from 1
+   * @param count how many logical steps to draw
+   * @param steps the number of steps of the whole plan, for progress
+   * @throws IOException if the data set cannot be read
+   * @throws TranslateException if the data set's pipeline fails
+   */
+  public PoissonBatches(
+      RandomAccessDataset dataset,
+      NDManager manager,
+      @Nullable ExecutorService executor,
+      PoissonSampler sampler,
+      int physicalBatchSize,
+      long firstStep,
+      long count,
+      long steps)
+      throws IOException, TranslateException {
+    this.dataset = dataset;
+    this.manager = manager;
+    this.sampler = sampler;
+    this.physicalBatchSize = physicalBatchSize;
+    this.firstStep = firstStep;
+    this.lastStep = firstStep + count - 1;
+    this.steps = steps;
+    nextToDraw = firstStep;
+    loader = dataset.getData(manager, new Chunks(), executor).iterator();
+  }
+
+  @Override
+  public boolean hasNext() {
+    return !toReturn.isEmpty() || nextToDraw <= lastStep;
+  }
+
+  @Override
+  public PrivateBatch next() {
+    if (!hasNext()) {
+      throw new NoSuchElementException(
+          "steps " + firstStep + " to " + lastStep + " have all been drawn");
+    }
+    if (toReturn.isEmpty()) {
+      draw();
+    }
+    Chunk chunk = toReturn.remove();
+    int count = chunk.size();
+    if (count == 0) {
+      return PrivateBatch.empty(manager, chunk.step(), steps);
+    }
+    Batch batch = loader.next();
+    batch.getData().forEach(array -> requireSamples("data", array, count));
+    batch.getLabels().forEach(array -> requireSamples("labels", array, count));
+    return PrivateBatch.of(batch, count, chunk.step(), steps, chunk.last());
+  }
+
+  private void requireSamples(String name, NDArray array, int count) {
+    if (array.getShape().dimension() == 0 || array.getShape().get(0) != count) {
+      throw new IllegalArgumentException(
+          name
+              + " must have the samples of the batch on the first axis, got shape "
+              + array.getShape()
+              + " for a batch of "
+              + count
+              + "; use a batchifier that stacks samples on axis 0");
+    }
+  }
+
+  private void draw() {
+    long[] included = sampler.sample(dataset.size());
+    long step = nextToDraw++;
+    if (included.length == 0) {
+      toReturn.add(new Chunk(step, 0, true));
+      return;
+    }
+    for (int start = 0; start < included.length; start += physicalBatchSize) {
+      int end = Math.min(included.length, start + physicalBatchSize);
+      toLoad.add(LongStream.of(included).skip(start).limit(end - start).boxed().toList());
+      toReturn.add(new Chunk(step, end - start, end == included.length));
+    }
+  }
+
+  /** The chunks with samples, as DJL's loader asks for them: ahead of {@link #next()}. */
+  private final class Chunks implements Sampler {
+    @Override
+    public Iterator<List<Long>> sample(RandomAccessDataset ignored) {
+      return new Iterator<>() {
+        @Override
+        public boolean hasNext() {
+          while (toLoad.isEmpty() && nextToDraw <= lastStep) {
+            draw();
+          }
+          return !toLoad.isEmpty();
+        }
+
+        @Override
+        public List<Long> next() {
+          if (!hasNext()) {
+            throw new NoSuchElementException("all batches have been drawn");
+          }
+          return toLoad.remove();
+        }
+      };
+    }
+
+    @Override
+    public int getBatchSize() {
+      return physicalBatchSize;
+    }
+  }
+}

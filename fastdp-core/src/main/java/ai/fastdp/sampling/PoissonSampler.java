@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.sampling;
+
+import java.util.Arrays;
+import java.util.random.RandomGenerator;
+
+/**
+ * Includes every sample in a batch independently with the same probability.
+ *
+ * <p>Draws the gaps between included samples, which are geometric, so that a batch costs as many
+ * draws as it has samples. Privacy amplification needs the draws to be unpredictable: pass a secure
+ * generator.
+ */
+public final class PoissonSampler {
+  private final double sampleRate;
+  private final RandomGenerator random;
+
+  /**
+   * Creates a sampler.
+   *
+   * @param sampleRate the probability of every sample, in (0, 1]
+   * @param random the source of randomness
+   * @throws IllegalArgumentException if the rate is not in (0, 1]
+   */
+  public PoissonSampler(double sampleRate, RandomGenerator random) {
+    if (!(sampleRate > 0 && sampleRate <= 1)) {
+      throw new IllegalArgumentException("sampleRate must be in (0, 1], got " + sampleRate);
+    }
+    this.sampleRate = sampleRate;
+    this.random = random;
+  }
+
+  /**
+   * Draws one batch.
+   *
+   * @param size the number of samples in the data set
+   * @return the included indices in increasing order, possibly none
+   */
+  public long[] sample(long size) {
+    long[] included = new long[16];
+    int count = 0;
+    long next = gap();
+    while (next < size) {
+      if (count == included.length) {
+        included = Arrays.copyOf(included, 2 * count);
+      }
+      included[count++] = next;
+      next = next + 1 + gap();
+    }
+    return Arrays.copyOf(included, count);
+  }
+
+  /** The number of samples left out before the next included one, P(k) = q (1 - q)^k. */
+  private long gap() {
+    if (sampleRate == 1) {
+      return 0;
+    }
+    // 1 - U is in (0, 1], so that the logarithm is finite.
+    double gap = Math.floor(Math.log(1 - random.nextDouble()) / Math.log1p(-sampleRate));
+    return gap < Long.MAX_VALUE / 2 ? (long) gap : Long.MAX_VALUE / 2;
+  }
+}
