@@ -270,6 +270,7 @@ public final class PrivateTrainer extends Trainer {
    * @throws IllegalStateException if the model fails the self-check, or the call is out of order
    */
   @Override
+  @SuppressWarnings("ReferenceEquality") // The very lists of the batch, not equal ones.
   public NDList forward(NDList data, NDList labels) {
     requireOpen();
     PrivateBatch current = batch;
@@ -480,6 +481,7 @@ public final class PrivateTrainer extends Trainer {
     }
 
     @Override
+    @SuppressWarnings("ReferenceEquality") // The very outputs of the pass.
     public NDArray evaluate(NDList labels, NDList predictions) {
       NDArray perSample = perSampleLoss.evaluate(labels, predictions);
       NDArray value = perSample.mean();

@@ -11,8 +11,8 @@ import ai.djl.nn.AbstractBaseBlock;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
-import ai.djl.util.PairList;
 import ai.fastdp.ghost.PerSampleGradients;
+import ai.fastdp.hook.ForwardMethod;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
@@ -228,15 +228,8 @@ final class SelfCheck {
 
   /** Whether a block's training pass takes the labels, as a teacher-forced decoder's does. */
   private static boolean readsLabels(Block block) {
-    for (Class<?> c = block.getClass(); c != null; c = c.getSuperclass()) {
-      try {
-        c.getDeclaredMethod(
-            "forwardInternal", ParameterStore.class, NDList.class, NDList.class, PairList.class);
-        return c != AbstractBaseBlock.class;
-      } catch (NoSuchMethodException e) {
-        // Inherited: look further up.
-      }
-    }
-    return false;
+    return block instanceof AbstractBaseBlock
+        && ForwardMethod.withLabels(block.getClass()).getDeclaringClass()
+            != AbstractBaseBlock.class;
   }
 }

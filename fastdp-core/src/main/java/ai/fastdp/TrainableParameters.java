@@ -12,7 +12,6 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 
 /**
@@ -24,7 +23,7 @@ import java.util.Set;
 final class TrainableParameters {
   private final List<String> paths = new ArrayList<>();
   private final List<Parameter> parameters = new ArrayList<>();
-  private final Map<Parameter, Integer> numbers = new IdentityHashMap<>();
+  private final IdentityHashMap<Parameter, Integer> numbers = new IdentityHashMap<>();
   private final List<Located> layers = new ArrayList<>();
 
   TrainableParameters(List<Located> blocks, GhostRules rules) {

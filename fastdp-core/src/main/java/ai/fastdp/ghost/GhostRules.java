@@ -2,11 +2,9 @@
 package ai.fastdp.ghost;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
-import ai.djl.training.ParameterStore;
-import ai.djl.util.PairList;
+import ai.fastdp.hook.ForwardMethod;
 import ai.fastdp.hook.LayerRecord;
 import java.util.List;
 import java.util.Optional;
@@ -83,19 +81,8 @@ public final class GhostRules {
 
   /** Whether {@code layer} runs the forward function that {@code owner} declares. */
   static boolean runsForwardOf(Class<?> owner, Block layer) {
-    if (!owner.isInstance(layer)) {
-      return false;
-    }
-    for (Class<?> c = layer.getClass(); c != null; c = c.getSuperclass()) {
-      try {
-        c.getDeclaredMethod(
-            "forwardInternal", ParameterStore.class, NDList.class, boolean.class, PairList.class);
-        return c == owner;
-      } catch (NoSuchMethodException e) {
-        // Inherited: look further up.
-      }
-    }
-    return false;
+    return owner.isInstance(layer)
+        && ForwardMethod.of(layer.getClass()).getDeclaringClass() == owner;
   }
 
   /** The layer's own trainable parameter of that name, if it has one. */

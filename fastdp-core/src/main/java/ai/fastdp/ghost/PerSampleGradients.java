@@ -12,7 +12,6 @@ import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,7 +42,7 @@ public final class PerSampleGradients {
   private final NDManager manager;
   private final long batchSize;
   private final long cells;
-  private final Map<Parameter, MatrixUses> matrices = new IdentityHashMap<>();
+  private final IdentityHashMap<Parameter, MatrixUses> matrices = new IdentityHashMap<>();
   private final List<MatrixUses> matrixOrder = new ArrayList<>();
   private final List<VectorUse> sums = new ArrayList<>();
   private final List<VectorUse> scales = new ArrayList<>();
@@ -242,7 +241,7 @@ public final class PerSampleGradients {
     if (dense != null) {
       return dense;
     }
-    Map<Parameter, NDArray> formed = new IdentityHashMap<>();
+    IdentityHashMap<Parameter, NDArray> formed = new IdentityHashMap<>();
     if (!sums.isEmpty()) {
       NDList results = kernels.run(manager, "position_sums", outputGradients(sums), widths(sums));
       collect(sums, results, formed);
@@ -269,7 +268,8 @@ public final class PerSampleGradients {
     return ordered;
   }
 
-  private void collect(List<VectorUse> uses, NDList results, Map<Parameter, NDArray> formed) {
+  private void collect(
+      List<VectorUse> uses, NDList results, IdentityHashMap<Parameter, NDArray> formed) {
     for (int i = 0; i < uses.size(); i++) {
       Parameter parameter = uses.get(i).parameter();
       if (matrices.containsKey(parameter)) {

@@ -23,7 +23,7 @@ public final class TracedParameterStore extends ParameterStore {
   private final ForwardRecorder recorder;
   private final Set<Parameter> trainable;
   private final Map<Parameter, LayerHook> tables;
-  private final Map<Parameter, NDArray> aliases = new IdentityHashMap<>();
+  private final IdentityHashMap<Parameter, NDArray> aliases = new IdentityHashMap<>();
 
   /**
    * Creates a store for one forward pass.

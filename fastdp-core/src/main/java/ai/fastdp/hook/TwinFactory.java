@@ -75,7 +75,7 @@ final class TwinFactory {
     if (Modifier.isFinal(layer.getModifiers()) || layer.isHidden() || layer.isSealed()) {
       throw notHookable(layer, path, "be open to subclasses (not final, sealed or hidden)");
     }
-    Method forward = forwardInternal(layer);
+    Method forward = ForwardMethod.of(layer);
     if (Modifier.isFinal(forward.getModifiers())) {
       throw notHookable(layer, path, "leave forwardInternal open to overriding");
     }
@@ -105,18 +105,6 @@ final class TwinFactory {
       throw new IllegalStateException(
           "layer '" + path + "' (" + layer.getName() + ") could not be subclassed", e);
     }
-  }
-
-  private static Method forwardInternal(Class<?> layer) {
-    for (Class<?> c = layer; c != null; c = c.getSuperclass()) {
-      try {
-        return c.getDeclaredMethod(
-            "forwardInternal", ParameterStore.class, NDList.class, boolean.class, PairList.class);
-      } catch (NoSuchMethodException e) {
-        // Declared further up.
-      }
-    }
-    throw new LinkageError(layer.getName() + " has no forwardInternal");
   }
 
   private static IllegalArgumentException notHookable(

@@ -13,7 +13,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
  * The sum of clipped per-sample gradients of one logical step, in float32.
@@ -23,7 +22,7 @@ import java.util.Map;
  */
 public final class ClippedGradientSum implements AutoCloseable {
   private final List<Parameter> parameters;
-  private final Map<Parameter, NDArray> views = new IdentityHashMap<>();
+  private final IdentityHashMap<Parameter, NDArray> views = new IdentityHashMap<>();
   private final TorchScriptModule kernels;
   private final NDManager manager;
   private final NDArray flat;

@@ -12,6 +12,9 @@ import java.util.random.RandomGenerator;
  * generator.
  */
 public final class PoissonSampler {
+  // Far beyond any data set, and small enough that sums of gaps do not overflow.
+  private static final double LARGEST_GAP = 0x1p60;
+
   private final double sampleRate;
   private final RandomGenerator random;
 
@@ -57,6 +60,6 @@ public final class PoissonSampler {
     }
     // 1 - U is in (0, 1], so that the logarithm is finite.
     double gap = Math.floor(Math.log(1 - random.nextDouble()) / Math.log1p(-sampleRate));
-    return gap < Long.MAX_VALUE / 2 ? (long) gap : Long.MAX_VALUE / 2;
+    return (long) Math.min(gap, LARGEST_GAP);
   }
 }
