@@ -76,7 +76,7 @@ final class OrdinaryTraining {
           GradientCollector collector = trainer.newGradientCollector()) {
         NDList labels = slice(batch.getLabels(), scope, from, to);
         NDList logits = trainer.forward(slice(batch.getData(), scope, from, to));
-        NDArray loss = trainer.getLoss().evaluate(labels, logits).mul((double) (to - from) / size);
+        NDArray loss = trainer.getLoss().evaluate(labels, logits).mul((float) (to - from) / size);
         collector.backward(loss);
         total += loss.getFloat();
       }
