@@ -16,9 +16,11 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -189,6 +191,9 @@ final class SafetensorsFile implements AutoCloseable {
       throw new InputException(
           path + " is not a safetensors file: the entry of tensor '" + name + "' is malformed", e);
     }
+    if (LongStream.of(dimensions).anyMatch(dimension -> dimension < 0)) {
+      throw malformed("tensor '" + name + "' has shape " + Arrays.toString(dimensions));
+    }
     StoredType type = StoredType.of(typeName);
     if (type == null) {
       // Such a tensor may be one that nobody asks for, like GPT-2's boolean attention masks.
@@ -196,7 +201,7 @@ final class SafetensorsFile implements AutoCloseable {
     }
     long size = 1;
     for (long dimension : dimensions) {
-      if (dimension < 0 || (dimension > 0 && size > Integer.MAX_VALUE / dimension)) {
+      if (dimension > 0 && size > Integer.MAX_VALUE / dimension) {
         throw malformed("tensor '" + name + "' has shape " + new Shape(dimensions));
       }
       size *= dimension;
