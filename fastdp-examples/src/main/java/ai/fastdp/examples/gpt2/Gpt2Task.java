@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.examples.gpt2;
+
+import ai.djl.ndarray.NDManager;
+import ai.djl.training.dataset.ArrayDataset;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Random;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What {@link Gpt2Command} is to do, with everything read, checked and settled.
+ *
+ * @param tokenizer the tokenizer; closed with the task
+ * @param config the size of the model
+ * @param pretrained where the weights come from, if they are not random
+ * @param pretraining public training, if there is any
+ * @param training the private samples
+ * @param heldOut the samples that the loss is measured on
+ * @param maxLength tokens of a sample
+ * @param fineTuning how the model learns from the private samples
+ */
+record Gpt2Task(
+    TextTokenizer tokenizer,
+    Gpt2Config config,
+    @Nullable HuggingFaceGpt2 pretrained,
+    @Nullable Pretraining pretraining,
+    List<TextExample> training,
+    List<TextExample> heldOut,
+    int maxLength,
+    FineTuning fineTuning)
+    implements AutoCloseable {
+
+  private static final String TRAINING_ENTRY = "trainset.csv";
+  private static final String HELD_OUT_ENTRY = "devset.csv";
+
+  /**
+   * Reads and checks everything that the options name.
+   *
+   * @throws InputException if something is wrong with them
+   */
+  static Gpt2Task of(Gpt2Options options) {
+    return options.data == null ? generated(options) : fromFiles(options, options.data);
+  }
+
+  /** Encodes samples for this task's model; see {@link EncodedExample#dataset}. */
+  ArrayDataset dataset(
+      NDManager manager, List<TextExample> examples, int batchSize, boolean shuffled) {
+    return EncodedExample.dataset(manager, examples, tokenizer, maxLength, batchSize, shuffled);
+  }
+
+  @Override
+  public void close() {
+    tokenizer.close();
+  }
+
+  /** The run without files: a model of bytes, and text of {@link RestaurantGrammar}. */
+  private static Gpt2Task generated(Gpt2Options options) {
+    if (options.eval != null || options.weights != null || options.tokenizer != null) {
+      throw new InputException("--eval, --weights and --tokenizer need --data");
+    }
+    Random random = new Random(options.seed);
+    List<TextExample> training =
+        RestaurantGrammar.PRIVATE.draw(random, orElse(options.sampleSize, 20_000));
+    List<TextExample> heldOut = RestaurantGrammar.PRIVATE.draw(random, 500);
+    List<TextExample> publicText = RestaurantGrammar.PUBLIC.draw(random, 8_000);
+    TextTokenizer tokenizer = new ByteTokenizer();
+    int maxLength = orElse(options.maxLength, 112);
+    return new Gpt2Task(
+        tokenizer,
+        randomConfig(options, tokenizer, maxLength, 3, 96, 4),
+        null,
+        new Pretraining(publicText, 32, 300, 3e-3),
+        training,
+        heldOut,
+        maxLength,
+        fineTuning(options, training.size(), 256, 1, 1e-3));
+  }
+
+  private static Gpt2Task fromFiles(Gpt2Options options, Path data) {
+    Path eval = options.eval;
+    if (eval == null) {
+      if (!E2eFile.isZip(data)) {
+        throw new InputException("--data needs --eval, unless it is a zip with " + HELD_OUT_ENTRY);
+      }
+      eval = data;
+    }
+    HuggingFaceGpt2 pretrained =
+        options.weights == null ? null : new HuggingFaceGpt2(options.weights);
+    if (pretrained != null
+        && (options.layers != null || options.width != null || options.heads != null)) {
+      throw new InputException("--layers, --width and --heads are for a model without --weights");
+    }
+    TextTokenizer tokenizer = tokenizer(options);
+    try {
+      int contextLength =
+          pretrained == null ? Integer.MAX_VALUE : pretrained.config().contextLength();
+      int maxLength = orElse(options.maxLength, Math.min(100, contextLength));
+      if (maxLength > contextLength) {
+        throw new InputException(
+            "--max-length must be at most the model's " + contextLength + ", got " + maxLength);
+      }
+      Gpt2Config config =
+          pretrained == null
+              ? randomConfig(options, tokenizer, maxLength, 2, 128, 4)
+              : pretrained.config();
+      if (config.vocabularySize() != tokenizer.vocabularySize()) {
+        throw new InputException(
+            "the tokenizer must have as many tokens as the model, "
+                + config.vocabularySize()
+                + ", got "
+                + tokenizer.vocabularySize());
+      }
+      List<TextExample> training = E2eFile.read(data, TRAINING_ENTRY);
+      List<TextExample> heldOut = E2eFile.read(eval, HELD_OUT_ENTRY);
+      return new Gpt2Task(
+          tokenizer,
+          config,
+          pretrained,
+          null,
+          training,
+          heldOut,
+          maxLength,
+          fineTuning(options, training.size(), 256, 3, 1e-3));
+    } catch (RuntimeException e) {
+      tokenizer.close();
+      throw e;
+    }
+  }
+
+  private static TextTokenizer tokenizer(Gpt2Options options) {
+    if (options.tokenizer != null) {
+      return new BpeTokenizer(options.tokenizer);
+    }
+    return options.weights == null
+        ? new ByteTokenizer()
+        : new BpeTokenizer(options.weights.resolve("tokenizer.json"));
+  }
+
+  private static Gpt2Config randomConfig(
+      Gpt2Options options,
+      TextTokenizer tokenizer,
+      int maxLength,
+      int layers,
+      int width,
+      int heads) {
+    requirePositive("--max-length", maxLength);
+    try {
+      return Gpt2Config.of(
+          tokenizer.vocabularySize(),
+          maxLength,
+          orElse(options.width, width),
+          orElse(options.layers, layers),
+          orElse(options.heads, heads));
+    } catch (IllegalArgumentException | ArithmeticException e) {
+      throw new InputException("--layers, --width, --heads: " + e.getMessage(), e);
+    }
+  }
+
+  private static FineTuning fineTuning(
+      Gpt2Options options, int rows, int batchSize, int epochs, double learningRate) {
+    if (options.epochs != null && options.steps != null) {
+      throw new InputException("--epochs and --steps exclude each other");
+    }
+    int batch = orElse(options.batchSize, batchSize);
+    FineTuning fineTuning =
+        new FineTuning(
+            orElse(options.sampleSize, rows),
+            batch,
+            orElse(options.physicalBatchSize, Math.min(batch, 64)),
+            options.steps == null ? orElse(options.epochs, epochs) : null,
+            options.steps,
+            orElse(options.learningRate, learningRate),
+            options.biasOnly);
+    requirePositive("--sample-size", fineTuning.sampleSize);
+    requirePositive("--batch-size", batch);
+    requirePositive("--physical-batch-size", fineTuning.physicalBatchSize);
+    requirePositive("--learning-rate", fineTuning.learningRate);
+    if (fineTuning.epochs != null) {
+      requirePositive("--epochs", fineTuning.epochs);
+    }
+    if (fineTuning.steps != null) {
+      requirePositive("--steps", fineTuning.steps);
+    }
+    if (batch > fineTuning.sampleSize) {
+      throw new InputException(
+          "--batch-size must be at most the sample size "
+              + fineTuning.sampleSize
+              + ", got "
+              + batch);
+    }
+    return fineTuning;
+  }
+
+  private static void requirePositive(String name, int value) {
+    if (value <= 0) {
+      throw new InputException(name + " must be > 0, got " + value);
+    }
+  }
+
+  private static void requirePositive(String name, double value) {
+    if (!(value > 0) || Double.isInfinite(value)) {
+      throw new InputException(name + " must be finite and > 0, got " + value);
+    }
+  }
+
+  private static <T> T orElse(@Nullable T value, T other) {
+    return value == null ? other : value;
+  }
+
+  /**
+   * Public training from random weights.
+   *
+   * @param examples the public text
+   * @param batchSize samples in an update
+   * @param steps number of updates
+   * @param learningRate the largest learning rate
+   */
+  record Pretraining(List<TextExample> examples, int batchSize, int steps, double learningRate) {}
+
+  /**
+   * How the model learns from the private samples. Either {@code epochs} or {@code steps} is given.
+   *
+   * @param sampleSize the number of samples, public
+   * @param batchSize expected number of samples in an update
+   * @param physicalBatchSize samples that go through the model at once
+   * @param epochs expected passes over the data
+   * @param steps number of updates
+   * @param learningRate the largest learning rate
+   * @param biasOnly whether only the biases learn
+   */
+  record FineTuning(
+      int sampleSize,
+      int batchSize,
+      int physicalBatchSize,
+      @Nullable Integer epochs,
+      @Nullable Integer steps,
+      double learningRate,
+      boolean biasOnly) {
+
+    /** Returns the number of updates, rounded up. */
+    int updates() {
+      if (steps != null) {
+        return steps;
+      }
+      long samples = (long) sampleSize * (epochs == null ? 1 : epochs);
+      return Math.toIntExact((samples + batchSize - 1) / batchSize);
+    }
+  }
+}

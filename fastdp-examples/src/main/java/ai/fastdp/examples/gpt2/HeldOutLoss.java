@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.examples.gpt2;
+
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.training.ParameterStore;
+import ai.djl.training.dataset.ArrayDataset;
+import ai.djl.training.dataset.Batch;
+import ai.djl.translate.TranslateException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+
+/** Measures a model on samples that it does not learn from. */
+final class HeldOutLoss {
+
+  private HeldOutLoss() {}
+
+  /**
+   * Returns the mean of {@link SequenceCrossEntropy} over the samples that have a target, in nats.
+   *
+   * @param model the model; its weights are only read
+   * @param dataset as {@link EncodedExample#dataset} makes it
+   */
+  static double measure(Model model, ArrayDataset dataset) {
+    double total = 0;
+    double count = 0;
+    try (NDManager scope = model.getNDManager().newSubManager()) {
+      ParameterStore weights = new ParameterStore(scope, false);
+      for (Batch batch : dataset.getData(scope)) {
+        try (batch) {
+          NDList logits = model.getBlock().forward(weights, batch.getData(), false);
+          NDArray losses = SequenceCrossEntropy.perSample(batch.getLabels(), logits);
+          total += losses.sum().getFloat();
+          count += SequenceCrossEntropy.hasTarget(batch.getLabels()).sum().getFloat();
+        }
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (TranslateException e) {
+      throw new IllegalStateException(e);
+    }
+    return total / count;
+  }
+}

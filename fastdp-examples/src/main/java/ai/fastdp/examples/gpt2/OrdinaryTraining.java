@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.examples.gpt2;
+
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.DefaultTrainingConfig;
+import ai.djl.training.GradientCollector;
+import ai.djl.training.Trainer;
+import ai.djl.training.dataset.ArrayDataset;
+import ai.djl.training.dataset.Batch;
+import ai.djl.training.optimizer.AdamW;
+import ai.djl.training.tracker.Tracker;
+import ai.djl.translate.TranslateException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.Iterator;
+import java.util.OptionalDouble;
+
+/**
+ * Training without privacy, with nothing but DJL's own trainer and optimizer: for public text, and
+ * to compare with.
+ */
+final class OrdinaryTraining {
+
+  /** Part of the steps in which the learning rate rises. */
+  private static final double WARM_UP = 0.05;
+
+  private OrdinaryTraining() {}
+
+  /**
+   * Trains with AdamW; the learning rate rises linearly and then falls along a cosine to a tenth.
+   *
+   * @param model an initialized model
+   * @param dataset gives shuffled batches, as often as needed
+   * @param schedule how many steps, and how
+   * @param progress is told of each step
+   */
+  static void run(Model model, ArrayDataset dataset, Schedule schedule, TrainingProgress progress) {
+    DefaultTrainingConfig config =
+        new DefaultTrainingConfig(new SequenceCrossEntropy())
+            .optDevices(new ai.djl.Device[] {model.getNDManager().getDevice()})
+            .optOptimizer(AdamW.builder().optLearningRateTracker(learningRate(schedule)).build());
+    try (Trainer trainer = model.newTrainer(config)) {
+      trainer.initialize(new Shape(1, 1));
+      Iterator<Batch> batches = null;
+      for (int step = 0; step < schedule.steps; step++) {
+        if (batches == null || !batches.hasNext()) {
+          batches = trainer.iterateDataset(dataset).iterator();
+        }
+        long begin = System.nanoTime();
+        try (Batch batch = batches.next()) {
+          double loss = gradients(trainer, batch, schedule.physicalBatchSize);
+          trainer.step();
+          double millis = (System.nanoTime() - begin) / 1e6;
+          progress.step(millis, loss, batch.getSize(), OptionalDouble.empty());
+        }
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (TranslateException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /** Adds up the gradient of the mean loss of a batch, and returns that loss. */
+  private static double gradients(Trainer trainer, Batch batch, int physicalBatchSize) {
+    int size = batch.getSize();
+    double total = 0;
+    for (int from = 0; from < size; from += physicalBatchSize) {
+      int to = Math.min(size, from + physicalBatchSize);
+      try (NDManager scope = trainer.getManager().newSubManager();
+          GradientCollector collector = trainer.newGradientCollector()) {
+        NDList labels = slice(batch.getLabels(), scope, from, to);
+        NDList logits = trainer.forward(slice(batch.getData(), scope, from, to));
+        NDArray loss = trainer.getLoss().evaluate(labels, logits).mul((float) (to - from) / size);
+        collector.backward(loss);
+        total += loss.getFloat();
+      }
+    }
+    return total;
+  }
+
+  private static NDList slice(NDList arrays, NDManager manager, long from, long to) {
+    NDList slices = new NDList(arrays.size());
+    for (NDArray array : arrays) {
+      slices.add(array.get(manager, new NDIndex().addSliceDim(from, to)));
+    }
+    return slices;
+  }
+
+  private static Tracker learningRate(Schedule schedule) {
+    int warmUp = (int) Math.ceil(WARM_UP * schedule.steps);
+    return Tracker.warmUp()
+        .optWarmUpBeginValue((float) (schedule.learningRate / warmUp))
+        .optWarmUpSteps(warmUp)
+        .setMainTracker(
+            Tracker.cosine()
+                .setBaseValue((float) schedule.learningRate)
+                .optFinalValue((float) (schedule.learningRate / 10))
+                .setMaxUpdates(Math.max(1, schedule.steps - warmUp))
+                .build())
+        .build();
+  }
+
+  /**
+   * How long and how fast to train.
+   *
+   * @param steps number of updates
+   * @param physicalBatchSize samples that go through the model at once
+   * @param learningRate the largest learning rate
+   */
+  record Schedule(int steps, int physicalBatchSize, double learningRate) {}
+}

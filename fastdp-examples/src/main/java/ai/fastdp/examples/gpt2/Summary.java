@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.examples.gpt2;
+
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What is written to {@code summary.json}: the guarantee, and how training went.
+ *
+ * <p>The fields of the guarantee are null after training without privacy. The losses are means over
+ * the held-out samples, in nats.
+ *
+ * @param epsilon the epsilon spent, an upper bound
+ * @param delta the delta it holds at
+ * @param noiseMultiplier standard deviation of the noise in units of the sensitivity
+ * @param clipNorm bound on the contribution of one sample
+ * @param sampleRate probability of each sample to be in a batch
+ * @param steps number of updates
+ * @param lossBefore held-out loss before fine-tuning
+ * @param lossAfter held-out loss after fine-tuning
+ * @param stepMillis duration of the steps of fine-tuning
+ * @param peakMemoryBytes largest resident set of the process
+ * @param versions of what the result depends on
+ * @param assumptions what the guarantee rests on and what it does not cover, in words
+ */
+record Summary(
+    @Nullable Double epsilon,
+    @Nullable Double delta,
+    @Nullable Double noiseMultiplier,
+    @Nullable Double clipNorm,
+    @Nullable Double sampleRate,
+    long steps,
+    double lossBefore,
+    double lossAfter,
+    StepMillis stepMillis,
+    long peakMemoryBytes,
+    Map<String, String> versions,
+    List<String> assumptions) {
+
+  private static final String FILE_NAME = "summary.json";
+
+  /**
+   * Writes the summary as {@code summary.json}.
+   *
+   * @param directory an existing directory
+   * @return the file
+   * @throws IOException if it cannot be written
+   */
+  Path write(Path directory) throws IOException {
+    Gson gson =
+        new GsonBuilder()
+            .setPrettyPrinting()
+            .serializeNulls()
+            .serializeSpecialFloatingPointValues()
+            .disableHtmlEscaping()
+            .create();
+    return Files.writeString(directory.resolve(FILE_NAME), gson.toJson(this) + "\n");
+  }
+
+  /**
+   * Durations of steps in milliseconds.
+   *
+   * @param min the shortest
+   * @param median the median
+   * @param max the longest
+   */
+  record StepMillis(double min, double median, double max) {}
+}

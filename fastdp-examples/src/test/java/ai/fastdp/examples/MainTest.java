@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.examples;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import picocli.CommandLine;
+
+/** The program as a user runs it. */
+final class MainTest {
+
+  private static final Path TINY = Path.of("src/test/resources/gpt2-tiny").toAbsolutePath();
+
+  private final StringWriter out = new StringWriter();
+  private final StringWriter err = new StringWriter();
+  private Path directory = Path.of("");
+
+  @BeforeEach
+  void writeFiles(@TempDir Path temporary) throws IOException {
+    directory = temporary;
+    writeTable("train.csv", 60);
+    writeTable("eval.csv", 20);
+    Files.writeString(directory.resolve("broken.csv"), "mr,ref\nname[A],B\nname A,B\n");
+    Files.writeString(directory.resolve("file"), "in the way");
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @CsvSource(
+      delimiter = '#',
+      value = {
+        "--nonsense # Unknown option: '--nonsense'",
+        "--epsilon many # Invalid value for option '--epsilon'",
+        "--clipping soft # Invalid value for option '--clipping'",
+        "--steps 0 # --steps must be > 0, got 0",
+        "--epochs -1 # --epochs must be > 0, got -1",
+        "--steps 3 --epochs 2 # --epochs and --steps exclude each other",
+        "--batch-size 0 # --batch-size must be > 0",
+        "--physical-batch-size 0 # --physical-batch-size must be > 0",
+        "--learning-rate NaN # --learning-rate must be finite and > 0",
+        "--max-length 0 # --max-length must be > 0",
+        "--width 10 --heads 3 # width must be a multiple of heads",
+        "--weights TINY # need --data",
+        "--eval DIR/eval.csv # need --data",
+        "--data DIR/train.csv # --data needs --eval",
+        "--data DIR/none.csv --eval DIR/eval.csv # cannot read",
+        "--data DIR/broken.csv --eval DIR/eval.csv # row 2 must have slots",
+        "--data DIR/train.csv --eval DIR/broken.csv # row 2 must have slots",
+        "--data DIR/train.csv --eval DIR/eval.csv --batch-size 61 # at most the sample size 60",
+        "--data DIR/train.csv --eval DIR/eval.csv --weights DIR # cannot read",
+        "--data DIR/train.csv --eval DIR/eval.csv --tokenizer DIR/none # cannot read tokenizer",
+        "--data DIR/train.csv --eval DIR/eval.csv --tokenizer DIR/file # is not a byte-pair",
+        "--data DIR/train.csv --eval DIR/eval.csv --weights TINY --layers 3 # without --weights",
+        "--data DIR/train.csv --eval DIR/eval.csv --weights TINY --max-length 25 # model's 24",
+        "--report DIR/file # --report must be a directory",
+      })
+  void gpt2_badInput_endsWithOneLineAndExitCode2(String options, String message) {
+    assertThat(run(options)).isEqualTo(2);
+    assertThat(err.toString()).startsWith("error: ").contains(message);
+    assertThat(err.toString().lines()).hasSize(1);
+    assertThat(out.toString()).doesNotContain("Held-out loss");
+  }
+
+  @Test
+  void gpt2_vocabularyOfAnotherTokenizer_isRefused() throws IOException {
+    String text = Files.readString(TINY.resolve("tokenizer.json"));
+    Path other = directory.resolve("tokenizer.json");
+    String added =
+        "\"added_tokens\": [{\"id\": 300, \"content\": \"<more>\", \"single_word\": false,"
+            + " \"lstrip\": false, \"rstrip\": false, \"normalized\": false,"
+            + " \"special\": true},";
+    Files.writeString(other, text.replaceFirst("\"added_tokens\": \\[", added));
+    assertThat(run(files("--weights TINY --tokenizer DIR/tokenizer.json"))).isEqualTo(2);
+    assertThat(err.toString()).contains("as many tokens as the model, 300, got 301");
+  }
+
+  @Test
+  void gpt2_damagedWeights_areRefusedBeforeTraining() throws IOException {
+    for (String name : new String[] {"config.json", "tokenizer.json"}) {
+      Files.copy(TINY.resolve(name), directory.resolve(name));
+    }
+    byte[] weights = Files.readAllBytes(TINY.resolve("model.safetensors"));
+    Files.write(directory.resolve("model.safetensors"), java.util.Arrays.copyOf(weights, 100_000));
+    assertThat(run(files("--weights DIR --batch-size 8"))).isEqualTo(2);
+    assertThat(err.toString()).contains("outside the file");
+    assertThat(out.toString()).doesNotContain("Held-out loss");
+  }
+
+  @Test
+  void gpt2_nonPrivate_learnsAndReports() throws IOException {
+    int exit =
+        run(
+            files(
+                "--non-private --weights TINY --max-length 24 --epochs 4 --batch-size 8"
+                    + " --physical-batch-size 5 --learning-rate 0.01 --report DIR/a/b"));
+    assertThat(err.toString()).isEmpty();
+    assertThat(exit).isZero();
+    JsonObject summary = summary("a/b");
+    assertThat(summary.get("epsilon").isJsonNull()).isTrue();
+    assertThat(summary.get("steps").getAsInt()).isEqualTo(30);
+    assertThat(summary.get("lossAfter").getAsDouble())
+        .isLessThan(summary.get("lossBefore").getAsDouble() - 1);
+    assertThat(summary.get("peakMemoryBytes").getAsLong()).isGreaterThan(10_000_000);
+    assertThat(summary.getAsJsonObject("stepMillis").keySet())
+        .containsExactly("min", "median", "max");
+    assertThat(summary.getAsJsonObject("versions").get("djl").getAsString()).isEqualTo("0.35.1");
+    assertThat(out.toString().lines().filter(line -> line.contains(" || "))).hasSize(3);
+  }
+
+  @Test
+  void help_exitsWith0() {
+    assertThat(run("--help")).isZero();
+    assertThat(out.toString()).contains("--epsilon", "--physical-batch-size");
+  }
+
+  private static String files(String options) {
+    return "--data DIR/train.csv --eval DIR/eval.csv " + options;
+  }
+
+  private int run(String options) {
+    List<String> arguments = new ArrayList<>(List.of("gpt2"));
+    for (String argument : options.strip().split(" ", -1)) {
+      arguments.add(argument.replace("DIR", directory.toString()).replace("TINY", TINY.toString()));
+    }
+    if (!arguments.contains("--report")) {
+      arguments.addAll(List.of("--report", directory.resolve("report").toString()));
+    }
+    CommandLine commandLine = Main.commandLine();
+    commandLine.setOut(new PrintWriter(out, true)).setErr(new PrintWriter(err, true));
+    return commandLine.execute(arguments.toArray(new String[0]));
+  }
+
+  private JsonObject summary(String report) throws IOException {
+    Path file = directory.resolve(report).resolve("summary.json");
+    return JsonParser.parseString(Files.readString(file)).getAsJsonObject();
+  }
+
+  private void writeTable(String name, int rows) throws IOException {
+    StringBuilder table = new StringBuilder("mr,ref\n");
+    for (int i = 0; i < rows; i++) {
+      table.append("\"name[Fox], area[park]\",The Fox is near park number ").append(i % 5);
+      table.append(".\n");
+    }
+    Files.writeString(directory.resolve(name), table);
+  }
+}
