@@ -4,11 +4,10 @@ package ai.fastdp;
 import ai.djl.nn.Parameter;
 import ai.fastdp.mechanism.PrivatizedGradient;
 import java.util.IdentityHashMap;
-import java.util.Map;
 
 /** Keeps the last gradient instead of updating weights. */
 final class CapturingOptimizer implements DpOptimizer {
-  final Map<Parameter, float[]> gradients = new IdentityHashMap<>();
+  final IdentityHashMap<Parameter, float[]> gradients = new IdentityHashMap<>();
   int updates;
 
   @Override
