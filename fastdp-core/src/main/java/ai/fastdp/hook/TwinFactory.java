@@ -94,7 +94,7 @@ final class TwinFactory {
           .name(layer.getName() + SUFFIX)
           .implement(HookedBlock.class)
           .defineField(HOOK_FIELD, LayerHook.class, Visibility.PUBLIC)
-          .method(m -> m.represents(forward))
+          .method(m -> m.asDefined().represents(forward))
           .intercept(MethodCall.invoke(around).onField(HOOK_FIELD).withThis().withAllArguments())
           .method(m -> m.getName().equals("fastdpForward"))
           .intercept(MethodCall.invoke(forward).onSuper().withAllArguments())
