@@ -4,7 +4,7 @@ package ai.fastdp;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Parameter;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.Trainer;
@@ -28,6 +28,7 @@ import ai.fastdp.sampling.PrivateBatch;
 import java.io.IOException;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -288,19 +289,17 @@ public final class PrivateTrainer extends Trainer {
     }
     prepare(data, labels);
     long begin = System.nanoTime();
-    NDManager manager = getManager().newSubManager();
     try {
+      closePass();
       BookKeeper.Pass recorded =
           bookKeeper.forward(
-              manager,
-              current.getSize(),
-              store -> getModel().getBlock().forward(store, data, labels, null));
-      closePass();
+              getManager(),
+              data,
+              labels,
+              (store, ownData, ownLabels) ->
+                  getModel().getBlock().forward(store, ownData, ownLabels, null));
       pass = recorded;
       return recorded.outputs();
-    } catch (RuntimeException e) {
-      manager.close();
-      throw e;
     } finally {
       addMetric("forward", begin);
     }
@@ -364,28 +363,30 @@ public final class PrivateTrainer extends Trainer {
           "backward must be given the value that trainer.getLoss() returned for the current batch;"
               + " to change the loss, set it on the engine's builder");
     }
+    PrivateBatch current = Objects.requireNonNull(batch);
     state = State.FAILED;
+    // Evaluators and listeners see the outputs until the batch is closed.
+    recorded.outputs().attach(current.getManager());
+    target.attach(current.getManager());
     try {
       PerSampleGradients gradients = recorded.gradients(perSample);
       List<Parameter> parameters = gradients.parameters();
       if (!parameters.isEmpty()) {
         int[] rows = parameters.stream().mapToInt(trainable::number).toArray();
         Clipper.Factors clipped = clipper.factors(gradients.squaredNorms(), rows);
-        java.util.Objects.requireNonNull(sum).add(gradients, clipped.factors(), clipped.keep());
+        Objects.requireNonNull(sum).add(gradients, clipped.factors(), clipped.keep());
         nonFiniteSamples +=
-            recorded.batchSize()
-                - clipped.keep().toType(ai.djl.ndarray.types.DataType.INT64, false).sum().getLong();
+            recorded.batchSize() - clipped.keep().toType(DataType.INT64, false).sum().getLong();
       }
     } finally {
       closePass();
     }
-    PrivateBatch current = java.util.Objects.requireNonNull(batch);
     state = current.endsStep() ? State.DUE : State.ADDED;
   }
 
   private void closePass() {
     if (pass != null) {
-      pass.manager().close();
+      pass.close();
     }
     pass = null;
     losses = null;
