@@ -4,6 +4,7 @@ package ai.fastdp;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Parameter;
 import ai.djl.training.GradientCollector;
@@ -57,6 +58,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Not thread-safe; one device.
  */
 public final class PrivateTrainer extends Trainer {
+  private final NDManager resources;
   private final PrivacyPlan plan;
   private final PerformanceOptions options;
   private final PerSampleLoss perSampleLoss;
@@ -99,6 +101,7 @@ public final class PrivateTrainer extends Trainer {
 
   PrivateTrainer(PrivateTrainerParts parts, Model model, TrainingConfig config) {
     super(model, config);
+    resources = parts.manager();
     plan = parts.plan();
     options = parts.options();
     perSampleLoss = parts.loss();
@@ -306,10 +309,7 @@ public final class PrivateTrainer extends Trainer {
   }
 
   private void prepare(NDList data, NDList labels) {
-    if (sum == null) {
-      trainable.requireReady();
-      sum = new ClippedGradientSum(bookKeeper.kernels(), getManager(), trainable.parameters());
-    }
+    requireSum();
     if (selfCheckPending || (independencePending && data.head().getShape().get(0) > 1)) {
       SelfCheck check = new SelfCheck(bookKeeper, trainable, perSampleLoss);
       independencePending = !check.run(data, labels);
@@ -334,12 +334,8 @@ public final class PrivateTrainer extends Trainer {
       throw new IllegalStateException(
           "a batch must be trained before step(), got none; call trainBatch(batch) first");
     }
-    if (sum == null) {
-      trainable.requireReady();
-      sum = new ClippedGradientSum(bookKeeper.kernels(), getManager(), trainable.parameters());
-    }
     long begin = System.nanoTime();
-    ClippedGradientSum complete = sum;
+    ClippedGradientSum complete = requireSum();
     try {
       ledger.charge(plan.stepEvent());
     } catch (PrivacyBudgetExceededException e) {
@@ -374,7 +370,7 @@ public final class PrivateTrainer extends Trainer {
       if (!parameters.isEmpty()) {
         int[] rows = parameters.stream().mapToInt(trainable::number).toArray();
         Clipper.Factors clipped = clipper.factors(gradients.squaredNorms(), rows);
-        Objects.requireNonNull(sum).add(gradients, clipped.factors(), clipped.keep());
+        requireSum().add(gradients, clipped.factors(), clipped.keep());
         nonFiniteSamples +=
             recorded.batchSize() - clipped.keep().toType(DataType.INT64, false).sum().getLong();
       }
@@ -382,6 +378,15 @@ public final class PrivateTrainer extends Trainer {
       closePass();
     }
     state = current.endsStep() ? State.DUE : State.ADDED;
+  }
+
+  /** The sum of the current step, made when the parameters have arrays. */
+  private ClippedGradientSum requireSum() {
+    if (sum == null) {
+      trainable.requireReady();
+      sum = new ClippedGradientSum(bookKeeper.kernels(), getManager(), trainable.parameters());
+    }
+    return sum;
   }
 
   private void closePass() {
@@ -454,7 +459,9 @@ public final class PrivateTrainer extends Trainer {
       closePass();
       optimizer.close();
       ledger.close();
+      mechanism.close();
       super.close();
+      resources.close();
     }
   }
 
