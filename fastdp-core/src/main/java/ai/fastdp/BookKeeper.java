@@ -15,7 +15,6 @@ import ai.fastdp.hook.TracedParameterStore;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Function;
 
 /**
  * Runs a recorded forward pass and turns its losses into per-sample gradients.
@@ -49,23 +48,45 @@ final class BookKeeper {
     this.cells = cells;
   }
 
+  /** Runs the model's block on a batch. */
+  @FunctionalInterface
+  interface Run {
+    NDList apply(ParameterStore store, NDList data, NDList labels);
+  }
+
   /**
    * Runs the model under recording.
    *
-   * @param manager owns what is recorded; close it when the gradients are used up
-   * @param batchSize the number of samples
-   * @param run runs the model's block with the given store
+   * @param parent the manager under which the pass's memory lives until the pass is closed
+   * @param data the data, samples on the first axis
+   * @param labels the labels
+   * @param run runs the model's block
    */
-  Pass forward(NDManager manager, long batchSize, Function<ParameterStore, NDList> run) {
-    ForwardRecorder.Recording recording = recorder.begin(manager, batchSize);
-    try {
+  Pass forward(NDManager parent, NDList data, NDList labels, Run run) {
+    NDManager manager = parent.newSubManager();
+    NDManager graph = manager.newSubManager();
+    long batchSize = data.head().getShape().get(0);
+    try (ForwardRecorder.Recording recording = recorder.begin(manager, batchSize)) {
       ParameterStore store =
           new TracedParameterStore(manager, recorder, trainable.asSet(), hooks.tables());
-      NDList outputs = run.apply(store);
-      return new Pass(manager, batchSize, recording, outputs);
-    } finally {
-      recording.close();
+      NDList outputs = run.apply(store, aliases(data, graph), aliases(labels, graph));
+      return new Pass(manager, graph, batchSize, recording, outputs);
+    } catch (RuntimeException e) {
+      manager.close();
+      throw e;
     }
+  }
+
+  /** The same arrays under another manager, so that what is made of them belongs to it too. */
+  private static NDList aliases(NDList list, NDManager manager) {
+    NDList aliases = new NDList();
+    for (NDArray array : list) {
+      NDArray alias = array.stopGradient();
+      alias.attach(manager);
+      alias.setName(array.getName());
+      aliases.add(alias);
+    }
+    return aliases;
   }
 
   TorchScriptModule kernels() {
@@ -77,22 +98,24 @@ final class BookKeeper {
   }
 
   /** A recorded forward pass. */
-  final class Pass {
+  final class Pass implements AutoCloseable {
     private final NDManager manager;
+    private final NDManager graph;
     private final long batchSize;
     private final ForwardRecorder.Recording recording;
     private final NDList outputs;
 
     private Pass(
-        NDManager manager, long batchSize, ForwardRecorder.Recording recording, NDList outputs) {
+        NDManager manager,
+        NDManager graph,
+        long batchSize,
+        ForwardRecorder.Recording recording,
+        NDList outputs) {
       this.manager = manager;
+      this.graph = graph;
       this.batchSize = batchSize;
       this.recording = recording;
       this.outputs = outputs;
-    }
-
-    NDManager manager() {
-      return manager;
     }
 
     long batchSize() {
@@ -123,10 +146,17 @@ final class BookKeeper {
       }
     }
 
-    /** The per-sample gradients of the losses; ends the pass's graph. */
+    /**
+     * The per-sample gradients of the losses; ends the pass's graph.
+     *
+     * <p>The handles of all arrays that the model made are closed first: what back-propagation
+     * still needs lives in the graph, and is freed there as soon as it has been used.
+     */
     PerSampleGradients gradients(NDArray losses) {
       requirePerSample(losses);
       recording.checkUnmodified();
+      losses.attach(manager);
+      graph.close();
       PerSampleGradients gradients = new PerSampleGradients(kernels, manager, batchSize, cells);
       List<LayerRecord> records = records();
       if (records.isEmpty()) {
@@ -142,6 +172,11 @@ final class BookKeeper {
         }
       }
       return gradients;
+    }
+
+    @Override
+    public void close() {
+      manager.close();
     }
 
     private void requireLookUpsOnly(NDList gradients, int first) {

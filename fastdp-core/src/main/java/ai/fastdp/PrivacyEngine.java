@@ -124,6 +124,7 @@ public final class PrivacyEngine {
               model, kernels, recorder, hooks, rules, trainable, options.temporaryCells());
       return new PrivateTrainer(
           new PrivateTrainerParts(
+              manager,
               plan,
               options,
               loss,

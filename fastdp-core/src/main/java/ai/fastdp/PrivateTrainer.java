@@ -5,6 +5,7 @@ import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Parameter;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.Trainer;
@@ -28,6 +29,7 @@ import ai.fastdp.sampling.PrivateBatch;
 import java.io.IOException;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -56,6 +58,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Not thread-safe; one device.
  */
 public final class PrivateTrainer extends Trainer {
+  private final NDManager resources;
   private final PrivacyPlan plan;
   private final PerformanceOptions options;
   private final PerSampleLoss perSampleLoss;
@@ -98,6 +101,7 @@ public final class PrivateTrainer extends Trainer {
 
   PrivateTrainer(PrivateTrainerParts parts, Model model, TrainingConfig config) {
     super(model, config);
+    resources = parts.manager();
     plan = parts.plan();
     options = parts.options();
     perSampleLoss = parts.loss();
@@ -288,29 +292,24 @@ public final class PrivateTrainer extends Trainer {
     }
     prepare(data, labels);
     long begin = System.nanoTime();
-    NDManager manager = getManager().newSubManager();
     try {
+      closePass();
       BookKeeper.Pass recorded =
           bookKeeper.forward(
-              manager,
-              current.getSize(),
-              store -> getModel().getBlock().forward(store, data, labels, null));
-      closePass();
+              getManager(),
+              data,
+              labels,
+              (store, ownData, ownLabels) ->
+                  getModel().getBlock().forward(store, ownData, ownLabels, null));
       pass = recorded;
       return recorded.outputs();
-    } catch (RuntimeException e) {
-      manager.close();
-      throw e;
     } finally {
       addMetric("forward", begin);
     }
   }
 
   private void prepare(NDList data, NDList labels) {
-    if (sum == null) {
-      trainable.requireReady();
-      sum = new ClippedGradientSum(bookKeeper.kernels(), getManager(), trainable.parameters());
-    }
+    requireSum();
     if (selfCheckPending || (independencePending && data.head().getShape().get(0) > 1)) {
       SelfCheck check = new SelfCheck(bookKeeper, trainable, perSampleLoss);
       independencePending = !check.run(data, labels);
@@ -335,12 +334,8 @@ public final class PrivateTrainer extends Trainer {
       throw new IllegalStateException(
           "a batch must be trained before step(), got none; call trainBatch(batch) first");
     }
-    if (sum == null) {
-      trainable.requireReady();
-      sum = new ClippedGradientSum(bookKeeper.kernels(), getManager(), trainable.parameters());
-    }
     long begin = System.nanoTime();
-    ClippedGradientSum complete = sum;
+    ClippedGradientSum complete = requireSum();
     try {
       ledger.charge(plan.stepEvent());
     } catch (PrivacyBudgetExceededException e) {
@@ -364,28 +359,39 @@ public final class PrivateTrainer extends Trainer {
           "backward must be given the value that trainer.getLoss() returned for the current batch;"
               + " to change the loss, set it on the engine's builder");
     }
+    PrivateBatch current = Objects.requireNonNull(batch);
     state = State.FAILED;
+    // Evaluators and listeners see the outputs until the batch is closed.
+    recorded.outputs().attach(current.getManager());
+    target.attach(current.getManager());
     try {
       PerSampleGradients gradients = recorded.gradients(perSample);
       List<Parameter> parameters = gradients.parameters();
       if (!parameters.isEmpty()) {
         int[] rows = parameters.stream().mapToInt(trainable::number).toArray();
         Clipper.Factors clipped = clipper.factors(gradients.squaredNorms(), rows);
-        java.util.Objects.requireNonNull(sum).add(gradients, clipped.factors(), clipped.keep());
+        requireSum().add(gradients, clipped.factors(), clipped.keep());
         nonFiniteSamples +=
-            recorded.batchSize()
-                - clipped.keep().toType(ai.djl.ndarray.types.DataType.INT64, false).sum().getLong();
+            recorded.batchSize() - clipped.keep().toType(DataType.INT64, false).sum().getLong();
       }
     } finally {
       closePass();
     }
-    PrivateBatch current = java.util.Objects.requireNonNull(batch);
     state = current.endsStep() ? State.DUE : State.ADDED;
+  }
+
+  /** The sum of the current step, made when the parameters have arrays. */
+  private ClippedGradientSum requireSum() {
+    if (sum == null) {
+      trainable.requireReady();
+      sum = new ClippedGradientSum(bookKeeper.kernels(), getManager(), trainable.parameters());
+    }
+    return sum;
   }
 
   private void closePass() {
     if (pass != null) {
-      pass.manager().close();
+      pass.close();
     }
     pass = null;
     losses = null;
@@ -453,7 +459,9 @@ public final class PrivateTrainer extends Trainer {
       closePass();
       optimizer.close();
       ledger.close();
+      mechanism.close();
       super.close();
+      resources.close();
     }
   }
 

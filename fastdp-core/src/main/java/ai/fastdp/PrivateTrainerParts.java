@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
+import ai.djl.ndarray.NDManager;
 import ai.fastdp.accounting.PrivacyLedger;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.mechanism.GaussianMechanism;
 import ai.fastdp.sampling.PoissonSampler;
 
-/** What {@link PrivacyEngine} puts together and {@link PrivateTrainer} runs. */
+/**
+ * What {@link PrivacyEngine} puts together and {@link PrivateTrainer} runs; all native memory is
+ * under the manager.
+ */
 record PrivateTrainerParts(
+    NDManager manager,
     PrivacyPlan plan,
     PerformanceOptions options,
     PerSampleLoss loss,

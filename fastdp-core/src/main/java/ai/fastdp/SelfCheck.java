@@ -15,7 +15,6 @@ import ai.fastdp.ghost.PerSampleGradients;
 import ai.fastdp.hook.ForwardMethod;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Function;
 import java.util.stream.LongStream;
 
 /**
@@ -34,7 +33,8 @@ import java.util.stream.LongStream;
  * off, unless the model reads its labels.
  */
 final class SelfCheck {
-  private static final int SAMPLES = 2;
+  // Enough to mix up; the first and the last of them are compared.
+  private static final long BATCH = 3;
   // Float32 through a deep model agrees to 1e-5; reduced-precision matrix units to 1e-3.
   private static final double TOLERANCE = 5e-3;
 
@@ -55,23 +55,24 @@ final class SelfCheck {
    * @throws IllegalStateException if the model or the loss fails it
    */
   boolean run(NDList data, NDList labels) {
-    long batchSize = data.head().getShape().get(0);
-    long[] samples = LongStream.of(0, batchSize - 1).distinct().limit(SAMPLES).toArray();
-    if (batchSize > 1) {
-      requireIndependence(data, labels, batchSize, samples);
+    long batchSize = Math.min(BATCH, data.head().getShape().get(0));
+    long[] samples = LongStream.of(0, batchSize - 1).distinct().toArray();
+    try (NDManager manager = data.head().getManager().newSubManager()) {
+      NDList some = samples(data, 0, batchSize, manager);
+      NDList someLabels = samples(labels, 0, batchSize, manager);
+      if (batchSize > 1) {
+        requireIndependence(manager, some, someLabels, samples);
+      }
+      requireExactGradients(manager, some, someLabels, samples);
     }
-    requireExactGradients(data, labels, batchSize, samples);
     return batchSize > 1;
   }
 
-  private void requireIndependence(NDList data, NDList labels, long batchSize, long[] samples) {
-    try (NDManager manager = newManager(data)) {
-      NDList own = aliases(data, manager);
-      NDList ownLabels = aliases(labels, manager);
-      BookKeeper.Pass pass =
-          bookKeeper.forward(
-              manager, batchSize, store -> block().forward(store, own, ownLabels, null));
-      NDArray losses = loss.evaluate(ownLabels, pass.outputs());
+  private void requireIndependence(NDManager manager, NDList data, NDList labels, long[] samples) {
+    try (BookKeeper.Pass pass =
+        bookKeeper.forward(
+            manager, data, labels, (store, d, l) -> block().forward(store, d, l, null))) {
+      NDArray losses = loss.evaluate(labels, pass.outputs());
       pass.requirePerSample(losses);
       if (pass.records().isEmpty()) {
         return;
@@ -99,19 +100,20 @@ final class SelfCheck {
     }
   }
 
-  private void requireExactGradients(NDList data, NDList labels, long batchSize, long[] samples) {
-    try (NDManager manager = newManager(data)) {
-      NDList own = aliases(data, manager);
-      NDList ownLabels = aliases(labels, manager);
-      boolean readsLabels = readsLabels(block());
-      BookKeeper.Pass pass =
-          bookKeeper.forward(manager, batchSize, store -> run(store, own, ownLabels, readsLabels));
-      NDArray losses = loss.evaluate(ownLabels, pass.outputs());
+  private void requireExactGradients(
+      NDManager manager, NDList data, NDList labels, long[] samples) {
+    boolean readsLabels = readsLabels(block());
+    try (BookKeeper.Pass pass =
+        bookKeeper.forward(manager, data, labels, (store, d, l) -> run(store, d, l, readsLabels))) {
+      NDArray losses = loss.evaluate(labels, pass.outputs());
+      pass.requirePerSample(losses);
+      double[] lossesInBatch = losses.toType(DataType.FLOAT64, false).toDoubleArray();
       PerSampleGradients gradients = pass.gradients(losses);
       pass.requireAllReached(gradients);
-      double[] lossesInBatch = losses.toType(DataType.FLOAT64, false).toDoubleArray();
       for (long sample : samples) {
-        compare(manager, gradients, own, ownLabels, readsLabels, batchSize, sample, lossesInBatch);
+        try (NDManager scope = manager.newSubManager()) {
+          compare(scope, gradients, data, labels, readsLabels, sample, lossesInBatch);
+        }
       }
     }
   }
@@ -122,12 +124,11 @@ final class SelfCheck {
       NDList data,
       NDList labels,
       boolean readsLabels,
-      long batchSize,
       long sample,
       double[] lossesInBatch) {
-    NDList oneLabel = sample(labels, sample);
-    NDList outputs =
-        run(new ParameterStore(manager, false), sample(data, sample), oneLabel, readsLabels);
+    NDList one = samples(data, sample, sample + 1, manager);
+    NDList oneLabel = samples(labels, sample, sample + 1, manager);
+    NDList outputs = run(new ParameterStore(manager, false), one, oneLabel, readsLabels);
     NDArray alone = loss.evaluate(oneLabel, outputs);
     double lossAlone = alone.toType(DataType.FLOAT64, false).sum().getDouble();
     double lossInBatch = lossesInBatch[Math.toIntExact(sample)];
@@ -144,10 +145,11 @@ final class SelfCheck {
 
     NDList actual = new NDList();
     parameters.forEach(p -> actual.add(manager.zeros(p.getShape(), DataType.FLOAT32)));
-    NDArray one = manager.zeros(new Shape(parameters.size(), batchSize), DataType.FLOAT32);
-    one.set(new NDIndex().addAllDim().addIndices(sample), 1f);
+    long batchSize = lossesInBatch.length;
+    NDArray selected = manager.zeros(new Shape(parameters.size(), batchSize), DataType.FLOAT32);
+    selected.set(new NDIndex().addAllDim().addIndices(sample), 1f);
     gradients.addWeightedSums(
-        one, manager.ones(new Shape(batchSize), DataType.BOOLEAN), new ArrayList<>(actual));
+        selected, manager.ones(new Shape(batchSize), DataType.BOOLEAN), new ArrayList<>(actual));
 
     double[] norms = new double[parameters.size()];
     double whole = 0;
@@ -201,29 +203,14 @@ final class SelfCheck {
     return Math.sqrt(wide.mul(wide).sum().getDouble());
   }
 
-  private static NDManager newManager(NDList data) {
-    return data.head().getManager().newSubManager();
-  }
-
-  private static NDList aliases(NDList list, NDManager manager) {
-    return map(
-        list,
-        array -> {
-          NDArray alias = array.stopGradient();
-          alias.attach(manager);
-          alias.setName(array.getName());
-          return alias;
-        });
-  }
-
-  private static NDList sample(NDList list, long sample) {
-    return map(list, array -> array.get(new NDIndex().addSliceDim(sample, sample + 1)));
-  }
-
-  private static NDList map(NDList list, Function<NDArray, NDArray> function) {
-    NDList mapped = new NDList();
-    list.forEach(array -> mapped.add(function.apply(array)));
-    return mapped;
+  private static NDList samples(NDList list, long from, long to, NDManager manager) {
+    NDList part = new NDList();
+    for (NDArray array : list) {
+      NDArray rows = array.get(new NDIndex().addSliceDim(from, to));
+      rows.attach(manager);
+      part.add(rows);
+    }
+    return part;
   }
 
   /** Whether a block's training pass takes the labels, as a teacher-forced decoder's does. */

@@ -121,6 +121,8 @@ final class TrainableParameters {
                 + "' must stay trainable while the engine is attached; detach, freeze it, attach"
                 + " again");
       }
+      // A parameter that was read from a file does not have it yet; the self-check needs it.
+      parameter.getArray().setRequiresGradient(true);
     }
   }
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.hook;
 
+import static net.bytebuddy.matcher.ElementMatchers.named;
+import static net.bytebuddy.matcher.ElementMatchers.takesArguments;
+
 import ai.djl.ndarray.NDList;
 import ai.djl.nn.AbstractBaseBlock;
 import ai.djl.nn.Block;
@@ -89,18 +92,24 @@ final class TwinFactory {
               boolean.class,
               PairList.class);
       MethodHandles.Lookup lookup = MethodHandles.privateLookupIn(layer, MethodHandles.lookup());
-      return new ByteBuddy()
-          .subclass(layer, ConstructorStrategy.Default.NO_CONSTRUCTORS)
-          .name(layer.getName() + SUFFIX)
-          .implement(HookedBlock.class)
-          .defineField(HOOK_FIELD, LayerHook.class, Visibility.PUBLIC)
-          .method(m -> m.asDefined().represents(forward))
-          .intercept(MethodCall.invoke(around).onField(HOOK_FIELD).withThis().withAllArguments())
-          .method(m -> m.getName().equals("fastdpForward"))
-          .intercept(MethodCall.invoke(forward).onSuper().withAllArguments())
-          .make()
-          .load(layer.getClassLoader(), ClassLoadingStrategy.UsingLookup.of(lookup))
-          .getLoaded();
+      Class<?> twin =
+          new ByteBuddy()
+              .subclass(layer, ConstructorStrategy.Default.NO_CONSTRUCTORS)
+              .name(layer.getName() + SUFFIX)
+              .implement(HookedBlock.class)
+              .defineField(HOOK_FIELD, LayerHook.class, Visibility.PUBLIC)
+              .method(named(forward.getName()).and(takesArguments(forward.getParameterTypes())))
+              .intercept(
+                  MethodCall.invoke(around).onField(HOOK_FIELD).withThis().withAllArguments())
+              .method(named("fastdpForward"))
+              .intercept(MethodCall.invoke(forward).onSuper().withAllArguments())
+              .make()
+              .load(layer.getClassLoader(), ClassLoadingStrategy.UsingLookup.of(lookup))
+              .getLoaded();
+      if (ForwardMethod.of(twin).getDeclaringClass() != twin) {
+        throw new LinkageError(twin.getName() + " does not override forwardInternal");
+      }
+      return twin;
     } catch (IllegalAccessException | NoSuchMethodException | LinkageError e) {
       throw new IllegalStateException(
           "layer '" + path + "' (" + layer.getName() + ") could not be subclassed", e);

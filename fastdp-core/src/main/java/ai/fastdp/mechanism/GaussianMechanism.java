@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.mechanism;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -17,7 +18,7 @@ import java.util.List;
  * <p>\(\tilde g = \frac{1}{B}\left(\sum_i c_i g_i + \sigma S\, \mathcal N(0, I)\right)\)
  *
  * <p>with the noise multiplier \(\sigma\), the sensitivity S of the sum and the expected batch size
- * B. The noise is drawn in float32 by the Box-Muller transform of the source's bits: 62 bits for
+ * B. The noise is drawn in float32 by the Box-Muller transform of the source's bits: 63 bits for
  * the radius, so that the tail reaches 9.3 standard deviations, and 32 for the angle.
  *
  * @see <a href="https://arxiv.org/abs/1607.00133">Abadi et al. 2016, Algorithm 1</a>
@@ -25,16 +26,14 @@ import java.util.List;
 public final class GaussianMechanism implements AutoCloseable {
   // 1 Mi values at a time: 6 MiB of random bits, whatever the size of the model.
   private static final int CHUNK = 1 << 20;
-  private static final int WORDS_PER_PAIR = 3;
 
   private final TorchScriptModule kernels;
   private final NoiseSource source;
   private final double deviation;
   private final double scale;
   private final NDManager manager;
-  private final ByteBuffer bits =
-      ByteBuffer.allocateDirect(CHUNK / 2 * WORDS_PER_PAIR * Integer.BYTES)
-          .order(ByteOrder.nativeOrder());
+  private final ByteBuffer radii = allocate(Long.BYTES);
+  private final ByteBuffer angles = allocate(Integer.BYTES);
 
   /**
    * Creates the mechanism of a plan.
@@ -75,21 +74,35 @@ public final class GaussianMechanism implements AutoCloseable {
     for (long offset = 0; offset < size; offset += CHUNK) {
       int count = (int) Math.min(CHUNK, size - offset);
       int pairs = (count + 1) / 2;
-      bits.clear().limit(pairs * WORDS_PER_PAIR * Integer.BYTES);
-      source.fill(bits);
-      bits.flip();
       try (NDManager chunk = manager.newSubManager()) {
-        NDArray words =
-            chunk.create(bits, new Shape((long) pairs * WORDS_PER_PAIR), DataType.INT32);
-        if (!words.getDevice().equals(flat.getDevice())) {
-          words = words.toDevice(flat.getDevice(), false);
-        }
-        kernels.run(chunk, "add_gaussian", flat, offset, words, (long) count, deviation, scale);
+        kernels.run(
+            chunk,
+            "add_gaussian",
+            flat,
+            offset,
+            count,
+            uniform(chunk, radii, pairs, DataType.INT64, flat.getDevice()),
+            uniform(chunk, angles, pairs, DataType.INT32, flat.getDevice()),
+            deviation,
+            scale);
       }
     }
     List<NDArray> gradients = new ArrayList<>();
     sum.parameters().forEach(parameter -> gradients.add(sum.view(parameter)));
     return new PrivatizedGradient(sum.parameters(), gradients);
+  }
+
+  /** The source's next bits as integers. */
+  private NDArray uniform(
+      NDManager scope, ByteBuffer bits, int size, DataType type, Device device) {
+    bits.clear().limit(size * type.getNumOfBytes());
+    source.fill(bits);
+    bits.flip();
+    return scope.create(bits, new Shape(size), type).toDevice(device, false);
+  }
+
+  private static ByteBuffer allocate(int bytesPerPair) {
+    return ByteBuffer.allocateDirect(CHUNK / 2 * bytesPerPair).order(ByteOrder.nativeOrder());
   }
 
   private static double requirePositive(String name, double value) {

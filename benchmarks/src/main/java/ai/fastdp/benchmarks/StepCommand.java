@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.benchmarks;
+
+import com.google.gson.GsonBuilder;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Scanner;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/**
+ * Times whole training steps: forward, backward, clipping, noise, update, loading.
+ *
+ * <p>Each mode runs in a process of its own; the processes take turns, a few steps at a time, so
+ * that what else the machine does falls on all of them. The ratio is that of the modes' medians.
+ */
+@Command(
+    name = "step",
+    mixinStandardHelpOptions = true,
+    description = "Times whole training steps with and without privacy.")
+final class StepCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec = CommandSpec.create();
+
+  @Option(names = "--model", defaultValue = "gpt2", description = "gpt2")
+  private String model = "gpt2";
+
+  @Option(names = "--layers", defaultValue = "4")
+  private int layers;
+
+  @Option(names = "--width", defaultValue = "256")
+  private int width;
+
+  @Option(names = "--heads", defaultValue = "4")
+  private int heads;
+
+  @Option(names = "--tokens", defaultValue = "64")
+  private int tokens;
+
+  @Option(names = "--batch", defaultValue = "16")
+  private int batch;
+
+  @Option(names = "--vocab", defaultValue = "5000")
+  private int vocabulary;
+
+  @Option(
+      names = "--modes",
+      split = ",",
+      defaultValue = "plain,bk",
+      description =
+          "${COMPLETION-CANDIDATES}; the ratio is the first mode's median over the second's")
+  private List<StepMode> modes = List.of();
+
+  @Option(names = "--rounds", defaultValue = "8", description = "turns of each mode")
+  private int rounds;
+
+  @Option(names = "--steps", defaultValue = "5", description = "steps in a turn")
+  private int steps;
+
+  @Option(names = "--warmup", defaultValue = "10", description = "untimed steps of each mode")
+  private int warmup;
+
+  @Option(names = "--json", description = "print JSON")
+  private boolean json;
+
+  /** What is reported of a mode. */
+  private record Result(double medianMillis, long peakRssBytes) {}
+
+  @Override
+  public Integer call() throws IOException, InterruptedException {
+    if (!model.equals("gpt2")) {
+      throw new ParameterException(spec.commandLine(), "--model must be gpt2, got " + model);
+    }
+    List<Worker> workers = new ArrayList<>();
+    try {
+      for (StepMode mode : modes) {
+        workers.add(new Worker(mode));
+      }
+      for (Worker worker : workers) {
+        worker.run(warmup);
+        worker.millis.clear();
+      }
+      for (int round = 0; round < rounds; round++) {
+        for (Worker worker : workers) {
+          worker.run(steps);
+        }
+      }
+      Map<String, Object> report = new LinkedHashMap<>();
+      for (Worker worker : workers) {
+        report.put(
+            worker.mode.name().toLowerCase(Locale.ROOT),
+            new Result(worker.medianMillis(), worker.finish()));
+      }
+      if (workers.size() > 1) {
+        report.put("ratio", workers.get(0).medianMillis() / workers.get(1).medianMillis());
+      }
+      print(report);
+      return 0;
+    } finally {
+      workers.forEach(worker -> worker.process.destroy());
+    }
+  }
+
+  private void print(Map<String, Object> report) {
+    PrintWriter out = spec.commandLine().getOut();
+    if (json) {
+      out.println(new GsonBuilder().setPrettyPrinting().create().toJson(report));
+    } else {
+      report.forEach((name, value) -> out.println(name + ": " + value));
+    }
+    out.flush();
+  }
+
+  /** A process that runs steps of one mode. */
+  private final class Worker {
+    private final StepMode mode;
+    private final Process process;
+    private final BufferedReader answers;
+    private final PrintWriter requests;
+    private final List<Double> millis = new ArrayList<>();
+
+    Worker(StepMode mode) throws IOException {
+      this.mode = mode;
+      List<String> command = new ArrayList<>();
+      command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+      command.add("-Xmx2g");
+      command.add("-Dorg.slf4j.simpleLogger.defaultLogLevel=error");
+      command.add("-cp");
+      command.add(System.getProperty("java.class.path"));
+      command.add(StepWorker.class.getName());
+      command.add(mode.name());
+      for (int number : new int[] {vocabulary, tokens, width, layers, heads, batch}) {
+        command.add(String.valueOf(number));
+      }
+      process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+      answers =
+          new BufferedReader(
+              new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+      requests = new PrintWriter(process.getOutputStream(), true, StandardCharsets.UTF_8);
+    }
+
+    void run(int count) throws IOException {
+      requests.println(count);
+      try (Scanner nanos = new Scanner(answer())) {
+        while (nanos.hasNextLong()) {
+          millis.add(nanos.nextLong() / 1e6);
+        }
+      }
+    }
+
+    double medianMillis() {
+      List<Double> sorted = new ArrayList<>(millis);
+      Collections.sort(sorted);
+      int middle = sorted.size() / 2;
+      return sorted.size() % 2 == 1
+          ? sorted.get(middle)
+          : (sorted.get(middle - 1) + sorted.get(middle)) / 2;
+    }
+
+    long finish() throws IOException, InterruptedException {
+      requests.println();
+      long bytes = Long.parseLong(answer().trim());
+      process.waitFor();
+      return bytes;
+    }
+
+    private String answer() throws IOException {
+      String line = answers.readLine();
+      if (line == null) {
+        throw new IOException("the process of mode " + mode + " ended before it answered");
+      }
+      return line;
+    }
+  }
+}

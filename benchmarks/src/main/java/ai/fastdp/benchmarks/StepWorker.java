@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.benchmarks;
+
+import ai.fastdp.examples.gpt2.Gpt2Config;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * A process that runs steps of one mode when it is told to, so that modes take turns on the machine
+ * and each has a peak memory of its own.
+ *
+ * <p>Reads numbers of steps, one a line, and answers with their times in nanoseconds; answers an
+ * empty line with the peak resident set in bytes and ends.
+ */
+final class StepWorker {
+  private static final Pattern PEAK = Pattern.compile("VmHWM:\\s+(\\d+) kB");
+
+  private StepWorker() {}
+
+  /** Arguments: mode, vocabulary, tokens, width, layers, heads, batch size. */
+  public static void main(String[] arguments) throws Exception {
+    int[] numbers = new int[arguments.length];
+    for (int i = 1; i < arguments.length; i++) {
+      numbers[i] = Integer.parseInt(arguments[i]);
+    }
+    Gpt2Config config = Gpt2Config.of(numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]);
+    BufferedReader in =
+        new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+    try (StepWorkload workload =
+        new StepWorkload(StepMode.valueOf(arguments[0]), config, numbers[6])) {
+      String line = in.readLine();
+      while (line != null && !line.isEmpty()) {
+        StringBuilder times = new StringBuilder();
+        for (int i = Integer.parseInt(line); i > 0; i--) {
+          times.append(workload.step()).append(' ');
+        }
+        System.out.println(times);
+        line = in.readLine();
+      }
+      System.out.println(peakResidentBytes());
+    }
+  }
+
+  private static long peakResidentBytes() throws IOException {
+    Path status = Path.of("/proc/self/status");
+    if (!Files.exists(status)) {
+      return -1;
+    }
+    Matcher matcher = PEAK.matcher(Files.readString(status));
+    return matcher.find() ? Long.parseLong(matcher.group(1)) * 1024 : -1;
+  }
+}

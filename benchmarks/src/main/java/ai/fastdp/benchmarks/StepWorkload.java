@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.benchmarks;
+
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.training.DefaultTrainingConfig;
+import ai.djl.training.EasyTrain;
+import ai.djl.training.Trainer;
+import ai.djl.training.dataset.ArrayDataset;
+import ai.djl.training.dataset.Batch;
+import ai.djl.training.loss.Loss;
+import ai.djl.training.optimizer.AdamW;
+import ai.djl.translate.TranslateException;
+import ai.fastdp.PerSampleLoss;
+import ai.fastdp.PerformanceOptions;
+import ai.fastdp.PrivacyEngine;
+import ai.fastdp.PrivacyPlan;
+import ai.fastdp.PrivateTrainer;
+import ai.fastdp.examples.gpt2.Gpt2;
+import ai.fastdp.examples.gpt2.Gpt2Config;
+import ai.fastdp.optim.DpAdamW;
+import java.io.IOException;
+import java.util.Iterator;
+
+/**
+ * Training steps of a GPT-2 on random tokens: the same model, data, loss, loader and optimizer with
+ * and without privacy.
+ *
+ * <p>The private plan samples at rate 1 from a data set as large as the batch, so that every step
+ * of either mode has the same number of samples.
+ */
+final class StepWorkload implements AutoCloseable {
+  private static final int SEED = 1;
+
+  private final Model model;
+  private final ArrayDataset dataset;
+  private final Trainer trainer;
+  private Iterator<? extends Batch> batches;
+
+  StepWorkload(StepMode mode, Gpt2Config config, int batchSize) {
+    model = Model.newInstance("gpt2");
+    model.setBlock(new Gpt2(config));
+    NDManager manager = model.getNDManager();
+    manager.getEngine().setRandomSeed(SEED);
+    int tokens = config.contextLength();
+    Shape shape = new Shape(batchSize, tokens);
+    NDArray ids = manager.randomInteger(0, config.vocabularySize(), shape, DataType.INT64);
+    NDArray targets = manager.randomInteger(0, config.vocabularySize(), shape, DataType.INT64);
+    dataset =
+        new ArrayDataset.Builder()
+            .setData(ids)
+            .optLabels(targets)
+            .setSampling(batchSize, true)
+            .build();
+    trainer = mode == StepMode.PLAIN ? plain() : book(batchSize);
+    trainer.initialize(new Shape(1, tokens));
+    batches = java.util.Collections.emptyIterator();
+  }
+
+  private Trainer plain() {
+    return model.newTrainer(
+        new DefaultTrainingConfig(new MeanLoss()).optOptimizer(AdamW.builder().build()));
+  }
+
+  private PrivateTrainer book(int batchSize) {
+    PrivacyPlan plan =
+        PrivacyPlan.builder()
+            .setSampleSize(batchSize)
+            .setBatchSize(batchSize)
+            .setSteps(1_000_000)
+            .setNoiseMultiplier(1)
+            .setDelta(1e-5)
+            .setClipNorm(1)
+            .build();
+    return PrivacyEngine.builder(plan)
+        .optLoss(PerSampleLoss.sequenceCrossEntropy())
+        .optPerformance(PerformanceOptions.defaults().withPhysicalBatchSize(batchSize))
+        .build()
+        .attach(model, DpAdamW.builder().build());
+  }
+
+  /** Runs one step, loading included, and returns its time in nanoseconds. */
+  long step() throws IOException, TranslateException {
+    long begin = System.nanoTime();
+    if (!batches.hasNext()) {
+      batches = trainer.iterateDataset(dataset).iterator();
+    }
+    try (Batch batch = batches.next()) {
+      EasyTrain.trainBatch(trainer, batch);
+      trainer.step();
+    }
+    return System.nanoTime() - begin;
+  }
+
+  @Override
+  public void close() {
+    trainer.close();
+    model.close();
+  }
+
+  private static final class MeanLoss extends Loss {
+    private final PerSampleLoss loss = PerSampleLoss.sequenceCrossEntropy();
+
+    MeanLoss() {
+      super("Loss");
+    }
+
+    @Override
+    public NDArray evaluate(NDList labels, NDList predictions) {
+      return loss.evaluate(labels, predictions).mean();
+    }
+  }
+}
