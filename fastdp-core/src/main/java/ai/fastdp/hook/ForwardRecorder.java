@@ -95,6 +95,18 @@ public final class ForwardRecorder {
             + " ai.fastdp.nn.TiedLinear, or freeze the parameter");
   }
 
+  /** The error for a trainable parameter that the engine does not train: it would stay as it is. */
+  static IllegalStateException unknownTrainable(Parameter parameter) {
+    return new IllegalStateException(
+        "parameter '"
+            + parameter.getName()
+            + "' "
+            + parameter.getShape()
+            + " must have been trainable and in the model's tree of blocks when the engine was"
+            + " attached, got a trainable one that was not; add its layer by addChildBlock and"
+            + " attach again, or freeze it");
+  }
+
   /** Watches what becomes of a table besides look-ups. */
   NDArray addProbe(LayerHook hook, Parameter parameter, NDArray probe) {
     probe.setRequiresGradient(true);
