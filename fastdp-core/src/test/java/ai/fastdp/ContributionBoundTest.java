@@ -301,7 +301,9 @@ final class ContributionBoundTest {
     Random seeds = new Random(model.name().hashCode());
     double largest = 0;
     int saturated = 0;
-    for (int n = 0; n < SAMPLES / Model.values().length + 1; n++) {
+    // The model with everything is the slow one; the others make up the 10,000 samples.
+    int samples = model == Model.ALL ? 200 : SAMPLES / (Model.values().length - 1);
+    for (int n = 0; n < samples; n++) {
       long seed = seeds.nextLong();
       ClippingFunction function =
           n % 2 == 0 ? ClippingFunction.abadi() : ClippingFunction.automatic();
@@ -318,6 +320,6 @@ final class ContributionBoundTest {
     }
     Figures.report("largest contribution over R, " + model, largest / CLIP_NORM);
     // Samples that are all dropped or tiny would prove nothing.
-    assertThat(saturated).isGreaterThan(SAMPLES / Model.values().length / 5);
+    assertThat(saturated).isGreaterThan(samples / 5);
   }
 }

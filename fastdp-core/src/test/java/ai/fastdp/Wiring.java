@@ -69,6 +69,10 @@ class Wiring extends AbstractBlock {
       return get(name).forward(store, new NDList(input), training).head();
     }
 
+    Block part(String name) {
+      return get(name);
+    }
+
     ParameterStore store() {
       return store;
     }
