@@ -76,11 +76,7 @@ final class EngineProbe implements AutoCloseable {
         GradientCollector ignored = manager.getEngine().newGradientCollector()) {
       BookKeeper.Pass pass =
           bookKeeper.forward(
-              scope,
-              data,
-              labels,
-              (store, ownData, ownLabels) ->
-                  model.getBlock().forward(store, ownData, ownLabels, null));
+              scope, data, labels, (store, d, l) -> model.getBlock().forward(store, d, l, null));
       PerSampleGradients gradients = pass.gradients(loss.evaluate(labels, pass.outputs()));
       NDArray squared = gradients.squaredNorms();
       List<Parameter> parameters = gradients.parameters();

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
 
 /** The program as a user runs it. */
@@ -65,6 +66,13 @@ final class MainTest {
         "--data DIR/train.csv --eval DIR/eval.csv --weights TINY --layers 3 # without --weights",
         "--data DIR/train.csv --eval DIR/eval.csv --weights TINY --max-length 25 # model's 24",
         "--report DIR/file # --report must be a directory",
+        "--epsilon 0 # epsilon must be",
+        "--epsilon NaN # epsilon must be",
+        "--data DIR/train.csv --eval DIR/eval.csv --batch-size 8 --epsilon 1e-300 # be reachable",
+        "--delta 0 # delta must be",
+        "--delta 6e-5 # --delta must be below 1 / sample size",
+        "--clip-norm -1 # clipNorm must be finite and > 0, got -1.0",
+        "--data DIR/train.csv --eval DIR/eval.csv --batch-size 8 --max-length 9 # cuts off",
       })
   void gpt2_badInput_endsWithOneLineAndExitCode2(String options, String message) {
     assertThat(run(options)).isEqualTo(2);
@@ -117,6 +125,32 @@ final class MainTest {
         .containsExactly("min", "median", "max");
     assertThat(summary.getAsJsonObject("versions").get("djl").getAsString()).isEqualTo("0.35.1");
     assertThat(out.toString().lines().filter(line -> line.contains(" || "))).hasSize(3);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @ValueSource(
+      strings = {"--clipping automatic", "--clipping abadi --clip-norm 0.5", "--bias-only"})
+  void gpt2_private_learnsWithinTheBudget(String option) throws IOException {
+    int exit =
+        run(
+            files(
+                "--weights TINY --max-length 24 --steps 25 --batch-size 20 --epsilon 50"
+                    + " --delta 1e-3 --physical-batch-size 7 --learning-rate 0.02 "
+                    + option));
+    assertThat(err.toString()).isEmpty();
+    assertThat(exit).isZero();
+    JsonObject summary = summary("report");
+    assertThat(summary.get("epsilon").getAsDouble()).isBetween(49.9, 50.0);
+    assertThat(summary.get("delta").getAsDouble()).isEqualTo(1e-3);
+    assertThat(summary.get("noiseMultiplier").getAsDouble()).isPositive();
+    assertThat(summary.get("clipNorm").getAsDouble()).isEqualTo(option.contains("0.5") ? 0.5 : 1);
+    assertThat(summary.get("sampleRate").getAsDouble()).isEqualTo(20.0 / 60);
+    assertThat(summary.get("steps").getAsInt()).isEqualTo(25);
+    assertThat(summary.get("lossAfter").getAsDouble())
+        .isLessThan(summary.get("lossBefore").getAsDouble() - 0.5);
+    assertThat(summary.getAsJsonArray("assumptions")).hasSizeGreaterThan(3);
+    assertThat(out.toString())
+        .contains("Privacy: epsilon = ", "number of training samples, 60, is treated as public");
   }
 
   @Test

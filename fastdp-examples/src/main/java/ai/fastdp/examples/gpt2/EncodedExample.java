@@ -59,6 +59,16 @@ final class EncodedExample {
         Arrays.copyOf(tokens, length), Arrays.copyOfRange(tokens, 1, length + 1), mask);
   }
 
+  /** Returns whether any of the completion is left. */
+  boolean hasTarget() {
+    for (float place : mask) {
+      if (place > 0) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /**
    * Encodes examples into a data set: data is the ids (B, T); labels are the targets (B, T) and the
    * mask (B, T).

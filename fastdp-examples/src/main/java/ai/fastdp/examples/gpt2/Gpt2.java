@@ -91,6 +91,18 @@ public final class Gpt2 extends AbstractBlock {
     return config;
   }
 
+  /**
+   * Freezes all parameters but the biases of the linear layers and of the normalisations.
+   *
+   * @see <a href="https://arxiv.org/abs/2210.00036">Bu et al. 2022</a>
+   */
+  public void trainBiasesOnly() {
+    for (Parameter parameter : getParameters().values()) {
+      Parameter.Type type = parameter.getType();
+      parameter.freeze(type != Parameter.Type.BIAS && type != Parameter.Type.BETA);
+    }
+  }
+
   /** {@inheritDoc} */
   @Override
   protected NDList forwardInternal(

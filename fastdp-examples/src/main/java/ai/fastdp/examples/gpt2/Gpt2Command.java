@@ -6,15 +6,14 @@ import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.nn.Parameter;
 import ai.djl.training.dataset.ArrayDataset;
+import ai.fastdp.PrivacyPlan;
 import ai.fastdp.examples.gpt2.Gpt2Task.FineTuning;
 import ai.fastdp.examples.gpt2.Gpt2Task.Pretraining;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
@@ -70,60 +69,75 @@ public final class Gpt2Command implements Callable<Integer> {
 
   private void run(Gpt2Task task, PrintWriter out) throws IOException {
     createReportDirectory();
+    FineTuning fineTuning = task.fineTuning();
+    PrivacyPlan plan = options.nonPrivate ? null : PrivateTraining.plan(fineTuning);
     Engine engine = Engine.getEngine("PyTorch");
     engine.setRandomSeed(options.seed);
     try (Model model = Model.newInstance("gpt2", engine.getEngineName());
         NDManager data = model.getNDManager().newSubManager()) {
-      Gpt2 block = new Gpt2(task.config());
-      model.setBlock(block);
-      if (task.pretrained() != null) {
-        task.pretrained().load(block, model.getNDManager());
-      }
-      block.initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, task.maxLength()));
-      FineTuning fineTuning = task.fineTuning();
+      initialize(task, model);
       ArrayDataset training = task.dataset(data, task.training(), fineTuning.batchSize(), true);
       ArrayDataset heldOut =
           task.dataset(data, task.heldOut(), fineTuning.physicalBatchSize(), false);
-      describe(task, block, out);
+      describe(task, (Gpt2) model.getBlock(), out);
 
       if (task.pretraining() != null) {
         pretrain(task, task.pretraining(), model);
       }
       double before = HeldOutLoss.measure(model, heldOut);
-      out.printf(Locale.ROOT, "Held-out loss before fine-tuning: %.4f nats%n", before);
-      out.flush();
+      print(out, "Held-out loss before fine-tuning: %.4f nats", before);
       if (options.biasOnly) {
-        freezeAllButBiases(block);
+        ((Gpt2) model.getBlock()).trainBiasesOnly();
       }
+      Guarantee guarantee = null;
       Summary.StepMillis stepMillis;
-      try (TrainingProgress progress = new TrainingProgress("Fine-tuning", fineTuning.updates())) {
-        OrdinaryTraining.run(
-            model,
-            training,
-            new OrdinaryTraining.Schedule(
-                fineTuning.updates(), fineTuning.physicalBatchSize(), fineTuning.learningRate()),
-            progress);
+      try (TrainingProgress progress = new TrainingProgress("Fine-tuning", fineTuning.steps())) {
+        if (plan == null) {
+          OrdinaryTraining.run(model, training, fineTuning.schedule(), progress);
+        } else {
+          double epsilon = PrivateTraining.run(model, training, plan, fineTuning, progress);
+          guarantee = new Guarantee(epsilon, plan, options.sampleSize != null);
+        }
         stepMillis = progress.stepMillis();
       }
       double after = HeldOutLoss.measure(model, heldOut);
-      out.printf(Locale.ROOT, "Held-out loss after fine-tuning:  %.4f nats%n", after);
+      print(out, "Held-out loss after fine-tuning:  %.4f nats", after);
       showSamples(task, model, out);
+      showGuarantee(guarantee, out);
       Summary summary =
-          new Summary(
-              null,
-              null,
-              null,
-              null,
-              null,
-              fineTuning.updates(),
+          Summary.of(
+              guarantee,
+              fineTuning.steps(),
               before,
               after,
               stepMillis,
               PeakMemory.bytes(),
-              versions(engine),
-              List.of());
-      out.println("Report: " + summary.write(options.report));
+              versions(engine));
+      print(out, "Report: %s", summary.write(options.report));
     }
+  }
+
+  private static void initialize(Gpt2Task task, Model model) {
+    Gpt2 block = new Gpt2(task.config());
+    model.setBlock(block);
+    if (task.pretrained() != null) {
+      task.pretrained().load(block, model.getNDManager());
+    }
+    block.initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, task.maxLength()));
+  }
+
+  private static void showGuarantee(@Nullable Guarantee guarantee, PrintWriter out) {
+    if (guarantee == null) {
+      print(out, "Trained without privacy: the weights may give away any training sample.");
+    } else {
+      print(out, "%s", guarantee.statement());
+      guarantee.assumptions().forEach(line -> print(out, "  - %s", line));
+    }
+  }
+
+  private static void print(PrintWriter out, String format, Object... arguments) {
+    out.printf(Locale.ROOT, format + "%n", arguments);
+    out.flush();
   }
 
   private static void pretrain(Gpt2Task task, Pretraining pretraining, Model model) {
@@ -132,19 +146,7 @@ public final class Gpt2Command implements Callable<Integer> {
             new TrainingProgress("Public pre-training", pretraining.steps())) {
       ArrayDataset dataset =
           task.dataset(scope, pretraining.examples(), pretraining.batchSize(), true);
-      OrdinaryTraining.run(
-          model,
-          dataset,
-          new OrdinaryTraining.Schedule(
-              pretraining.steps(), pretraining.batchSize(), pretraining.learningRate()),
-          progress);
-    }
-  }
-
-  private static void freezeAllButBiases(Gpt2 model) {
-    for (Parameter parameter : model.getParameters().values()) {
-      Parameter.Type type = parameter.getType();
-      parameter.freeze(type != Parameter.Type.BIAS && type != Parameter.Type.BETA);
+      OrdinaryTraining.run(model, dataset, pretraining.schedule(), progress);
     }
   }
 
@@ -155,21 +157,20 @@ public final class Gpt2Command implements Callable<Integer> {
             .distinct()
             .mapToLong(parameter -> parameter.getArray().size())
             .sum();
-    out.printf(
-        Locale.ROOT,
-        "GPT-2 of %d layers, width %d, %d heads, %d tokens: %,d parameters%n",
+    print(
+        out,
+        "GPT-2 of %d layers, width %d, %d heads, %d tokens: %,d parameters",
         config.layers(),
         config.width(),
         config.heads(),
         config.vocabularySize(),
         weights);
-    out.printf(
-        Locale.ROOT,
-        "%,d private samples and %,d held-out samples of at most %d tokens%n",
+    print(
+        out,
+        "%,d training samples and %,d held-out samples of at most %d tokens",
         task.training().size(),
         task.heldOut().size(),
         task.maxLength());
-    out.flush();
   }
 
   private void showSamples(Gpt2Task task, Model model, PrintWriter out) {
@@ -181,10 +182,10 @@ public final class Gpt2Command implements Callable<Integer> {
               .optTemperature(SAMPLE_TEMPERATURE, random)
               .optTopK(SAMPLE_TOP_K)
               .build();
-      out.println("Samples:");
+      print(out, "Samples:");
       for (int i = 0; i < SAMPLES_SHOWN; i++) {
         String prompt = task.heldOut().get(random.nextInt(task.heldOut().size())).prompt();
-        out.println("  " + prompt + generator.generate(prompt, task.maxLength()));
+        print(out, "  %s%s", prompt, generator.generate(prompt, task.maxLength()));
       }
     }
   }

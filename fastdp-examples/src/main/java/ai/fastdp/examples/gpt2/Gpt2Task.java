@@ -113,6 +113,11 @@ record Gpt2Task(
       }
       List<TextExample> training = E2eFile.read(data, TRAINING_ENTRY);
       List<TextExample> heldOut = E2eFile.read(eval, HELD_OUT_ENTRY);
+      if (heldOut.stream()
+          .noneMatch(example -> EncodedExample.of(example, tokenizer, maxLength).hasTarget())) {
+        throw new InputException(
+            "--max-length " + maxLength + " cuts off every reference of the held-out set");
+      }
       return new Gpt2Task(
           tokenizer,
           config,
@@ -163,33 +168,36 @@ record Gpt2Task(
       throw new InputException("--epochs and --steps exclude each other");
     }
     int batch = orElse(options.batchSize, batchSize);
-    FineTuning fineTuning =
-        new FineTuning(
-            orElse(options.sampleSize, rows),
-            batch,
-            orElse(options.physicalBatchSize, Math.min(batch, 64)),
-            options.steps == null ? orElse(options.epochs, epochs) : null,
-            options.steps,
-            orElse(options.learningRate, learningRate),
-            options.biasOnly);
-    requirePositive("--sample-size", fineTuning.sampleSize);
+    int sampleSize = orElse(options.sampleSize, rows);
+    int physicalBatch = orElse(options.physicalBatchSize, Math.min(batch, 64));
+    int expectedEpochs = orElse(options.epochs, epochs);
+    requirePositive("--sample-size", sampleSize);
     requirePositive("--batch-size", batch);
-    requirePositive("--physical-batch-size", fineTuning.physicalBatchSize);
-    requirePositive("--learning-rate", fineTuning.learningRate);
-    if (fineTuning.epochs != null) {
-      requirePositive("--epochs", fineTuning.epochs);
-    }
-    if (fineTuning.steps != null) {
-      requirePositive("--steps", fineTuning.steps);
-    }
-    if (batch > fineTuning.sampleSize) {
+    requirePositive("--physical-batch-size", physicalBatch);
+    requirePositive("--epochs", expectedEpochs);
+    int steps = orElse(options.steps, steps(sampleSize, batch, expectedEpochs));
+    requirePositive("--steps", steps);
+    double rate = orElse(options.learningRate, learningRate);
+    requirePositive("--learning-rate", rate);
+    if (batch > sampleSize) {
       throw new InputException(
-          "--batch-size must be at most the sample size "
-              + fineTuning.sampleSize
-              + ", got "
-              + batch);
+          "--batch-size must be at most the sample size " + sampleSize + ", got " + batch);
     }
-    return fineTuning;
+    return new FineTuning(
+        sampleSize,
+        batch,
+        physicalBatch,
+        steps,
+        rate,
+        options.epsilon,
+        options.delta,
+        options.clipNorm,
+        options.clipping);
+  }
+
+  /** The expected passes over the data as a number of updates, rounded up. */
+  private static int steps(int sampleSize, int batchSize, int epochs) {
+    return Math.toIntExact(((long) sampleSize * epochs + batchSize - 1) / batchSize);
   }
 
   private static void requirePositive(String name, int value) {
@@ -216,35 +224,39 @@ record Gpt2Task(
    * @param steps number of updates
    * @param learningRate the largest learning rate
    */
-  record Pretraining(List<TextExample> examples, int batchSize, int steps, double learningRate) {}
+  record Pretraining(List<TextExample> examples, int batchSize, int steps, double learningRate) {
+
+    OrdinaryTraining.Schedule schedule() {
+      return new OrdinaryTraining.Schedule(steps, batchSize, learningRate);
+    }
+  }
 
   /**
-   * How the model learns from the private samples. Either {@code epochs} or {@code steps} is given.
+   * How the model learns from the private samples.
    *
    * @param sampleSize the number of samples, public
    * @param batchSize expected number of samples in an update
    * @param physicalBatchSize samples that go through the model at once
-   * @param epochs expected passes over the data
    * @param steps number of updates
    * @param learningRate the largest learning rate
-   * @param biasOnly whether only the biases learn
+   * @param epsilon target epsilon
+   * @param delta target delta
+   * @param clipNorm bound on the contribution of a sample
+   * @param clipping how it is bounded
    */
   record FineTuning(
       int sampleSize,
       int batchSize,
       int physicalBatchSize,
-      @Nullable Integer epochs,
-      @Nullable Integer steps,
+      int steps,
       double learningRate,
-      boolean biasOnly) {
+      double epsilon,
+      double delta,
+      double clipNorm,
+      Gpt2Options.Clipping clipping) {
 
-    /** Returns the number of updates, rounded up. */
-    int updates() {
-      if (steps != null) {
-        return steps;
-      }
-      long samples = (long) sampleSize * (epochs == null ? 1 : epochs);
-      return Math.toIntExact((samples + batchSize - 1) / batchSize);
+    OrdinaryTraining.Schedule schedule() {
+      return new OrdinaryTraining.Schedule(steps, physicalBatchSize, learningRate);
     }
   }
 }

@@ -18,22 +18,23 @@ final class HeldOutLoss {
   private HeldOutLoss() {}
 
   /**
-   * Returns the mean of {@link SequenceCrossEntropy} over the samples that have a target, in nats.
+   * Returns the mean of {@link SequenceCrossEntropy#PER_SAMPLE} over the samples that have a
+   * target, in nats.
    *
    * @param model the model; its weights are only read
-   * @param dataset as {@link EncodedExample#dataset} makes it
+   * @param dataset as {@link EncodedExample#dataset} makes it; one sample at least has a target
    */
   static double measure(Model model, ArrayDataset dataset) {
     double total = 0;
-    double count = 0;
+    long count = 0;
     try (NDManager scope = model.getNDManager().newSubManager()) {
       ParameterStore weights = new ParameterStore(scope, false);
       for (Batch batch : dataset.getData(scope)) {
         try (batch) {
           NDList logits = model.getBlock().forward(weights, batch.getData(), false);
-          NDArray losses = SequenceCrossEntropy.perSample(batch.getLabels(), logits);
+          NDArray losses = SequenceCrossEntropy.PER_SAMPLE.evaluate(batch.getLabels(), logits);
           total += losses.sum().getFloat();
-          count += SequenceCrossEntropy.hasTarget(batch.getLabels()).sum().getFloat();
+          count += batch.getLabels().get(1).sum(new int[] {1}).gt(0).countNonzero().getLong();
         }
       }
     } catch (IOException e) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.examples.gpt2;
 
+import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -13,7 +14,6 @@ import ai.djl.training.Trainer;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.optimizer.AdamW;
-import ai.djl.training.tracker.Tracker;
 import ai.djl.translate.TranslateException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -26,13 +26,10 @@ import java.util.OptionalDouble;
  */
 final class OrdinaryTraining {
 
-  /** Part of the steps in which the learning rate rises. */
-  private static final double WARM_UP = 0.05;
-
   private OrdinaryTraining() {}
 
   /**
-   * Trains with AdamW; the learning rate rises linearly and then falls along a cosine to a tenth.
+   * Trains with AdamW; the learning rate is {@link LearningRate#riseAndFall}.
    *
    * @param model an initialized model
    * @param dataset gives shuffled batches, as often as needed
@@ -42,16 +39,20 @@ final class OrdinaryTraining {
   static void run(Model model, ArrayDataset dataset, Schedule schedule, TrainingProgress progress) {
     DefaultTrainingConfig config =
         new DefaultTrainingConfig(new SequenceCrossEntropy())
-            .optDevices(new ai.djl.Device[] {model.getNDManager().getDevice()})
-            .optOptimizer(AdamW.builder().optLearningRateTracker(learningRate(schedule)).build());
+            .optDevices(new Device[] {model.getNDManager().getDevice()})
+            .optOptimizer(
+                AdamW.builder()
+                    .optLearningRateTracker(
+                        LearningRate.riseAndFall(schedule.learningRate, schedule.steps))
+                    .build());
     try (Trainer trainer = model.newTrainer(config)) {
       trainer.initialize(new Shape(1, 1));
       Iterator<Batch> batches = null;
       for (int step = 0; step < schedule.steps; step++) {
+        long begin = System.nanoTime();
         if (batches == null || !batches.hasNext()) {
           batches = trainer.iterateDataset(dataset).iterator();
         }
-        long begin = System.nanoTime();
         try (Batch batch = batches.next()) {
           double loss = gradients(trainer, batch, schedule.physicalBatchSize);
           trainer.step();
@@ -90,20 +91,6 @@ final class OrdinaryTraining {
       slices.add(array.get(manager, new NDIndex().addSliceDim(from, to)));
     }
     return slices;
-  }
-
-  private static Tracker learningRate(Schedule schedule) {
-    int warmUp = (int) Math.ceil(WARM_UP * schedule.steps);
-    return Tracker.warmUp()
-        .optWarmUpBeginValue((float) (schedule.learningRate / warmUp))
-        .optWarmUpSteps(warmUp)
-        .setMainTracker(
-            Tracker.cosine()
-                .setBaseValue((float) schedule.learningRate)
-                .optFinalValue((float) (schedule.learningRate / 10))
-                .setMaxUpdates(Math.max(1, schedule.steps - warmUp))
-                .build())
-        .build();
   }
 
   /**

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.examples.gpt2;
 
+import ai.fastdp.PrivacyPlan;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import java.io.IOException;
@@ -44,6 +45,31 @@ record Summary(
     List<String> assumptions) {
 
   private static final String FILE_NAME = "summary.json";
+
+  /** Puts a summary together; without a guarantee, training was not private. */
+  static Summary of(
+      @Nullable Guarantee guarantee,
+      long steps,
+      double lossBefore,
+      double lossAfter,
+      StepMillis stepMillis,
+      long peakMemoryBytes,
+      Map<String, String> versions) {
+    PrivacyPlan plan = guarantee == null ? null : guarantee.plan();
+    return new Summary(
+        guarantee == null ? null : guarantee.epsilon(),
+        plan == null ? null : plan.budget().delta(),
+        plan == null ? null : plan.noiseMultiplier(),
+        plan == null ? null : plan.clipNorm(),
+        plan == null ? null : plan.sampleRate(),
+        steps,
+        lossBefore,
+        lossAfter,
+        stepMillis,
+        peakMemoryBytes,
+        versions,
+        guarantee == null ? List.of() : guarantee.assumptions());
+  }
 
   /**
    * Writes the summary as {@code summary.json}.

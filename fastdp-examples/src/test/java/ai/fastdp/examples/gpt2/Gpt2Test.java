@@ -101,6 +101,17 @@ final class Gpt2Test {
     assertThat((long) bytes.size() - weights(model) * Float.BYTES).isBetween(0L, OVERHEAD);
   }
 
+  @Test
+  void trainBiasesOnly_parameters_onlyOffsetsStayTrainable() {
+    Gpt2 model = model(CONFIG);
+    model.trainBiasesOnly();
+    for (HuggingFaceGpt2.Tensor tensor : HuggingFaceGpt2.tensors(model)) {
+      assertThat(tensor.parameter().requiresGradient())
+          .as(tensor.name())
+          .isEqualTo(tensor.name().endsWith(".bias"));
+    }
+  }
+
   @ParameterizedTest(name = "length {0}")
   @ValueSource(longs = {0, 9})
   void forward_lengthOutsideTheContext_isRefused(long length) {

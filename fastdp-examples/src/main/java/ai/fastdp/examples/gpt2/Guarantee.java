@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.examples.gpt2;
+
+import ai.fastdp.PrivacyPlan;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * The privacy of a finished run.
+ *
+ * @param epsilon the epsilon spent, an upper bound
+ * @param plan what decided it
+ * @param publicSampleSize whether the sample size was declared, and not read off the data
+ */
+record Guarantee(double epsilon, PrivacyPlan plan, boolean publicSampleSize) {
+
+  /** The guarantee in one line. */
+  String statement() {
+    return String.format(
+        Locale.ROOT,
+        "Privacy: epsilon = %.4f at delta = %s (noise multiplier %.4f, clip norm %s)",
+        epsilon,
+        plan.budget().delta(),
+        plan.noiseMultiplier(),
+        plan.clipNorm());
+  }
+
+  /** What the guarantee rests on, and what it does not cover. */
+  List<String> assumptions() {
+    return List.of(
+        "It is for the weights, and so for the samples shown: adding or removing any one of the"
+            + " training samples changes the probability of any result by at most a factor"
+            + " e^epsilon, but for delta.",
+        String.format(
+            Locale.ROOT,
+            "Each sample entered each of the %d updates with probability %.6g, independently"
+                + " (Poisson sampling). Epsilon is an upper bound by Renyi differential privacy.",
+            plan.steps(),
+            plan.sampleRate()),
+        publicSampleSize
+            ? "The sample size, " + plan.sampleSize() + ", was declared by the user."
+            : "The number of training samples, " + plan.sampleSize() + ", is treated as public.",
+        "One who contributed k samples has a weaker guarantee: epsilon is about k times as large.",
+        "The settings, the tokenizer and the starting weights are public. If they were chosen by"
+            + " looking at the training samples, that is not accounted for.",
+        "Not private are the loss and the speed shown during training. The held-out losses are"
+            + " computed from the held-out samples, which the guarantee does not cover.");
+  }
+}
