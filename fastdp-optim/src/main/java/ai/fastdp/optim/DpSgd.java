@@ -52,7 +52,7 @@ public final class DpSgd implements DpOptimizer {
       kernels = update;
     }
     updates++;
-    double rate = Hyperparameters.positive("learningRate", learningRate.getNewValue(updates));
+    double rate = Hyperparameters.nonNegative("learningRate", learningRate.getNewValue(updates));
     try (NDManager scope = update.newScope()) {
       if (velocities == null) {
         update.run(
