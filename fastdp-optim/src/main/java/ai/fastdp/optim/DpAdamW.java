@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.optim;
 
-import ai.djl.training.tracker.Tracker;
 import ai.fastdp.DpOptimizer;
 import ai.fastdp.mechanism.PrivatizedGradient;
 
@@ -21,15 +20,7 @@ public final class DpAdamW implements DpOptimizer {
   private final Adam adam;
 
   private DpAdamW(Builder builder) {
-    adam =
-        new Adam(
-            new Adam.Settings(
-                builder.learningRate,
-                builder.beta1,
-                builder.beta2,
-                builder.epsilon,
-                builder.weightDecay,
-                true));
+    adam = builder.adam(true);
   }
 
   /**
@@ -51,79 +42,14 @@ public final class DpAdamW implements DpOptimizer {
     adam.close();
   }
 
-  /** Collects the hyperparameters; all have DJL's defaults. */
-  public static final class Builder {
-    private Tracker learningRate = Tracker.fixed(0.001f);
-    private float beta1 = 0.9f;
-    private float beta2 = 0.999f;
-    private float epsilon = 1e-8f;
-    private float weightDecay = 0.01f;
-
-    private Builder() {}
-
-    /**
-     * Sets a constant learning rate; 0.001 by default.
-     *
-     * @param value \(\eta\), finite and greater than 0
-     * @return this builder
-     */
-    public Builder optLearningRate(float value) {
-      learningRate = Tracker.fixed(Hyperparameters.positive("learningRate", value));
-      return this;
+  /** Collects the hyperparameters; all have DJL's defaults, the weight decay 0.01. */
+  public static final class Builder extends AdamBuilder<Builder> {
+    private Builder() {
+      super(0.01f);
     }
 
-    /**
-     * Sets a learning rate that changes with the number of updates.
-     *
-     * @param value the tracker
-     * @return this builder
-     */
-    public Builder optLearningRateTracker(Tracker value) {
-      learningRate = value;
-      return this;
-    }
-
-    /**
-     * Sets the decay of the first moment; 0.9 by default.
-     *
-     * @param value \(\beta_1\), in [0, 1)
-     * @return this builder
-     */
-    public Builder optBeta1(float value) {
-      beta1 = value;
-      return this;
-    }
-
-    /**
-     * Sets the decay of the second moment; 0.999 by default.
-     *
-     * @param value \(\beta_2\), in [0, 1)
-     * @return this builder
-     */
-    public Builder optBeta2(float value) {
-      beta2 = value;
-      return this;
-    }
-
-    /**
-     * Sets the number that keeps the division finite; 1e-8 by default.
-     *
-     * @param value \(\epsilon\), finite and greater than 0
-     * @return this builder
-     */
-    public Builder optEpsilon(float value) {
-      epsilon = value;
-      return this;
-    }
-
-    /**
-     * Sets the weight decay; 0.01 by default.
-     *
-     * @param value \(\lambda\), finite and at least 0
-     * @return this builder
-     */
-    public Builder optWeightDecay(float value) {
-      weightDecay = value;
+    @Override
+    Builder self() {
       return this;
     }
 
