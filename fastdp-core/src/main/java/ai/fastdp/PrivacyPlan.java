@@ -91,8 +91,9 @@ public final class PrivacyPlan {
                           "accountant must prove upper bounds, got "
                               + whole.name()
                               + "; an estimate cannot enforce a budget"));
-      // One part in 1e12 more, so that the last planned step fits in spite of rounding.
-      budget = new PrivacyBudget(epsilon * (1 + 1e-12), delta);
+      // One part in 1e12 more, so that the last planned step fits in spite of rounding; and more
+      // than zero where the noise is so large that the bound is zero.
+      budget = new PrivacyBudget(Math.max(epsilon * (1 + 1e-12), Double.MIN_NORMAL), delta);
     }
   }
 

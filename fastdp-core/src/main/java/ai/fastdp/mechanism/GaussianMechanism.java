@@ -58,6 +58,13 @@ public final class GaussianMechanism implements AutoCloseable {
         requirePositive("noiseMultiplier", noiseMultiplier)
             * requirePositive("sensitivity", sensitivity);
     scale = 1 / requirePositive("expectedBatchSize", expectedBatchSize);
+    // The square of the noise's standard deviation is a float32 factor on the way.
+    if (!(deviation * scale >= 1e-18 && deviation * scale <= 1e18)) {
+      throw new IllegalArgumentException(
+          "noiseMultiplier * sensitivity / expectedBatchSize must be in [1e-18, 1e18], got "
+              + deviation * scale
+              + "; scale the loss");
+    }
     manager = parent.newSubManager();
   }
 
