@@ -39,6 +39,8 @@ public final class HookedModel {
   private final List<Located> layers;
   private final IdentityHashMap<Block, Block> twins;
   private final IdentityHashMap<Parameter, LayerHook> tables;
+  // Fixed lists, sets and maps of the model, by the copies with twins that stand in for them.
+  private final IdentityHashMap<Object, Object> containers = new IdentityHashMap<>();
   private boolean attached = true;
 
   private HookedModel(
@@ -168,7 +170,7 @@ public final class HookedModel {
     }
   }
 
-  private static void replaceFields(Object owner, IdentityHashMap<Block, Block> replacements) {
+  private void replaceFields(Object owner, IdentityHashMap<Block, Block> replacements) {
     for (Class<?> c = owner.getClass(); c != null && c != Object.class; c = c.getSuperclass()) {
       for (Field field : c.getDeclaredFields()) {
         if (Modifier.isStatic(field.getModifiers()) || field.getType().isPrimitive()) {
@@ -190,10 +192,13 @@ public final class HookedModel {
   }
 
   /** The value with every layer replaced: itself where it could be changed in place. */
-  private static @Nullable Object replaced(
+  private @Nullable Object replaced(
       @Nullable Object value, IdentityHashMap<Block, Block> replacements)
       throws ReflectiveOperationException {
-    if (value instanceof Block block) {
+    Object original = value == null || attached ? null : containers.get(value);
+    if (original != null) {
+      return original;
+    } else if (value instanceof Block block) {
       Block replacement = replacements.get(block);
       return replacement == null ? value : replacement;
     } else if (value instanceof PairList<?, ?>) {
@@ -215,7 +220,7 @@ public final class HookedModel {
   }
 
   @SuppressWarnings("unchecked")
-  private static Object replacedList(List<?> list, IdentityHashMap<Block, Block> replacements)
+  private Object replacedList(List<?> list, IdentityHashMap<Block, Block> replacements)
       throws ReflectiveOperationException {
     List<@Nullable Object> copy = new ArrayList<>(list.size());
     if (!copyReplaced(list, copy, replacements)) {
@@ -227,12 +232,12 @@ public final class HookedModel {
       }
       return list;
     } catch (UnsupportedOperationException e) {
-      return Collections.unmodifiableList(copy);
+      return standIn(Collections.unmodifiableList(copy), list);
     }
   }
 
   @SuppressWarnings("unchecked")
-  private static Object replacedSet(Set<?> set, IdentityHashMap<Block, Block> replacements)
+  private Object replacedSet(Set<?> set, IdentityHashMap<Block, Block> replacements)
       throws ReflectiveOperationException {
     Set<@Nullable Object> copy = new LinkedHashSet<>();
     if (!copyReplaced(set, copy, replacements)) {
@@ -243,11 +248,16 @@ public final class HookedModel {
       ((Set<@Nullable Object>) set).addAll(copy);
       return set;
     } catch (UnsupportedOperationException e) {
-      return Collections.unmodifiableSet(copy);
+      return standIn(Collections.unmodifiableSet(copy), set);
     }
   }
 
-  private static boolean copyReplaced(
+  private Object standIn(Object copy, Object original) {
+    containers.put(copy, original);
+    return copy;
+  }
+
+  private boolean copyReplaced(
       Collection<?> from,
       Collection<@Nullable Object> to,
       IdentityHashMap<Block, Block> replacements)
@@ -262,7 +272,7 @@ public final class HookedModel {
   }
 
   @SuppressWarnings("unchecked")
-  private static Object replacedMap(Map<?, ?> map, IdentityHashMap<Block, Block> replacements)
+  private Object replacedMap(Map<?, ?> map, IdentityHashMap<Block, Block> replacements)
       throws ReflectiveOperationException {
     Map<Object, @Nullable Object> copy = new LinkedHashMap<>();
     boolean changed = false;
@@ -280,7 +290,7 @@ public final class HookedModel {
       }
       return map;
     } catch (UnsupportedOperationException e) {
-      return Collections.unmodifiableMap(copy);
+      return standIn(Collections.unmodifiableMap(copy), map);
     }
   }
 }
