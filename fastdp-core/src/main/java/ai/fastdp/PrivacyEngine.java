@@ -52,6 +52,7 @@ public final class PrivacyEngine {
   private final @Nullable ExecutorService executor;
   private final NoiseSource noise;
   private final RandomGenerator sampling;
+  private final @Nullable PrivacyLedger ledger;
 
   private PrivacyEngine(Builder builder) {
     plan = builder.plan;
@@ -64,6 +65,7 @@ public final class PrivacyEngine {
     executor = builder.executor;
     noise = builder.noise;
     sampling = builder.sampling;
+    ledger = builder.ledger;
   }
 
   /**
@@ -103,7 +105,8 @@ public final class PrivacyEngine {
     GhostRules rules = GhostRules.standard();
     TrainableParameters trainable =
         new TrainableParameters(HookedModel.walk(model.getBlock()), rules);
-    DefaultTrainingConfig config = config();
+    MeanLoss meanLoss = new MeanLoss(loss);
+    DefaultTrainingConfig config = config(meanLoss);
 
     NDManager manager = model.getNDManager().newSubManager();
     TorchScriptModule kernels =
@@ -112,7 +115,6 @@ public final class PrivacyEngine {
     ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput);
     HookedModel hooks = HookedModel.attach(model, trainable.layers(), recorder);
     try {
-      PrivacyLedger ledger = new InMemoryLedger(plan.newAccountant(), plan.budget());
       GaussianMechanism mechanism =
           new GaussianMechanism(
               kernels,
@@ -130,11 +132,12 @@ public final class PrivacyEngine {
               plan,
               options,
               loss,
+              meanLoss,
               trainable,
               hooks,
               bookKeeper,
               mechanism,
-              ledger,
+              ledger == null ? new InMemoryLedger(plan.newAccountant(), plan.budget()) : ledger,
               new PoissonSampler(plan.sampleRate(), sampling),
               optimizer,
               selfCheck),
@@ -147,10 +150,10 @@ public final class PrivacyEngine {
     }
   }
 
-  private DefaultTrainingConfig config() {
-    // DJL asks for a loss and an optimizer; the private trainer uses neither of these.
+  private DefaultTrainingConfig config(Loss meanLoss) {
+    // DJL asks for an optimizer; the private trainer does not use it.
     DefaultTrainingConfig config =
-        new DefaultTrainingConfig(Loss.softmaxCrossEntropyLoss())
+        new DefaultTrainingConfig(meanLoss)
             .optOptimizer(new RefusingOptimizer())
             .addTrainingListeners(listeners.toArray(TrainingListener[]::new));
     evaluators.forEach(config::addEvaluator);
@@ -197,6 +200,7 @@ public final class PrivacyEngine {
     private @Nullable ExecutorService executor;
     private NoiseSource noise = NoiseSource.secure();
     private RandomGenerator sampling = new SecureRandom();
+    private @Nullable PrivacyLedger ledger;
 
     private Builder(PrivacyPlan plan) {
       this.plan = plan;
@@ -276,6 +280,12 @@ public final class PrivacyEngine {
      */
     public Builder optExecutorService(ExecutorService value) {
       executor = value;
+      return this;
+    }
+
+    /** Replaces the ledger in memory; for tests of this package alone. */
+    Builder ledger(PrivacyLedger value) {
+      ledger = value;
       return this;
     }
 

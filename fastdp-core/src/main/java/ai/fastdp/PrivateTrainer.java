@@ -13,7 +13,6 @@ import ai.djl.training.TrainingConfig;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.dataset.Dataset;
 import ai.djl.training.dataset.RandomAccessDataset;
-import ai.djl.training.loss.Loss;
 import ai.djl.translate.TranslateException;
 import ai.fastdp.accounting.EpsilonBound;
 import ai.fastdp.accounting.PrivacyBudgetExceededException;
@@ -70,12 +69,12 @@ public final class PrivateTrainer extends Trainer {
   private final PrivacyLedger ledger;
   private final PoissonSampler sampler;
   private final DpOptimizer optimizer;
-  private final Loss meanLoss;
 
   private boolean selfCheckPending;
   private boolean independencePending;
   private boolean closed;
   private @Nullable ClippedGradientSum sum;
+  private @Nullable PoissonBatches source;
   private @Nullable PrivateBatch batch;
   private @Nullable GradientCollector collector;
   private BookKeeper.@Nullable Pass pass;
@@ -115,7 +114,7 @@ public final class PrivateTrainer extends Trainer {
     selfCheckPending = parts.selfCheck();
     independencePending = parts.selfCheck();
     clipper = new Clipper(plan.style(), plan.clipping(), plan.clipNorm(), trainable.paths());
-    meanLoss = new MeanLoss();
+    parts.meanLoss().observe(this::evaluated);
   }
 
   /**
@@ -133,7 +132,8 @@ public final class PrivateTrainer extends Trainer {
   }
 
   /**
-   * One pass over a data set in expectation: \(1/q\) logical steps, fewer where the plan ends.
+   * One pass over a data set in expectation: the steps up to the next whole epoch, the k-th of
+   * which ends with step \(\lceil k N / B \rceil\), or with the plan.
    *
    * @param dataset the private data set, a {@link RandomAccessDataset}
    * @return the micro-batches, drawn as they are asked for
@@ -147,8 +147,9 @@ public final class PrivateTrainer extends Trainer {
           "dataset must be a RandomAccessDataset for Poisson sampling, got "
               + dataset.getClass().getName());
     }
-    long perEpoch = Math.round(1 / plan.sampleRate());
-    Iterable<PrivateBatch> drawn = draw(indexed, Math.min(perEpoch, plan.steps() - steps));
+    double epoch = Math.floor(steps * plan.expectedBatchSize() / plan.sampleSize()) + 1;
+    double end = Math.ceil(epoch * plan.sampleSize() / plan.expectedBatchSize());
+    Iterable<PrivateBatch> drawn = draw(indexed, Math.min((long) end, plan.steps()) - steps);
     return () -> {
       Iterator<PrivateBatch> iterator = drawn.iterator();
       return new Iterator<>() {
@@ -174,6 +175,15 @@ public final class PrivateTrainer extends Trainer {
               + plan.steps()
               + ", got a request for more after all of them; plan a longer run with its own budget");
     }
+    if (state == State.DUE) {
+      throw unfinished();
+    }
+    // What an abandoned logical batch has left must not enter the next one.
+    if (sum != null) {
+      sum.clear();
+    }
+    batch = null;
+    state = State.IDLE;
     PoissonBatches drawn =
         new PoissonBatches(
             dataset,
@@ -184,6 +194,7 @@ public final class PrivateTrainer extends Trainer {
             steps + 1,
             count,
             plan.steps());
+    source = drawn;
     Iterator<PrivateBatch> iterator =
         new Iterator<>() {
           @Override
@@ -193,30 +204,34 @@ public final class PrivateTrainer extends Trainer {
 
           @Override
           public PrivateBatch next() {
-            return handOut(drawn.next());
+            return handOut(drawn);
           }
         };
     return () -> iterator;
   }
 
-  private PrivateBatch handOut(PrivateBatch next) {
-    if (state == State.HANDED_OUT || state == State.DUE) {
-      next.close();
-      throw new IllegalStateException(
-          "every batch must be trained and stepped before the next one, got an unfinished batch of"
-              + " step "
-              + (steps + 1)
-              + "; call trainBatch(batch) and step()");
-    }
+  private PrivateBatch handOut(PoissonBatches drawn) {
     requireOpen();
-    boolean continues = state == State.ADDED && batch != null && batch.step() == next.step();
-    if (!continues && sum != null) {
-      // What an abandoned logical batch has left must not enter this one.
-      sum.clear();
+    if (drawn != source) {
+      throw new IllegalStateException(
+          "batches must come from the latest call of batches(dataset), got one from an earlier"
+              + " call; it ended when the next one began");
     }
+    if (state == State.HANDED_OUT || state == State.DUE) {
+      throw unfinished();
+    }
+    PrivateBatch next = drawn.next();
     batch = next;
     state = next.isEmpty() ? State.DUE : State.HANDED_OUT;
     return next;
+  }
+
+  private IllegalStateException unfinished() {
+    return new IllegalStateException(
+        "every batch must be trained and stepped before the next one, got an unfinished batch of"
+            + " step "
+            + (steps + 1)
+            + "; call trainBatch(batch) and step()");
   }
 
   /**
@@ -240,7 +255,7 @@ public final class PrivateTrainer extends Trainer {
   /**
    * A collector whose {@code backward} clips and sums per-sample gradients.
    *
-   * @return the collector; its {@code backward} takes what {@link #getLoss()} returned
+   * @return the collector; its {@code backward} takes what {@code getLoss()} returned
    */
   @Override
   public GradientCollector newGradientCollector() {
@@ -399,16 +414,6 @@ public final class PrivateTrainer extends Trainer {
   }
 
   /**
-   * The loss as DJL's loops use it: the mean of the per-sample losses over the batch.
-   *
-   * @return the loss; its training values are not private
-   */
-  @Override
-  public Loss getLoss() {
-    return meanLoss;
-  }
-
-  /**
    * The plan of this run.
    *
    * @return the plan
@@ -482,23 +487,12 @@ public final class PrivateTrainer extends Trainer {
             + " are not drawn by Poisson sampling have no amplified guarantee");
   }
 
-  /** The mean of the per-sample losses, which remembers the losses it was made of. */
-  private final class MeanLoss extends Loss {
-    MeanLoss() {
-      super("Loss");
-    }
-
-    @Override
-    @SuppressWarnings("ReferenceEquality") // The very outputs of the pass.
-    public NDArray evaluate(NDList labels, NDList predictions) {
-      NDArray perSample = perSampleLoss.evaluate(labels, predictions);
-      NDArray value = perSample.mean();
-      if (pass != null && predictions == pass.outputs()) {
-        pass.requirePerSample(perSample);
-        losses = perSample;
-        mean = value;
-      }
-      return value;
+  @SuppressWarnings("ReferenceEquality") // The very outputs of the pass.
+  private void evaluated(NDList predictions, NDArray perSample, NDArray value) {
+    if (pass != null && predictions == pass.outputs()) {
+      pass.requirePerSample(perSample);
+      losses = perSample;
+      mean = value;
     }
   }
 

@@ -16,6 +16,7 @@ record PrivateTrainerParts(
     PrivacyPlan plan,
     PerformanceOptions options,
     PerSampleLoss loss,
+    MeanLoss meanLoss,
     TrainableParameters trainable,
     HookedModel hooks,
     BookKeeper bookKeeper,
