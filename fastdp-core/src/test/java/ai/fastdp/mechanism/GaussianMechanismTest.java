@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.mechanism;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import ai.fastdp.kernel.TorchScriptModule;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * The noise itself. Statistical tests have fixed seeds; with free ones each statistic would reject
+ * right noise with a probability of at most 1e-9.
+ */
+final class GaussianMechanismTest {
+  // Normal tails beyond 6.2 deviations: 6e-10.
+  private static final double DEVIATIONS = 6.2;
+  private static final int MANY = (1 << 21) + 1;
+
+  private static NDManager manager;
+  private static TorchScriptModule kernels;
+
+  @BeforeAll
+  static void compile() {
+    manager = NDManager.newBaseManager("PyTorch");
+    kernels =
+        TorchScriptModule.compileResource(
+            manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
+  }
+
+  @AfterAll
+  static void close() {
+    manager.close();
+  }
+
+  private static float[] noise(NoiseSource source, int size, double sigma, double s, double b) {
+    return privatized(source, new float[size], sigma, s, b);
+  }
+
+  private static float[] privatized(
+      NoiseSource source, float[] sum, double sigma, double sensitivity, double batch) {
+    Parameter parameter = parameter(sum.length);
+    try (ClippedGradientSum clipped = new ClippedGradientSum(kernels, manager, List.of(parameter));
+        GaussianMechanism mechanism =
+            new GaussianMechanism(kernels, manager, source, sigma, sensitivity, batch)) {
+      clipped.view(parameter).addi(manager.create(sum));
+      return mechanism.privatize(clipped).gradients().get(0).toFloatArray();
+    }
+  }
+
+  private static Parameter parameter(long size) {
+    return Parameter.builder()
+        .setName("p")
+        .setType(Parameter.Type.OTHER)
+        .optShape(new Shape(size))
+        .build();
+  }
+
+  @Test
+  void privatize_manyCoordinates_areStandardNormalTimesSigmaSensitivityOverBatch() {
+    double sigma = 1.3;
+    double sensitivity = 0.7;
+    double batch = 11;
+    float[] values = noise(PredictableNoise.seeded(21), MANY, sigma, sensitivity, batch);
+    double deviation = sigma * sensitivity / batch;
+    double[] standard = new double[values.length];
+    for (int j = 0; j < values.length; j++) {
+      standard[j] = values[j] / deviation;
+    }
+    double n = standard.length;
+    double mean = Arrays.stream(standard).average().orElseThrow();
+    double variance = Arrays.stream(standard).map(x -> x * x).average().orElseThrow();
+    double third = Arrays.stream(standard).map(x -> x * x * x).average().orElseThrow();
+    double fourth = Arrays.stream(standard).map(x -> x * x * x * x).average().orElseThrow();
+    // Variances of the first four powers of a standard normal number: 1, 2, 15, 96.
+    assertThat(mean * Math.sqrt(n)).isBetween(-DEVIATIONS, DEVIATIONS);
+    assertThat((variance - 1) * Math.sqrt(n / 2)).isBetween(-DEVIATIONS, DEVIATIONS);
+    assertThat(third * Math.sqrt(n / 15)).isBetween(-DEVIATIONS, DEVIATIONS);
+    assertThat((fourth - 3) * Math.sqrt(n / 96)).isBetween(-DEVIATIONS, DEVIATIONS);
+    // The same statistic tells a noise multiplier that is 2 % off.
+    double shifted = variance / (1.02 * 1.02);
+    assertThat(Math.abs((shifted - 1) * Math.sqrt(n / 2))).isGreaterThan(4 * DEVIATIONS);
+    assertThat(kolmogorovSmirnov(standard)).isLessThan(3.3); // 2 exp(-2 * 3.3^2) = 7e-10
+    // Two million numbers: the largest is beyond 4 and below 7 but with probability 1e-9.
+    double largest = Arrays.stream(standard).map(Math::abs).max().orElseThrow();
+    assertThat(largest).isBetween(4.0, 7.0);
+  }
+
+  @Test
+  void privatize_secureSource_isNormalToo() {
+    double[] standard = widened(noise(NoiseSource.secure(), 200_000, 1, 1, 1));
+    assertThat(kolmogorovSmirnov(standard)).isLessThan(3.3);
+  }
+
+  private static double kolmogorovSmirnov(double[] values) {
+    double[] sorted = values.clone();
+    Arrays.sort(sorted);
+    double n = sorted.length;
+    double largest = 0;
+    for (int j = 0; j < sorted.length; j++) {
+      double expected = normalBelow(sorted[j]);
+      largest =
+          Math.max(largest, Math.max(Math.abs((j + 1) / n - expected), Math.abs(j / n - expected)));
+    }
+    return largest * Math.sqrt(n);
+  }
+
+  /** The normal distribution function to 7.5e-8 (Abramowitz and Stegun 26.2.17). */
+  private static double normalBelow(double x) {
+    double t = 1 / (1 + 0.2316419 * Math.abs(x));
+    double series =
+        t
+            * (0.319381530
+                + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
+    double tail = Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI) * series;
+    return x >= 0 ? 1 - tail : tail;
+  }
+
+  @Test
+  void privatize_neighboursPairsChunksAndSteps_areIndependent() {
+    int size = 1 << 20;
+    Parameter parameter = parameter(2L * size);
+    try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
+        GaussianMechanism mechanism =
+            new GaussianMechanism(kernels, manager, PredictableNoise.seeded(22), 1, 1, 1)) {
+      double[] first = widened(mechanism.privatize(sum).gradients().get(0).toFloatArray());
+      sum.clear();
+      double[] second = widened(mechanism.privatize(sum).gradients().get(0).toFloatArray());
+      requireUncorrelated(first, 0, first, 1, size - 1, "neighbours");
+      // Both numbers of a Box-Muller pair come from one radius: cosine and sine.
+      requireUncorrelated(first, 0, first, size / 2, size / 2, "pairs");
+      requireUncorrelated(first, 0, first, size, size, "chunks");
+      requireUncorrelated(first, 0, second, 0, 2 * size, "steps");
+    }
+  }
+
+  private static void requireUncorrelated(
+      double[] x, int from, double[] y, int shift, int count, String what) {
+    double product = 0;
+    double squares = 0;
+    for (int j = 0; j < count; j++) {
+      double a = x[from + j];
+      double b = y[from + j + shift];
+      product += a * b;
+      squares += (a * a - 1) * (b * b - 1);
+    }
+    assertThat(product / Math.sqrt(count)).as(what).isBetween(-DEVIATIONS, DEVIATIONS);
+    // A product of two centred squares has variance 4.
+    assertThat(squares / (2 * Math.sqrt(count))).as(what).isBetween(-DEVIATIONS, DEVIATIONS);
+  }
+
+  @ParameterizedTest(name = "{0} coordinates")
+  @ValueSource(
+      ints = {
+        1,
+        2,
+        3,
+        7,
+        65_535,
+        131_071,
+        131_073,
+        262_143,
+        262_145,
+        524_289,
+        (1 << 20) - 1,
+        1 << 20,
+        (1 << 20) + 1,
+        (1 << 20) + 2,
+        (1 << 21) + 3
+      })
+  void privatize_anySize_everyCoordinateGetsNoiseAndScaleOnce(int size) {
+    // Constant bits: an eighth of a turn, so that cosine and sine are equal.
+    NoiseSource constant =
+        new NoiseSource() {
+          private int fills;
+
+          @Override
+          public void fill(ByteBuffer buffer) {
+            boolean angles = fills++ % 2 == 1;
+            while (buffer.remaining() >= 4) {
+              buffer.putInt(angles ? 0x20000000 : 0x40000000);
+            }
+          }
+
+          @Override
+          public String description() {
+            return "constant (test)";
+          }
+        };
+    float[] sum = new float[size];
+    for (int j = 0; j < size; j++) {
+      sum[j] = j % 1000;
+    }
+    float[] actual = privatized(constant, sum, 2, 3, 4);
+    // A radius of 63 bits, 0x4000000040000000 / 2^63: a half.
+    double expected = 2 * 3 * Math.sqrt(-2 * Math.log(0.5)) * Math.sqrt(0.5);
+    for (int j = 0; j < size; j++) {
+      double wanted = (sum[j] + expected) / 4;
+      if (Math.abs(actual[j] - wanted) > 1e-4 * Math.max(1, wanted)) {
+        assertThat((double) actual[j]).as("coordinate %d", j).isEqualTo(wanted);
+      }
+    }
+  }
+
+  @Test
+  void privatize_severalParameters_nothingIsLeftOut() {
+    List<Parameter> parameters = List.of(parameter(5), parameter(1), parameter(300_000));
+    try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, parameters);
+        GaussianMechanism mechanism =
+            new GaussianMechanism(kernels, manager, PredictableNoise.seeded(23), 1, 1, 1)) {
+      PrivatizedGradient gradient = mechanism.privatize(sum);
+      assertThat(gradient.parameters()).containsExactlyElementsOf(parameters);
+      Set<Float> different = new HashSet<>();
+      int count = 0;
+      int zeros = 0;
+      for (int k = 0; k < parameters.size(); k++) {
+        assertThat(gradient.gradients().get(k).getShape()).isEqualTo(parameters.get(k).getShape());
+        for (float value : gradient.gradients().get(k).toFloatArray()) {
+          different.add(value);
+          zeros += value == 0 ? 1 : 0;
+          count++;
+        }
+      }
+      assertThat(zeros).isZero();
+      // Coordinates that share noise would share values; float32 alone makes few collisions.
+      assertThat(different.size()).isGreaterThan(count * 97 / 100);
+    }
+  }
+
+  @Test
+  void privatize_noNoise_isTheSumOverTheBatch() {
+    assertThat(privatized(PredictableNoise.none(), new float[] {1, -2, 3}, 5, 1, 4))
+        .containsExactly(0.25f, -0.5f, 0.75f);
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {Double.NaN, 0, -1, Double.POSITIVE_INFINITY})
+  void construct_numberNotPositive_isRefused(double bad) {
+    NoiseSource none = PredictableNoise.none();
+    assertThatThrownBy(() -> new GaussianMechanism(kernels, manager, none, bad, 1, 1))
+        .hasMessageContaining("noiseMultiplier must be finite and > 0, got " + bad);
+    assertThatThrownBy(() -> new GaussianMechanism(kernels, manager, none, 1, bad, 1))
+        .hasMessageContaining("sensitivity must be finite and > 0, got " + bad);
+    assertThatThrownBy(() -> new GaussianMechanism(kernels, manager, none, 1, 1, bad))
+        .hasMessageContaining("expectedBatchSize must be finite and > 0, got " + bad);
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {1e-17, 1e-6, 1e6, 1e17})
+  void privatize_extremeDeviation_isStillNoise(double deviation) {
+    double[] values = widened(noise(PredictableNoise.seeded(24), 20_000, deviation, 1, 1));
+    double variance =
+        Arrays.stream(values).map(x -> x / deviation * (x / deviation)).average().orElseThrow();
+    assertThat((variance - 1) * Math.sqrt(10_000)).isBetween(-DEVIATIONS, DEVIATIONS);
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {1e-25, 1e25})
+  void construct_deviationBeyondFloat32_isRefused(double deviation) {
+    // Its square would be zero or infinite in float32: no noise, or nothing else.
+    assertThatThrownBy(
+            () -> new GaussianMechanism(kernels, manager, PredictableNoise.none(), deviation, 1, 1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("must be in [1e-18, 1e18]");
+  }
+
+  // ---------------------------------------------------------------- the source of bits
+
+  @Test
+  void secure_twoSources_differ() {
+    assertThat(bytes(NoiseSource.secure(), 64)).isNotEqualTo(bytes(NoiseSource.secure(), 64));
+  }
+
+  @ParameterizedTest(name = "fills of {0} bytes")
+  @ValueSource(ints = {1, 12, 16, 100, 4095, 4096, 4097, 10_000})
+  void secure_fillAfterFill_neverRepeats(int size) {
+    // 16-byte blocks of 160,000 bytes: two equal ones have a probability of 1e-31.
+    NoiseSource source = NoiseSource.secure();
+    byte[] stream = new byte[160_000 / size * size];
+    for (int at = 0; at < stream.length; at += size) {
+      System.arraycopy(bytes(source, size), 0, stream, at, size);
+    }
+    Set<ByteBuffer> blocks = new HashSet<>();
+    for (int at = 0; at + 16 <= stream.length; at += 16) {
+      assertThat(blocks.add(ByteBuffer.wrap(stream, at, 16))).isTrue();
+    }
+    // Bits are even: 1.28 million of them.
+    long ones = 0;
+    for (byte value : stream) {
+      ones += Integer.bitCount(value & 0xff);
+    }
+    double bits = 8.0 * stream.length;
+    assertThat((ones - bits / 2) / Math.sqrt(bits / 4)).isBetween(-DEVIATIONS, DEVIATIONS);
+  }
+
+  @Test
+  void secure_partOfABuffer_isFilledFromPositionToLimit() {
+    ByteBuffer buffer = ByteBuffer.allocateDirect(1000);
+    buffer.position(100).limit(900);
+    NoiseSource.secure().fill(buffer);
+    assertThat(buffer.position()).isEqualTo(900);
+    buffer.clear();
+    byte[] all = new byte[1000];
+    buffer.get(all);
+    assertThat(Arrays.copyOf(all, 100)).containsOnly(0);
+    assertThat(Arrays.copyOfRange(all, 900, 1000)).containsOnly(0);
+    assertThat(Arrays.copyOfRange(all, 800, 900)).isNotEqualTo(new byte[100]);
+    assertThat(NoiseSource.secure().description()).contains("AES-256");
+  }
+
+  private static byte[] bytes(NoiseSource source, int count) {
+    ByteBuffer buffer = ByteBuffer.allocate(count);
+    source.fill(buffer);
+    return buffer.array();
+  }
+
+  private static double[] widened(float[] values) {
+    double[] wide = new double[values.length];
+    for (int j = 0; j < wide.length; j++) {
+      wide[j] = values[j];
+    }
+    return wide;
+  }
+}

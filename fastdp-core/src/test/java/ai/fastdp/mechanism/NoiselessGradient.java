@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.mechanism;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.nn.Parameter;
+import java.util.List;
+
+/** Gradients for tests of optimizers: any arrays, with neither clipping nor noise. */
+public final class NoiselessGradient {
+  private NoiselessGradient() {}
+
+  /** Passes arrays off as a privatized gradient. */
+  public static PrivatizedGradient of(List<Parameter> parameters, List<NDArray> gradients) {
+    return new PrivatizedGradient(parameters, gradients);
+  }
+}
