@@ -2,8 +2,8 @@
 package ai.fastdp.accounting;
 
 /**
- * Chernoff's bound \(\delta(\varepsilon) \le e^{K(c) - c\varepsilon} c^c/(1+c)^{1+c}\) for every c &gt; 0,
- * the sharp form of which is the improved conversion from Renyi divergence (order c + 1).
+ * Chernoff's bound \(\delta(\varepsilon) \le e^{K(c) - c\varepsilon} c^c/(1+c)^{1+c}\) for every c
+ * &gt; 0, the sharp form of which is the improved conversion from Renyi divergence (order c + 1).
  */
 final class Chernoff {
 
@@ -19,7 +19,11 @@ final class Chernoff {
     return ScalarMinimizer.minimize(
             t -> {
               double c = Math.exp(t);
-              return (losses.cumulant(c).value() + logFactor(c) - logDelta) / c;
+              try {
+                return (losses.cumulant(c).value() + logFactor(c) - logDelta) / c;
+              } catch (NumericalLimitException e) {
+                return Double.POSITIVE_INFINITY; // no bound by this c
+              }
             },
             1.5,
             0.7,
@@ -27,6 +31,26 @@ final class Chernoff {
             27,
             1e-3)
         .value();
+  }
+
+  /** log of the smallest bound of delta at one epsilon; at most 0. */
+  static double logDelta(LossComposition losses, double epsilon) {
+    double bound =
+        ScalarMinimizer.minimize(
+                t -> {
+                  try {
+                    return logDelta(losses, Math.exp(t), epsilon);
+                  } catch (NumericalLimitException e) {
+                    return Double.POSITIVE_INFINITY; // no bound by this c
+                  }
+                },
+                1.5,
+                0.7,
+                -25,
+                27,
+                1e-3)
+            .value();
+    return Math.min(0, bound);
   }
 
   private static double logFactor(double c) {

@@ -37,12 +37,7 @@ final class ContourIntegral {
   private final double relativeRounding;
 
   /** Value and slope of the rule at one epsilon, without error terms. */
-  private record Value(double logPrefactor, double sum, double slopeSum) {
-
-    double delta() {
-      return Math.exp(logPrefactor) * sum;
-    }
-  }
+  private record Value(double logPrefactor, double sum, double slopeSum) {}
 
   private ContourIntegral(Plan plan) {
     c = plan.c;
@@ -173,8 +168,11 @@ final class ContourIntegral {
       cost = Double.isInfinite(truncation) ? Double.POSITIVE_INFINITY : 0;
       double from = 0;
       for (double to = Math.min(count, 64); from < count; to = Math.min(count, to * 2)) {
+        // Every frequency takes part in some fifty evaluations at different epsilon.
+        cost += (to - from) * 300;
         for (TiltedLoss one : tilted) {
-          cost += (to - from) * (20 + one.costAt(to * step));
+          // Each doubling of the reach needs a grid of its own, whose nodes cost more than phases.
+          cost += (300 + 1.5 * (to - from)) * one.costAt(to * step);
         }
         from = to;
       }
@@ -218,8 +216,8 @@ final class ContourIntegral {
   }
 
   /**
-   * The epsilon in [0, ceiling] where the rule plus (sign = 1), minus (-1) or without (0) its error terms
-   * falls to delta; an end of the range if that happens outside.
+   * The epsilon in [0, ceiling] where the rule plus (sign = 1), minus (-1) or without (0) its error
+   * terms falls to delta; an end of the range if that happens outside.
    */
   double solve(LossComposition losses, double start, double ceiling, double logDelta, int sign) {
     double alias = sign < 0 ? 2 * aliasing(losses, start) : 0;
@@ -255,7 +253,10 @@ final class ContourIntegral {
     return sign > 0 ? high : sign < 0 ? low : epsilon;
   }
 
-  /** The first of some numbers just above {@code epsilon} at which the upper bound has fallen to delta. */
+  /**
+   * The first of some numbers just above {@code epsilon} at which the upper bound has fallen to
+   * delta.
+   */
   private double above(double epsilon, double error, double logDelta) {
     double slack = 4e-16 * (epsilon + 1 / c);
     while (true) {

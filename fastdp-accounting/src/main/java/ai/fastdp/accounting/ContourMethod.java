@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting;
 
-import java.util.Objects;
 import java.util.Optional;
 
 /** Chooses the line of a {@link ContourIntegral} and turns its values into bounds. */
@@ -16,7 +15,7 @@ final class ContourMethod {
   /** Relative error of delta that is never worth another line. */
   private static final double PRECISE = 1e-10;
 
-  private static final double CHEAP = 2e6;
+  private static final double CHEAP = 5e6;
 
   /** Relative width of epsilon above which a second line is tried. */
   private static final double REFINE = 1e-8;
@@ -44,8 +43,7 @@ final class ContourMethod {
       return Optional.of(EpsilonInterval.ZERO);
     }
     double start = start(losses, ceiling, logDelta);
-    Optional<EpsilonInterval> whole =
-        search(losses, ceiling, start, logDelta, logDelta, costLimit);
+    Optional<EpsilonInterval> whole = search(losses, ceiling, start, logDelta, logDelta, costLimit);
     if (whole.isPresent() && whole.get().width() <= REFINE * whole.get().estimate()) {
       return whole;
     }
@@ -63,6 +61,54 @@ final class ContourMethod {
       return whole.get().width() <= rest.get().width() ? whole : rest;
     }
     return whole.isPresent() ? whole : rest;
+  }
+
+  /** Bounds of delta at one epsilon, or nothing if another method should answer. */
+  static Optional<DeltaBracket> delta(LossComposition losses, double epsilon, double costLimit) {
+    Saddle saddle = Saddle.forEpsilon(losses, epsilon);
+    double guess = Math.min(0, Math.max(saddle.logDelta(), -700));
+    Optional<DeltaBracket> whole = delta(losses, saddle, epsilon, guess, 0, costLimit);
+    if (whole.isPresent() && isNarrow(whole.get())) {
+      return whole;
+    }
+    double logDelta =
+        whole.isPresent() && whole.get().estimate() > 0 ? Math.log(whole.get().estimate()) : guess;
+    double lost = Math.exp(logDelta) * LOST;
+    LossComposition restricted = losses.restricted(lost);
+    Optional<DeltaBracket> rest =
+        delta(
+            restricted,
+            Saddle.forEpsilon(restricted, epsilon),
+            epsilon,
+            logDelta,
+            lost,
+            whole.isPresent() ? Math.min(costLimit, 5e7) : costLimit);
+    return whole.isPresent() && (rest.isEmpty() || width(whole.get()) <= width(rest.get()))
+        ? whole
+        : rest;
+  }
+
+  private static Optional<DeltaBracket> delta(
+      LossComposition losses,
+      Saddle saddle,
+      double epsilon,
+      double logDelta,
+      double lost,
+      double costLimit) {
+    ContourIntegral.Plan plan = plan(losses, new Saddle(saddle.c(), epsilon, logDelta));
+    if (!(plan.cost() <= costLimit)) {
+      return Optional.empty();
+    }
+    DeltaBracket found = plan.run().delta(losses, epsilon);
+    return Optional.of(new DeltaBracket(found.lower(), found.estimate(), found.upper() + lost));
+  }
+
+  private static boolean isNarrow(DeltaBracket bracket) {
+    return width(bracket) <= REFINE * bracket.estimate();
+  }
+
+  private static double width(DeltaBracket bracket) {
+    return bracket.upper() - bracket.lower();
   }
 
   /**
@@ -128,28 +174,34 @@ final class ContourMethod {
   }
 
   /**
-   * The line through the saddle, or one to its left where that is cheaper: near the abscissa where the
-   * far Gaussian tail takes over, the period that keeps aliasing small is very long.
+   * The line through the saddle, or one to its left where that is cheaper: near the abscissa where
+   * the far Gaussian tail takes over, the period that keeps aliasing small is very long.
    */
   private static ContourIntegral.Plan plan(
       LossComposition losses, Saddle saddle, double tolerance) {
-    ContourIntegral.Plan best = null;
-    for (double factor = 1; factor > 0.3; factor *= 0.87) {
-      ContourIntegral.Plan plan =
-          new ContourIntegral.Plan(
-              losses, saddle.c() * factor, saddle.epsilon(), saddle.logDelta(), tolerance);
-      boolean better =
-          best == null
-              || plan.precision() < 0.1 * best.precision() && best.precision() > PRECISE
-              || plan.cost() < 0.5 * best.cost()
-                  && plan.precision() < Math.max(PRECISE, 3 * best.precision());
-      if (better) {
-        best = plan;
+    ContourIntegral.Plan best = at(losses, saddle, 1, tolerance);
+    for (double factor = 0.87; factor > 0.3; factor *= 0.87) {
+      if (best.cost() < CHEAP / 20 && best.precision() < PRECISE) {
+        break;
       }
-      if (best.cost() < CHEAP / 10 && best.precision() < PRECISE || !better && factor < 0.7) {
+      ContourIntegral.Plan plan = at(losses, saddle, factor, tolerance);
+      if (score(plan) < score(best)) {
+        best = plan;
+      } else if (factor < 0.7) {
         break;
       }
     }
-    return Objects.requireNonNull(best);
+    return best;
+  }
+
+  private static ContourIntegral.Plan at(
+      LossComposition losses, Saddle saddle, double factor, double tolerance) {
+    return new ContourIntegral.Plan(
+        losses, saddle.c() * factor, saddle.epsilon(), saddle.logDelta(), tolerance);
+  }
+
+  /** Less is better: an order of magnitude of precision is worth half of one in cost. */
+  private static double score(ContourIntegral.Plan plan) {
+    return Math.max(plan.cost(), CHEAP / 20) * Math.sqrt(Math.max(plan.precision(), PRECISE / 10));
   }
 }

@@ -20,10 +20,10 @@ record MixtureLoss(double sampleRate, double sigma, Direction direction, double 
   /**
    * This pair with P restricted so that it loses at most the given mass.
    *
-   * <p>Far in the tail of P the loss grows without limit. However small the mass there, \(E_P[e^{cL}]\)
-   * is nothing but that tail once c is large enough, which keeps the contour away from the saddle point of
-   * everything else. Losing mass m from each of T steps lowers delta by at most T m. (In direction
-   * ADD the loss is bounded and nothing is cut.)
+   * <p>Far in the tail of P the loss grows without limit. However small the mass there,
+   * \(E_P[e^{cL}]\) is nothing but that tail once c is large enough, which keeps the contour away
+   * from the saddle point of everything else. Losing mass m from each of T steps lowers delta by at
+   * most T m. (In direction ADD the loss is bounded and nothing is cut.)
    */
   MixtureLoss restricted(double lostMass) {
     if (direction == Direction.ADD) {
@@ -70,7 +70,13 @@ record MixtureLoss(double sampleRate, double sigma, Direction direction, double 
 
   /** Left end of where P, Q or the tilted law has mass. */
   double leftEnd(double c) {
-    return (direction == Direction.REMOVE ? 0 : -c) - 11 * sigma;
+    if (direction == Direction.REMOVE) {
+      return -11 * sigma;
+    }
+    // The peak of r^-c times the normal density is where x = -c w(x), w the posterior weight of the
+    // shifted component, which is at most w(0) for x < 0.
+    double weight = 1 / (1 + (1 - sampleRate) / sampleRate * Math.exp(1 / (2 * sigma * sigma)));
+    return -c * weight - 11 * sigma;
   }
 
   /** Right end of where P, Q or the tilted law has mass, not beyond the cut. */

@@ -31,7 +31,7 @@ final class TiltedGrid {
   TiltedGrid(MixtureLoss pair, double c, double spacing) {
     long first = (long) Math.floor(pair.leftEnd(c) / spacing);
     long last = (long) Math.floor(pair.rightEnd(c) / spacing);
-    if (last - first > 20_000_000) {
+    if (last - first > 3_000_000) {
       throw new NumericalLimitException("sampled Gaussian needs too many nodes: " + pair);
     }
     int n = (int) (last - first + 1);

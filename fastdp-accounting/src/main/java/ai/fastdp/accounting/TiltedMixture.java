@@ -100,7 +100,7 @@ final class TiltedMixture implements TiltedLoss {
   public void addLogPhi(double step, int from, int to, double count, double[] re, double[] im) {
     int done = from;
     while (done < to) {
-      double reach = Math.max(fineLimit, Math.max(2 * done, 64) * step);
+      double reach = Math.max(fineLimit, Math.min(Math.max(2 * done, 64), to - 1) * step);
       if (fineLimit < done * step || fineLimit == 0) {
         fine = new TiltedGrid(pair, c, pair.spacing(c, reach));
         fineLimit = reach;
