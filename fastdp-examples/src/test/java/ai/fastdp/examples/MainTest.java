@@ -45,6 +45,7 @@ final class MainTest {
         "--nonsense # Unknown option: '--nonsense'",
         "--epsilon many # Invalid value for option '--epsilon'",
         "--clipping soft # Invalid value for option '--clipping'",
+        "--data DIR/train.csv --eval DIR/eval.csv --eval-samples 0 # --eval-samples must be > 0",
         "--steps 0 # --steps must be > 0, got 0",
         "--epochs -1 # --epochs must be > 0, got -1",
         "--steps 3 --epochs 2 # --epochs and --steps exclude each other",
