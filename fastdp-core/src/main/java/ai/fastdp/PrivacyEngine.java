@@ -92,12 +92,14 @@ public final class PrivacyEngine {
    * @param model the model, with a block; initialized now or by {@code trainer.initialize}
    * @param optimizer takes the privatized gradients; closed with the trainer
    * @return the trainer; close it to detach the model
+   * @throws IllegalStateException if an engine is attached to the model already
    * @throws IllegalArgumentException if the model cannot be trained exactly; nothing is changed
    */
   public PrivateTrainer attach(Model model, DpOptimizer optimizer) {
     if (model.getBlock() == null) {
       throw new IllegalArgumentException("model must have a block, got none; call setBlock first");
     }
+    HookedModel.requireDetached(model);
     GhostRules rules = GhostRules.standard();
     TrainableParameters trainable =
         new TrainableParameters(HookedModel.walk(model.getBlock()), rules);

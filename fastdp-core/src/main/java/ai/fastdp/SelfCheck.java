@@ -22,8 +22,8 @@ import java.util.stream.LongStream;
  * update.
  *
  * <ul>
- *   <li>No sample's loss moves with another sample's activations: those derivatives are exactly
- *       zero, in training mode.
+ *   <li>No sample's loss moves with another sample's activations or inputs: those derivatives are
+ *       exactly zero, in training mode.
  *   <li>A sample's loss is the same alone as in the batch.
  *   <li>The engine's gradient of a sample equals that of ordinary back-propagation on a batch of
  *       one, parameter by parameter.
@@ -69,22 +69,35 @@ final class SelfCheck {
   }
 
   private void requireIndependence(NDManager manager, NDList data, NDList labels, long[] samples) {
+    List<NDArray> watched = new ArrayList<>();
     try (BookKeeper.Pass pass =
         bookKeeper.forward(
-            manager, data, labels, (store, d, l) -> block().forward(store, d, l, null))) {
+            manager,
+            data,
+            labels,
+            (store, d, l) -> block().forward(store, watchedInputs(d, watched), l, null))) {
       NDArray losses = loss.evaluate(labels, pass.outputs());
       pass.requirePerSample(losses);
       if (pass.records().isEmpty()) {
         return;
       }
+      int layers = pass.records().size();
+      watched.addAll(0, pass.layerOutputs());
       for (long sample : samples) {
         long[] influenced =
             bookKeeper
                 .kernels()
-                .run(manager, "foreign_influence", losses, sample, pass.layerOutputs())
+                .run(manager, "foreign_influence", losses, sample, watched)
                 .head()
                 .toLongArray();
         for (int i = 0; i < influenced.length; i++) {
+          if (influenced[i] != 0 && i >= layers) {
+            throw new IllegalStateException(
+                "samples must not influence each other's losses, got a loss that depends on another"
+                    + " sample's input "
+                    + watched.get(i).getShape()
+                    + "; remove what mixes the batch axis before the first trainable layer");
+          }
           if (influenced[i] != 0) {
             throw new IllegalStateException(
                 "samples must not influence each other's losses, got a loss that depends on another"
@@ -98,6 +111,23 @@ final class SelfCheck {
         }
       }
     }
+  }
+
+  /** Inputs that the model may change in place, in the graph from {@code watched} on. */
+  private static NDList watchedInputs(NDList data, List<NDArray> watched) {
+    NDList inputs = new NDList();
+    for (NDArray array : data) {
+      if (array.getDataType() != DataType.FLOAT32) {
+        inputs.add(array);
+        continue;
+      }
+      array.setRequiresGradient(true);
+      watched.add(array);
+      NDArray copy = array.mul(1);
+      copy.setName(array.getName());
+      inputs.add(copy);
+    }
+    return inputs;
   }
 
   private void requireExactGradients(

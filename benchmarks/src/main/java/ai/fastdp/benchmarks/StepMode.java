@@ -6,5 +6,7 @@ enum StepMode {
   /** DJL's own trainer and optimizer, without privacy. */
   PLAIN,
   /** fastdp's book-keeping engine with its secure noise and fused optimizer. */
-  BK
+  BK,
+  /** As BK, with all parameters but the biases frozen (DP-BiTFiT). */
+  BIAS
 }

@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.EasyTrain;
 import ai.djl.training.Trainer;
@@ -24,6 +25,7 @@ import ai.fastdp.examples.gpt2.Gpt2;
 import ai.fastdp.examples.gpt2.Gpt2Config;
 import ai.fastdp.optim.DpAdamW;
 import java.io.IOException;
+import java.util.Collections;
 import java.util.Iterator;
 
 /**
@@ -56,9 +58,16 @@ final class StepWorkload implements AutoCloseable {
             .optLabels(targets)
             .setSampling(batchSize, true)
             .build();
+    if (mode == StepMode.BIAS) {
+      model.getBlock().freezeParameters(true, parameter -> !isBias(parameter));
+    }
     trainer = mode == StepMode.PLAIN ? plain() : book(batchSize);
     trainer.initialize(new Shape(1, tokens));
-    batches = java.util.Collections.emptyIterator();
+    batches = Collections.emptyIterator();
+  }
+
+  private static boolean isBias(Parameter parameter) {
+    return parameter.getType() == Parameter.Type.BIAS || parameter.getType() == Parameter.Type.BETA;
   }
 
   private Trainer plain() {

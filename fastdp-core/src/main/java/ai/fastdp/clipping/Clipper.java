@@ -64,10 +64,7 @@ public final class Clipper {
       NDArray sum = clipNorms.length == 1 ? whole : groupSum(squaredNorms, rows, m);
       NDArray norms = NDArrays.where(keep, sum, sum.zerosLike()).sqrt();
       NDArray bound = norms.maximum(Double.MIN_NORMAL).pow(-1).mul(clipNorms[m]);
-      ofGroup[m] =
-          NDArrays.minimum(function.factors(norms, clipNorms[m]), bound)
-              .toType(DataType.FLOAT32, false)
-              .expandDims(0);
+      ofGroup[m] = inFloat32(NDArrays.minimum(function.factors(norms, clipNorms[m]), bound));
     }
     if (clipNorms.length == 1) {
       return new Factors(ofGroup[0].broadcast(squaredNorms.getShape()), keep);
@@ -77,6 +74,17 @@ public final class Clipper {
       perRow.add(ofGroup[groups[row]]);
     }
     return new Factors(NDArrays.concat(perRow, 0), keep);
+  }
+
+  /**
+   * Rounds factors to float32: one beyond its range to the largest number, and one below its normal
+   * range, where rounding could double it, to zero.
+   */
+  private static NDArray inFloat32(NDArray factors) {
+    NDArray normal =
+        NDArrays.where(factors.gte(Float.MIN_NORMAL), factors, factors.zerosLike())
+            .minimum(Float.MAX_VALUE);
+    return normal.toType(DataType.FLOAT32, false).expandDims(0);
   }
 
   private NDArray groupSum(NDArray squaredNorms, int[] rows, int group) {

@@ -8,6 +8,7 @@ import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -93,6 +94,18 @@ public final class ForwardRecorder {
             + (hook == null ? "outside every hooked layer" : "in layer '" + hook.path() + "'")
             + "; call the layer's forward function, share an embedding through"
             + " ai.fastdp.nn.TiedLinear, or freeze the parameter");
+  }
+
+  /** The error for a trainable parameter that the engine does not train: it would stay as it is. */
+  static IllegalStateException unknownTrainable(Parameter parameter) {
+    return new IllegalStateException(
+        "parameter '"
+            + parameter.getName()
+            + "' "
+            + parameter.getShape()
+            + " must have been trainable and in the model's tree of blocks when the engine was"
+            + " attached, got a trainable one that was not; add its layer by addChildBlock and"
+            + " attach again, or freeze it");
   }
 
   /** Watches what becomes of a table besides look-ups. */
@@ -222,18 +235,21 @@ public final class ForwardRecorder {
       view.attach(owner);
       view.setName(output.getName());
 
-      if (input != null) {
-        watch(input, "input of layer '" + hook.path() + "'");
-      }
-      watch(output, "output of layer '" + hook.path() + "'");
+      watch(hook, input, output);
       records.add(new LayerRecord(hook.path(), hook.block(), input, output));
       return view;
     }
 
-    private void watch(NDArray array, String name) {
-      watched.add(array);
-      watchedNames.add(name);
-      versions.add(kernels.runToLongs("versions", List.of(array))[0]);
+    private void watch(LayerHook hook, @Nullable NDArray input, NDArray output) {
+      int first = watched.size();
+      if (input != null) {
+        watched.add(input);
+        watchedNames.add("input of layer '" + hook.path() + "'");
+      }
+      watched.add(output);
+      watchedNames.add("output of layer '" + hook.path() + "'");
+      long[] now = kernels.runToLongs("versions", watched.subList(first, watched.size()));
+      Arrays.stream(now).forEach(versions::add);
     }
 
     private void requireSampleAxis(LayerHook hook, String what, NDArray array) {

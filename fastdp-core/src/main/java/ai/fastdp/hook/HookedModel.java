@@ -19,6 +19,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.WeakHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,16 +31,23 @@ import org.jspecify.annotations.Nullable;
  * every layer back.
  */
 public final class HookedModel {
+  // Parameters of models that are attached now. Not all of them have twins that would show it.
+  private static final Set<Parameter> ATTACHED =
+      Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
+
   private final Model model;
+  private final List<Located> layers;
   private final IdentityHashMap<Block, Block> twins;
   private final IdentityHashMap<Parameter, LayerHook> tables;
   private boolean attached = true;
 
   private HookedModel(
       Model model,
+      List<Located> layers,
       IdentityHashMap<Block, Block> twins,
       IdentityHashMap<Parameter, LayerHook> tables) {
     this.model = model;
+    this.layers = List.copyOf(layers);
     this.twins = twins;
     this.tables = tables;
   }
@@ -67,9 +75,28 @@ public final class HookedModel {
         twins.put(layer.block(), factory.twin(hook));
       }
     }
-    HookedModel hooked = new HookedModel(model, twins, tables);
+    HookedModel hooked = new HookedModel(model, layers, twins, tables);
     hooked.replaceAll(twins);
+    layers.forEach(layer -> ATTACHED.addAll(layer.block().getDirectParameters().values()));
     return hooked;
+  }
+
+  /**
+   * Checks that no engine is attached to any layer of a model.
+   *
+   * @param model the model
+   * @throws IllegalStateException if one is
+   */
+  public static void requireDetached(Model model) {
+    for (Located located : walk(model.getBlock())) {
+      if (located.block() instanceof HookedBlock
+          || located.block().getDirectParameters().values().stream().anyMatch(ATTACHED::contains)) {
+        throw new IllegalStateException(
+            "model must not be attached already, got one whose layer '"
+                + located.path()
+                + "' is; detach() or close() its trainer first");
+      }
+    }
   }
 
   /**
@@ -119,6 +146,7 @@ public final class HookedModel {
       return;
     }
     attached = false;
+    layers.forEach(layer -> ATTACHED.removeAll(layer.block().getDirectParameters().values()));
     IdentityHashMap<Block, Block> originals = new IdentityHashMap<>();
     twins.forEach(
         (layer, twin) -> {

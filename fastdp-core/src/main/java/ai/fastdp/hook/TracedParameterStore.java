@@ -56,7 +56,13 @@ public final class TracedParameterStore extends ParameterStore {
       alias = detached(parameter);
       aliases.put(parameter, alias);
     }
-    if (!trainable.contains(parameter) || recorder.isInsideOwner(parameter)) {
+    if (!trainable.contains(parameter)) {
+      if (parameter.requiresGradient()) {
+        throw ForwardRecorder.unknownTrainable(parameter);
+      }
+      return alias;
+    }
+    if (recorder.isInsideOwner(parameter)) {
       return alias;
     }
     LayerHook table = tables.get(parameter);

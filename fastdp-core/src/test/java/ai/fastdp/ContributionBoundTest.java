@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.nn.norm.LayerNorm;
+import ai.fastdp.clipping.Clipper;
+import ai.fastdp.clipping.ClippingFunction;
+import ai.fastdp.clipping.ClippingStyle;
+import ai.fastdp.ghost.GhostRules;
+import ai.fastdp.ghost.PerSampleGradients;
+import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.kernel.TorchScriptModule;
+import ai.fastdp.nn.TiedLinear;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * No sample contributes more than R: the norm of what one sample adds to the sum, measured in
+ * float64 on the sum itself, for more than 10,000 samples made to break it.
+ */
+final class ContributionBoundTest {
+  private static final int SAMPLES = 10_000;
+  private static final double CLIP_NORM = 1;
+  private static final double BOUND = CLIP_NORM * (1 + 1e-5);
+
+  private static NDManager manager;
+  private static TorchScriptModule kernels;
+
+  @BeforeAll
+  static void compile() {
+    manager = NDManager.newBaseManager("PyTorch");
+    kernels =
+        TorchScriptModule.compileResource(
+            manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
+  }
+
+  @AfterAll
+  static void close() {
+    manager.close();
+  }
+
+  /** Layers and their uses, as a forward pass would have recorded them. */
+  private enum Model {
+    LINEAR {
+      @Override
+      List<Use> uses(Hostile hostile) {
+        int positions = 1 + hostile.random.nextInt(6);
+        return List.of(new Use(layer("linear"), hostile.pair(positions, 5, 4)));
+      }
+    },
+    LINEAR_WIDE {
+      @Override
+      List<Use> uses(Hostile hostile) {
+        int positions = 2 + hostile.random.nextInt(4);
+        return List.of(new Use(layer("wide"), hostile.pair(positions, 24, 32)));
+      }
+    },
+    LINEAR_REUSED {
+      @Override
+      List<Use> uses(Hostile hostile) {
+        Pair first = hostile.pair(3, 5, 4);
+        Pair second = hostile.coin() ? first.negated() : hostile.pair(2, 5, 4);
+        return List.of(
+            new Use(layer("linear"), first),
+            new Use(layer("linear"), second),
+            new Use(layer("linear"), hostile.coin() ? first : hostile.pair(1, 5, 4)));
+      }
+    },
+    EMBEDDING {
+      @Override
+      List<Use> uses(Hostile hostile) {
+        return List.of(new Use(layer("table"), hostile.rows(6, 7, 5)));
+      }
+    },
+    EMBEDDING_REUSED {
+      @Override
+      List<Use> uses(Hostile hostile) {
+        Pair first = hostile.rows(4, 7, 5);
+        return List.of(
+            new Use(layer("table"), first),
+            new Use(layer("table"), hostile.coin() ? first.negated() : hostile.rows(4, 7, 5)));
+      }
+    },
+    TIED {
+      @Override
+      List<Use> uses(Hostile hostile) {
+        return List.of(
+            new Use(layer("table"), hostile.rows(4, 7, 5)),
+            new Use(layer("head"), hostile.pair(3, 5, 7)));
+      }
+    },
+    TIED_CANCELLING {
+      @Override
+      List<Use> uses(Hostile hostile) {
+        // The head's gradient is what the look-ups put into one row, with the other sign.
+        float scale = hostile.scale();
+        float[] row = hostile.values(5, scale);
+        float[] input = row.clone();
+        float[] output = new float[7];
+        output[2] = -1;
+        return List.of(
+            new Use(layer("table"), new Pair(hostile.ids(2), hostile.array(row, 1, 5))),
+            new Use(
+                layer("head"), new Pair(hostile.array(input, 1, 5), hostile.array(output, 1, 7))),
+            new Use(layer("head"), hostile.pair(1, 5, 7)));
+      }
+    },
+    NORM {
+      @Override
+      List<Use> uses(Hostile hostile) {
+        return List.of(new Use(layer("norm"), hostile.pair(4, 5, 5)));
+      }
+    },
+    ALL {
+      @Override
+      List<Use> uses(Hostile hostile) {
+        List<Use> all = new ArrayList<>();
+        all.addAll(LINEAR.uses(hostile));
+        all.addAll(TIED.uses(hostile));
+        all.addAll(NORM.uses(hostile));
+        all.addAll(LINEAR_WIDE.uses(hostile));
+        return all;
+      }
+    };
+
+    abstract List<Use> uses(Hostile hostile);
+  }
+
+  private record Use(Block layer, Pair pair) {}
+
+  /** An input (1, T, d) or ids (1, T), and an output gradient (1, T, p). */
+  private record Pair(NDArray input, NDArray outputGradient) {
+    Pair negated() {
+      return new Pair(input, outputGradient.neg());
+    }
+  }
+
+  /** Draws values that are likely to break a norm or a sum. */
+  private static final class Hostile {
+    private final NDManager scope;
+    private final Random random;
+
+    Hostile(NDManager scope, long seed) {
+      this.scope = scope;
+      random = new Random(seed);
+    }
+
+    boolean coin() {
+      return random.nextBoolean();
+    }
+
+    float scale() {
+      return switch (random.nextInt(8)) {
+        case 0 -> 0;
+        case 1 -> 1e-30f;
+        case 2 -> 1e30f;
+        case 3 -> (float) Math.pow(10, 20 * random.nextDouble() - 10);
+        case 4 -> (float) Math.pow(10, 60 * random.nextDouble() - 30);
+        case 5 -> 1e9f;
+        default -> 1;
+      };
+    }
+
+    float[] values(int count, float scale) {
+      float[] values = new float[count];
+      int kind = random.nextInt(4);
+      for (int j = 0; j < count; j++) {
+        values[j] =
+            switch (kind) {
+              case 0 -> scale;
+              case 1 -> random.nextInt(4) == 0 ? scale : 0;
+              default -> scale * (float) random.nextGaussian();
+            };
+      }
+      return values;
+    }
+
+    /** A linear use; often its positions cancel, all or nearly. */
+    Pair pair(int positions, int inputs, int outputs) {
+      float inputScale = scale();
+      float outputScale = scale();
+      float[] a = new float[positions * inputs];
+      float[] g = new float[positions * outputs];
+      int kind = random.nextInt(5);
+      for (int t = 0; t < positions; t++) {
+        boolean varied = kind == 0 || random.nextInt(20) == 0;
+        float[] x = values(inputs, varied ? scale() : inputScale);
+        float[] y = values(outputs, varied ? scale() : outputScale);
+        System.arraycopy(x, 0, a, t * inputs, inputs);
+        System.arraycopy(y, 0, g, t * outputs, outputs);
+      }
+      if (kind >= 2 && positions > 1) {
+        cancel(positions, inputs, outputs, a, g, kind);
+      }
+      return new Pair(array(a, positions, inputs), array(g, positions, outputs));
+    }
+
+    /** All positions share the input, and the last output gradient is minus the sum of the rest. */
+    private void cancel(int positions, int inputs, int outputs, float[] a, float[] g, int kind) {
+      for (int t = 1; t < positions; t++) {
+        System.arraycopy(a, 0, a, t * inputs, inputs);
+      }
+      int last = (positions - 1) * outputs;
+      for (int j = 0; j < outputs; j++) {
+        float sum = 0;
+        for (int t = 0; t < positions - 1; t++) {
+          sum += g[t * outputs + j];
+        }
+        g[last + j] = -sum;
+        if (kind == 3) {
+          g[last + j] *= 1 + 1e-6f * (float) random.nextGaussian();
+        }
+      }
+    }
+
+    NDArray ids(long... ids) {
+      return scope.create(ids, new Shape(1, ids.length));
+    }
+
+    NDArray array(float[] values, int positions, int width) {
+      return scope.create(values, new Shape(1, positions, width));
+    }
+
+    /** Look-ups of few ids, so that equal ones are frequent; often their rows cancel. */
+    Pair rows(int positions, int vocabulary, int width) {
+      long[] ids = new long[positions];
+      int distinct = 1 + random.nextInt(vocabulary);
+      for (int t = 0; t < positions; t++) {
+        ids[t] = random.nextInt(distinct);
+      }
+      Pair pair = pair(positions, 1, width);
+      return new Pair(ids(ids), pair.outputGradient());
+    }
+  }
+
+  private static final Map<String, Block> LAYERS = new HashMap<>();
+
+  private static Block layer(String name) {
+    Block known = LAYERS.get(name);
+    if (known != null) {
+      return known;
+    }
+    Block layer =
+        switch (name) {
+          case "linear" -> Recipe.linear(4);
+          case "wide" -> Recipe.linear(32);
+          case "table" -> Recipe.idEmbedding(7, 5);
+          case "head" -> new TiedLinear(layer("table"));
+          default -> LayerNorm.builder().axis(2).build();
+        };
+    Shape input =
+        switch (name) {
+          case "wide" -> new Shape(1, 3, 24);
+          case "table" -> new Shape(1, 3);
+          default -> new Shape(1, 3, 5);
+        };
+    layer.initialize(manager, DataType.FLOAT32, input);
+    LAYERS.put(name, layer);
+    return layer;
+  }
+
+  /** What one sample alone adds to the sum of its logical batch. */
+  private static List<double[]> contribution(
+      NDManager scope, List<Use> uses, ClippingFunction function) {
+    PerSampleGradients gradients = new PerSampleGradients(kernels, scope, 1, 1 << 14);
+    for (Use use : uses) {
+      LayerRecord record =
+          new LayerRecord("layer", use.layer(), use.pair().input(), use.pair().outputGradient());
+      GhostRules.standard().contribute(record, use.pair().outputGradient(), gradients);
+    }
+    List<Parameter> parameters = gradients.parameters();
+    List<String> paths = IntStream.range(0, parameters.size()).mapToObj(k -> "p" + k).toList();
+    Clipper.Factors clipped =
+        new Clipper(ClippingStyle.allLayer(), function, CLIP_NORM, paths)
+            .factors(gradients.squaredNorms(), IntStream.range(0, paths.size()).toArray());
+    List<NDArray> targets = new ArrayList<>();
+    parameters.forEach(p -> targets.add(scope.zeros(p.getShape(), DataType.FLOAT32)));
+    gradients.addWeightedSums(clipped.factors(), clipped.keep(), targets);
+    return targets.stream().map(t -> BatchOfOneOracle.widened(t.toFloatArray())).toList();
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @EnumSource
+  void contribution_hostileSamples_staysWithinClipNorm(Model model) {
+    layer("table");
+    Random seeds = new Random(model.name().hashCode());
+    double largest = 0;
+    int saturated = 0;
+    // The model with everything is the slow one; the others make up the 10,000 samples.
+    int samples = model == Model.ALL ? 200 : SAMPLES / (Model.values().length - 1);
+    for (int n = 0; n < samples; n++) {
+      long seed = seeds.nextLong();
+      ClippingFunction function =
+          n % 2 == 0 ? ClippingFunction.abadi() : ClippingFunction.automatic();
+      double norm;
+      try (NDManager scope = manager.newSubManager()) {
+        List<double[]> added = contribution(scope, model.uses(new Hostile(scope, seed)), function);
+        norm = BatchOfOneOracle.norm(added.toArray(double[][]::new));
+      }
+      assertThat(norm)
+          .as("sample %d (seed %d) under %s", n, seed, function)
+          .isLessThanOrEqualTo(BOUND);
+      largest = Math.max(largest, norm);
+      saturated += norm > 0.99 * CLIP_NORM ? 1 : 0;
+    }
+    Figures.report("largest contribution over R, " + model, largest / CLIP_NORM);
+    // Samples that are all dropped or tiny would prove nothing.
+    assertThat(saturated).isGreaterThan(samples / 5);
+  }
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import ai.djl.training.GradientCollector;
+import ai.fastdp.ghost.GhostRules;
+import ai.fastdp.ghost.PerSampleGradients;
+import ai.fastdp.hook.ForwardRecorder;
+import ai.fastdp.hook.HookedModel;
+import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.kernel.TorchScriptModule;
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Objects;
+
+/** The engine's book-keeping on one batch, opened so that norms and sums can be looked at. */
+final class EngineProbe implements AutoCloseable {
+  private final Model model;
+  private final NDManager manager;
+  private final HookedModel hooks;
+  private final BookKeeper bookKeeper;
+  private final PerSampleLoss loss;
+
+  EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options) {
+    this.model = model;
+    this.loss = loss;
+    manager = model.getNDManager().newSubManager();
+    GhostRules rules = GhostRules.standard();
+    TrainableParameters trainable =
+        new TrainableParameters(HookedModel.walk(model.getBlock()), rules);
+    TorchScriptModule kernels =
+        TorchScriptModule.compileResource(
+            manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
+    ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput);
+    hooks = HookedModel.attach(model, trainable.layers(), recorder);
+    bookKeeper =
+        new BookKeeper(model, kernels, recorder, hooks, rules, trainable, options.temporaryCells());
+  }
+
+  /**
+   * @param squaredNorms for each parameter the squared norms of the samples' gradients
+   * @param gradients for each parameter the samples' gradients, one after the other
+   * @param recordedInputs how many layers had to keep their input
+   */
+  record Result(
+      IdentityHashMap<Parameter, double[]> squaredNorms,
+      IdentityHashMap<Parameter, double[][]> gradients,
+      long recordedInputs) {
+
+    double squaredNorm(Parameter parameter, int sample) {
+      return Objects.requireNonNull(squaredNorms.get(parameter))[sample];
+    }
+
+    double[] gradient(Parameter parameter, int sample) {
+      return Objects.requireNonNull(gradients.get(parameter))[sample];
+    }
+
+    /** The norm of a sample's whole gradient. */
+    double norm(int sample) {
+      return Math.sqrt(squaredNorms.values().stream().mapToDouble(n -> n[sample]).sum());
+    }
+  }
+
+  /** Runs forward and backward once, and reads every sample's gradient by a sum of it alone. */
+  @SuppressWarnings("try") // The collector switches gradients on while it is open.
+  Result run(NDList data, NDList labels) {
+    int batchSize = Math.toIntExact(data.head().getShape().get(0));
+    try (NDManager scope = manager.newSubManager();
+        GradientCollector ignored = manager.getEngine().newGradientCollector()) {
+      BookKeeper.Pass pass =
+          bookKeeper.forward(
+              scope, data, labels, (store, d, l) -> model.getBlock().forward(store, d, l, null));
+      PerSampleGradients gradients = pass.gradients(loss.evaluate(labels, pass.outputs()));
+      NDArray squared = gradients.squaredNorms();
+      List<Parameter> parameters = gradients.parameters();
+      double[] flat = squared.toDoubleArray();
+      IdentityHashMap<Parameter, double[]> norms = new IdentityHashMap<>();
+      IdentityHashMap<Parameter, double[][]> values = new IdentityHashMap<>();
+      for (int k = 0; k < parameters.size(); k++) {
+        double[] row = new double[batchSize];
+        System.arraycopy(flat, k * batchSize, row, 0, batchSize);
+        norms.put(parameters.get(k), row);
+        values.put(parameters.get(k), new double[batchSize][]);
+      }
+      NDArray keep = scope.ones(new Shape(batchSize), DataType.BOOLEAN);
+      for (int i = 0; i < batchSize; i++) {
+        float[] factors = new float[parameters.size() * batchSize];
+        for (int k = 0; k < parameters.size(); k++) {
+          factors[k * batchSize + i] = 1;
+        }
+        List<NDArray> targets = new ArrayList<>();
+        parameters.forEach(p -> targets.add(scope.zeros(p.getShape(), DataType.FLOAT32)));
+        gradients.addWeightedSums(
+            scope.create(factors, new Shape(parameters.size(), batchSize)), keep, targets);
+        for (int k = 0; k < parameters.size(); k++) {
+          Objects.requireNonNull(values.get(parameters.get(k)))[i] =
+              BatchOfOneOracle.widened(targets.get(k).toFloatArray());
+        }
+      }
+      long inputs = pass.records().stream().map(LayerRecord::input).filter(a -> a != null).count();
+      return new Result(norms, values, inputs);
+    }
+  }
+
+  @Override
+  public void close() {
+    hooks.detach();
+    manager.close();
+  }
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.training.dataset.ArrayDataset;
+import ai.djl.translate.TranslateException;
+import ai.fastdp.clipping.ClippingFunction;
+import ai.fastdp.mechanism.PredictableNoise;
+import ai.fastdp.sampling.PrivateBatch;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.IdentityHashMap;
+import java.util.Random;
+
+/** One step of the public engine on all samples of a data set, with noise of exactly zero. */
+final class OneStep {
+  private OneStep() {}
+
+  static Model model(Block block) {
+    Model model = Model.newInstance("test", "PyTorch");
+    model.setBlock(block);
+    return model;
+  }
+
+  static ArrayDataset dataset(NDList data, NDList labels) {
+    return new ArrayDataset.Builder()
+        .setData(data.toArray(NDArray[]::new))
+        .optLabels(labels.toArray(NDArray[]::new))
+        .setSampling(1, false)
+        .build();
+  }
+
+  /** A plan that takes every sample in every step. */
+  static PrivacyPlan.Builder everySample(long samples, double clipNorm) {
+    return PrivacyPlan.builder()
+        .setSampleSize(samples)
+        .setSampleRate(1)
+        .setSteps(100)
+        .setNoiseMultiplier(1)
+        .setDelta(1e-5)
+        .setClipNorm(clipNorm);
+  }
+
+  static PrivacyEngine.Builder engine(PrivacyPlan plan, PerSampleLoss loss) {
+    return PrivacyEngine.builder(plan)
+        .optLoss(loss)
+        .predictable(PredictableNoise.none(), new Random(1));
+  }
+
+  /** The clipped sum of all samples, by parameter. */
+  static IdentityHashMap<Parameter, double[]> clippedSum(
+      Model model,
+      NDList data,
+      NDList labels,
+      PerSampleLoss loss,
+      ClippingFunction clipping,
+      double clipNorm,
+      PerformanceOptions options) {
+    long samples = data.head().getShape().get(0);
+    PrivacyPlan plan = everySample(samples, clipNorm).optClipping(clipping).build();
+    CapturingOptimizer optimizer = new CapturingOptimizer();
+    try (PrivateTrainer trainer =
+        engine(plan, loss)
+            .optPerformance(options)
+            .optSelfCheck(false)
+            .build()
+            .attach(model, optimizer)) {
+      for (PrivateBatch batch : trainer.batches(dataset(data, labels))) {
+        trainer.trainBatch(batch);
+        trainer.step();
+        batch.close();
+        if (optimizer.updates == 1) {
+          break;
+        }
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (TranslateException e) {
+      throw new IllegalStateException(e);
+    }
+    IdentityHashMap<Parameter, double[]> sums = new IdentityHashMap<>();
+    optimizer.gradients.forEach(
+        (parameter, gradient) -> {
+          double[] sum = BatchOfOneOracle.widened(gradient);
+          for (int j = 0; j < sum.length; j++) {
+            sum[j] *= samples;
+          }
+          sums.put(parameter, sum);
+        });
+    return sums;
+  }
+
+  static NDArray normal(NDManager manager, long seed, float scale, long... shape) {
+    Random random = new Random(seed);
+    ai.djl.ndarray.types.Shape wanted = new ai.djl.ndarray.types.Shape(shape);
+    float[] values = new float[Math.toIntExact(wanted.size())];
+    for (int j = 0; j < values.length; j++) {
+      values[j] = scale * (float) random.nextGaussian();
+    }
+    return manager.create(values, wanted);
+  }
+
+  static NDArray ids(NDManager manager, long seed, int bound, long... shape) {
+    Random random = new Random(seed);
+    ai.djl.ndarray.types.Shape wanted = new ai.djl.ndarray.types.Shape(shape);
+    long[] values = new long[Math.toIntExact(wanted.size())];
+    for (int j = 0; j < values.length; j++) {
+      values[j] = random.nextInt(bound);
+    }
+    return manager.create(values, wanted);
+  }
+}

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.djl.Model;
+import ai.djl.modality.nlp.DefaultVocabulary;
+import ai.djl.modality.nlp.embedding.TrainableWordEmbedding;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Activation;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.nn.core.Embedding;
+import ai.djl.nn.core.Linear;
+import ai.djl.nn.norm.LayerNorm;
+import ai.djl.nn.transformer.IdEmbedding;
+import ai.fastdp.nn.TiedLinear;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.function.Supplier;
+import java.util.stream.IntStream;
+
+/** The models and batches on which the engine must be exact. */
+@SuppressWarnings("ImmutableEnumChecker") // Nobody writes to the arrays.
+enum Recipe {
+  LINEAR_RANK_2(
+      () ->
+          new Wiring((call, x) -> call.run("b", Activation.tanh(call.run("a", x))))
+              .part("a", linear(7), 5)
+              .part("b", linear(4), 7),
+      new long[] {5},
+      new long[] {4},
+      0),
+  LINEAR_RANK_3(
+      () ->
+          new Wiring((call, x) -> call.run("b", Activation.tanh(call.run("a", x))))
+              .part("a", linear(7), 6, 5)
+              .part("b", linear(4), 6, 7),
+      new long[] {6, 5},
+      new long[] {6, 4},
+      0),
+  LINEAR_RANK_4(
+      () ->
+          new Wiring((call, x) -> call.run("b", Activation.tanh(call.run("a", x))))
+              .part("a", linear(7), 2, 3, 5)
+              .part("b", linear(4), 2, 3, 7),
+      new long[] {2, 3, 5},
+      new long[] {2, 3, 4},
+      0),
+  LINEAR_RANK_4_TO_RANK_2(
+      () ->
+          new Wiring(
+                  (call, x) ->
+                      call.run(
+                          "b",
+                          Activation.tanh(call.run("a", x)).reshape(x.getShape().get(0), 6 * 7)))
+              .part("a", linear(7), 2, 3, 5)
+              .part("b", linear(4), 6 * 7),
+      new long[] {2, 3, 5},
+      new long[] {4},
+      0),
+  LINEAR_WITHOUT_BIAS(
+      () ->
+          new Wiring((call, x) -> call.run("b", Activation.tanh(call.run("a", x))))
+              .part("a", plainLinear(7), 3, 5)
+              .part("b", plainLinear(4), 3, 7),
+      new long[] {3, 5},
+      new long[] {3, 4},
+      0),
+  LINEAR_ONE_POSITION(
+      () ->
+          new Wiring((call, x) -> call.run("b", Activation.tanh(call.run("a", x))))
+              .part("a", linear(7), 1, 5)
+              .part("b", linear(4), 1, 7),
+      new long[] {1, 5},
+      new long[] {1, 4},
+      0),
+  LINEAR_MANY_POSITIONS(
+      () ->
+          new Wiring((call, x) -> call.run("b", Activation.tanh(call.run("a", x))))
+              .part("a", linear(3), 40, 2)
+              .part("b", linear(2), 40, 3),
+      new long[] {40, 2},
+      new long[] {40, 2},
+      0),
+  LINEAR_WIDE(
+      () ->
+          new Wiring((call, x) -> call.run("b", Activation.tanh(call.run("a", x))))
+              .part("a", linear(48), 4, 40)
+              .part("b", linear(36), 4, 48),
+      new long[] {4, 40},
+      new long[] {4, 36},
+      0),
+  LINEAR_SUBCLASS(
+      () -> new Wiring((call, x) -> call.run("a", x)).part("a", new NamedLinear(4), 3, 5),
+      new long[] {3, 5},
+      new long[] {3, 4},
+      0),
+  BIAS_ONLY(
+      () ->
+          frozenExcept(
+              Parameter.Type.BIAS,
+              new Wiring((call, x) -> call.run("b", Activation.tanh(call.run("a", x))))
+                  .part("a", linear(7), 6, 5)
+                  .part("b", linear(4), 6, 7)),
+      new long[] {6, 5},
+      new long[] {6, 4},
+      0),
+  WEIGHT_ONLY(
+      () ->
+          frozenExcept(
+              Parameter.Type.WEIGHT,
+              new Wiring((call, x) -> call.run("b", Activation.tanh(call.run("a", x))))
+                  .part("a", linear(7), 6, 5)
+                  .part("b", linear(4), 6, 7)),
+      new long[] {6, 5},
+      new long[] {6, 4},
+      0),
+  FROZEN_FIRST_LAYER(
+      () ->
+          new Wiring((call, x) -> call.run("b", Activation.tanh(call.run("a", x))))
+              .part("a", frozen(linear(7)), 6, 5)
+              .part("b", linear(4), 6, 7),
+      new long[] {6, 5},
+      new long[] {6, 4},
+      0),
+  FROZEN_LAST_LAYER(
+      () ->
+          new Wiring((call, x) -> call.run("b", Activation.tanh(call.run("a", x))))
+              .part("a", linear(7), 6, 5)
+              .part("b", frozen(linear(4)), 6, 7),
+      new long[] {6, 5},
+      new long[] {6, 4},
+      0),
+  WORD_EMBEDDING(
+      () ->
+          new Wiring((call, x) -> call.run("b", Activation.tanh(call.run("a", x))))
+              .part("a", wordEmbedding(5, 3), 7)
+              .part("b", linear(4), 7, 3),
+      new long[] {7},
+      new long[] {7, 4},
+      5),
+  OWN_EMBEDDING(
+      () ->
+          new Wiring((call, x) -> call.run("b", Activation.tanh(call.run("a", x))))
+              .part("a", new ColorEmbedding(5, 3), 7)
+              .part("b", linear(4), 7, 3),
+      new long[] {7},
+      new long[] {7, 4},
+      5),
+  ID_EMBEDDING(
+      () ->
+          new Wiring((call, x) -> call.run("b", Activation.tanh(call.run("a", x))))
+              .part("a", idEmbedding(5, 3), 7)
+              .part("b", linear(4), 7, 3),
+      new long[] {7},
+      new long[] {7, 4},
+      5),
+  ID_EMBEDDING_TWO_AXES(
+      () ->
+          new Wiring((call, x) -> call.run("b", Activation.tanh(call.run("a", x))))
+              .part("a", idEmbedding(4, 3), 2, 3)
+              .part("b", linear(4), 2, 3, 3),
+      new long[] {2, 3},
+      new long[] {2, 3, 4},
+      4),
+  EMBEDDING_USED_TWICE(
+      () ->
+          new Wiring(
+                  (call, x) ->
+                      call.run("a", x).add(call.run("a", x.add(1).mod(5)).mul(0.5f)).tanh())
+              .part("a", idEmbedding(5, 3), 7),
+      new long[] {7},
+      new long[] {7, 3},
+      5),
+  WORD_EMBEDDING_USED_TWICE(
+      () ->
+          new Wiring(
+                  (call, x) ->
+                      call.run("a", x).add(call.run("a", x.add(1).mod(5)).mul(0.5f)).tanh())
+              .part("a", wordEmbedding(5, 3), 7),
+      new long[] {7},
+      new long[] {7, 3},
+      5),
+  LAYER_NORM_LAST_AXIS(() -> layerNorm(LayerNorm.builder().axis(2).build(), 6, 5), 6, 5),
+  LAYER_NORM_ALL_AXES(() -> layerNorm(LayerNorm.builder().build(), 6, 5), 6, 5),
+  LAYER_NORM_RANK_4(() -> layerNorm(LayerNorm.builder().axis(2, 3).build(), 2, 3, 5), 2, 3, 5),
+  LAYER_NORM_SCALE_ONLY(
+      () -> layerNorm(LayerNorm.builder().axis(2).optCenter(false).build(), 6, 5), 6, 5),
+  LAYER_NORM_CENTER_ONLY(
+      () -> layerNorm(LayerNorm.builder().axis(2).optScale(false).build(), 6, 5), 6, 5),
+  LAYER_NORM_WITHOUT_BOTH(
+      () -> layerNorm(LayerNorm.builder().axis(2).optScale(false).optCenter(false).build(), 6, 5),
+      6,
+      5),
+  LAYER_NORM_OWN_EPSILON(
+      () -> layerNorm(LayerNorm.builder().axis(2).optEpsilon(0.3f).build(), 6, 5), 6, 5),
+  LAYER_NORM_USED_TWICE(
+      () ->
+          new Wiring((call, x) -> call.run("n", call.run("a", call.run("n", x)).tanh()))
+              .part("n", LayerNorm.builder().axis(2).build(), 6, 5)
+              .part("a", linear(5), 6, 5),
+      6,
+      5),
+  LINEAR_USED_TWICE(
+      () ->
+          new Wiring((call, x) -> call.run("a", call.run("a", x).tanh()))
+              .part("a", linear(5), 6, 5),
+      6,
+      5),
+  LINEAR_USED_THREE_TIMES(
+      () ->
+          new Wiring((call, x) -> call.run("a", call.run("a", call.run("a", x).tanh()).tanh()))
+              .part("a", linear(5), 6, 5),
+      6,
+      5),
+  LINEAR_USED_TWICE_AT_OTHER_RANKS(
+      () ->
+          new Wiring((call, x) -> call.run("a", call.run("a", x).tanh().sum(new int[] {1})).tanh())
+              .part("a", linear(5), 6, 5),
+      new long[] {6, 5},
+      new long[] {5},
+      0),
+  WEIGHT_IN_TWO_LAYERS(
+      () -> {
+        Linear first = plainLinear(5);
+        return new Wiring((call, x) -> call.run("b", call.run("a", x).tanh()))
+            .part("a", first, 6, 5)
+            .part("b", new TiedLinear(first), 6, 5);
+      },
+      6,
+      5),
+  WEIGHT_IN_THREE_LAYERS(
+      () -> {
+        Linear first = plainLinear(5);
+        return new Wiring((call, x) -> call.run("c", call.run("b", call.run("a", x)).tanh()))
+            .part("a", first, 6, 5)
+            .part("b", new TiedLinear(first), 6, 5)
+            .part("c", new TiedLinear(first), 6, 5);
+      },
+      6,
+      5),
+  TIED_HEAD(
+      () -> {
+        IdEmbedding table = idEmbedding(5, 3);
+        return new Wiring((call, x) -> call.run("b", call.run("a", x).tanh()))
+            .part("a", table, 7)
+            .part("b", new TiedLinear(table), 7, 3);
+      },
+      new long[] {7},
+      new long[] {7, 5},
+      5),
+  TIED_HEAD_ON_WORD_EMBEDDING(
+      () -> {
+        Block table = wordEmbedding(5, 3);
+        return new Wiring((call, x) -> call.run("b", call.run("a", x).tanh()))
+            .part("a", table, 7)
+            .part("b", new TiedLinear(table), 7, 3);
+      },
+      new long[] {7},
+      new long[] {7, 5},
+      5),
+  TIED_HEAD_ALL_USED_TWICE(
+      () -> {
+        IdEmbedding table = idEmbedding(5, 3);
+        return new Wiring(
+                (call, x) -> {
+                  NDArray h = call.run("a", x).add(call.run("a", x.add(2).mod(5))).tanh();
+                  return call.run("b", h).add(call.run("b", h.square()));
+                })
+            .part("a", table, 7)
+            .part("b", new TiedLinear(table), 7, 3);
+      },
+      new long[] {7},
+      new long[] {7, 5},
+      5),
+  TRANSFORMER(() -> new TinyTransformer(31, 8, 12, 2), new long[] {8}, new long[] {8}, 31);
+
+  private final Supplier<Block> block;
+  private final long[] input;
+  private final long[] label;
+  private final int ids;
+
+  Recipe(Supplier<Block> block, long... shape) {
+    this(block, shape, shape, 0);
+  }
+
+  /**
+   * @param ids the number of ids where the input is made of ids, else 0
+   */
+  Recipe(Supplier<Block> block, long[] input, long[] label, int ids) {
+    this.block = block;
+    this.input = input;
+    this.label = label;
+    this.ids = ids;
+  }
+
+  /** A model with reproducible weights. */
+  Model model() {
+    Model model = OneStep.model(block.get());
+    Block root = model.getBlock();
+    NDManager manager = model.getNDManager();
+    root.initialize(manager, DataType.FLOAT32, new Shape(1).addAll(new Shape(input)));
+    Random random = new Random(17);
+    for (Parameter parameter : root.getParameters().values()) {
+      float[] values = new float[Math.toIntExact(parameter.getArray().size())];
+      for (int j = 0; j < values.length; j++) {
+        values[j] = 0.4f * (float) random.nextGaussian();
+      }
+      if (parameter.getName().equals("gamma") && parameter.requiresGradient()) {
+        for (int j = 0; j < values.length; j++) {
+          values[j] += 1;
+        }
+      }
+      parameter.getArray().set(values);
+    }
+    return model;
+  }
+
+  NDList data(NDManager manager, int samples) {
+    long[] shape = withSamples(input, samples);
+    return new NDList(
+        ids > 0 ? OneStep.ids(manager, 3, ids, shape) : OneStep.normal(manager, 3, 1, shape));
+  }
+
+  NDList labels(NDManager manager, int samples) {
+    long[] shape = withSamples(label, samples);
+    return new NDList(
+        this == TRANSFORMER
+            ? OneStep.ids(manager, 4, ids, shape)
+            : OneStep.normal(manager, 4, 1, shape));
+  }
+
+  PerSampleLoss loss() {
+    return this == TRANSFORMER ? PerSampleLoss.sequenceCrossEntropy() : new SquaredError();
+  }
+
+  private static long[] withSamples(long[] shape, int samples) {
+    long[] whole = new long[shape.length + 1];
+    whole[0] = samples;
+    System.arraycopy(shape, 0, whole, 1, shape.length);
+    return whole;
+  }
+
+  static Linear linear(long units) {
+    return Linear.builder().setUnits(units).build();
+  }
+
+  static Linear plainLinear(long units) {
+    return Linear.builder().setUnits(units).optBias(false).build();
+  }
+
+  static IdEmbedding idEmbedding(int rows, int width) {
+    return new IdEmbedding.Builder().setDictionarySize(rows).setEmbeddingSize(width).build();
+  }
+
+  static TrainableWordEmbedding wordEmbedding(int rows, int width) {
+    List<String> words = IntStream.range(0, rows).mapToObj(i -> "w" + i).toList();
+    return TrainableWordEmbedding.builder()
+        .setVocabulary(new DefaultVocabulary(words))
+        .optNumEmbeddings(rows)
+        .setEmbeddingSize(width)
+        .optUseDefault(true)
+        .build();
+  }
+
+  private static Block layerNorm(LayerNorm norm, long... shape) {
+    return new Wiring((call, x) -> call.run("b", call.run("n", call.run("a", x)).tanh()))
+        .part("a", linear(shape[shape.length - 1]), shape)
+        .part("n", norm, shape)
+        .part("b", linear(shape[shape.length - 1]), shape);
+  }
+
+  static <B extends Block> B frozen(B block) {
+    block.freezeParameters(true);
+    return block;
+  }
+
+  private static Block frozenExcept(Parameter.Type type, Block block) {
+    block.freezeParameters(true);
+    block.freezeParameters(false, parameter -> parameter.getType() == type);
+    return block;
+  }
+
+  /** A subclass that leaves the forward function alone. */
+  static class NamedLinear extends Linear {
+    NamedLinear(long units) {
+      super(builder().setUnits(units));
+    }
+
+    @Override
+    public String toString() {
+      return "NamedLinear" + Arrays.toString(getOutputShapes(getInputShapes()));
+    }
+  }
+
+  /** An embedding of a user's own kind of items. */
+  static class ColorEmbedding extends Embedding<Integer> {
+    ColorEmbedding(int rows, int width) {
+      super(new Builder().optNumEmbeddings(rows).setEmbeddingSize(width));
+    }
+
+    @Override
+    public boolean hasItem(Integer item) {
+      return true;
+    }
+
+    @Override
+    public long embed(Integer item) {
+      return item;
+    }
+
+    @Override
+    public Optional<Integer> unembed(long index) {
+      return Optional.of((int) index);
+    }
+
+    @Override
+    public byte[] encode(Integer input) {
+      return new byte[] {input.byteValue()};
+    }
+
+    @Override
+    public Integer decode(byte[] bytes) {
+      return (int) bytes[0];
+    }
+
+    private static final class Builder extends BaseBuilder<Integer, Builder> {
+      @Override
+      protected Builder setType(Class<Integer> type) {
+        embeddingType = type;
+        return this;
+      }
+
+      @Override
+      protected Builder self() {
+        return this;
+      }
+    }
+  }
+}
