@@ -69,7 +69,7 @@ final class MainTest {
         "--report DIR/file # --report must be a directory",
         "--epsilon 0 # epsilon must be",
         "--epsilon NaN # epsilon must be",
-        "--data DIR/train.csv --eval DIR/eval.csv --batch-size 8 --epsilon 1e-9 # 1.0E-9 is out of reach",
+        "--data DIR/train.csv --eval DIR/eval.csv --batch-size 2 --epsilon 0.01 # 0.01 is out of reach",
         "--delta 0 # delta must be",
         "--delta 6e-5 # --delta must be below 1 / sample size",
         "--clip-norm -1 # clipNorm must be finite and > 0, got -1.0",
