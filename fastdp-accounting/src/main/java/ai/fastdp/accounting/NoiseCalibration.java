@@ -21,6 +21,14 @@ public final class NoiseCalibration {
 
   private NoiseCalibration() {}
 
+  /** Which number of the accountant has to meet the target. */
+  public enum Basis {
+    /** The upper bound: the result is a guarantee. */
+    UPPER_BOUND,
+    /** The estimate: the result is for comparison only and must not be relied on. */
+    ESTIMATE
+  }
+
   /**
    * Calibrates the noise of {@code steps} Gaussian releases, each on a Poisson sample.
    *
@@ -38,11 +46,32 @@ public final class NoiseCalibration {
       PrivacyBudget budget,
       double sampleRate,
       long steps) {
+    return noiseMultiplier(accountant, budget, sampleRate, steps, Basis.UPPER_BOUND);
+  }
+
+  /**
+   * Calibrates the noise by the upper bound or by the estimate.
+   *
+   * @param accountant makes an empty accountant; it must give the number that {@code basis} names
+   * @param budget target epsilon and its delta
+   * @param sampleRate q in [0, 1]; 1 means the whole data set
+   * @param steps number of releases; at least 0
+   * @param basis what has to meet the target
+   * @return as {@link #noiseMultiplier(Supplier, PrivacyBudget, double, long)}
+   * @throws IllegalArgumentException as there
+   */
+  public static double noiseMultiplier(
+      Supplier<? extends PrivacyAccountant> accountant,
+      PrivacyBudget budget,
+      double sampleRate,
+      long steps,
+      Basis basis) {
     Objects.requireNonNull(accountant, "accountant");
+    Objects.requireNonNull(basis, "basis");
     Objects.requireNonNull(budget, "budget");
     Require.probability("sampleRate", sampleRate);
     Require.nonNegative("steps", steps);
-    return new Search(accountant, budget, sampleRate, steps).run();
+    return new Search(accountant, budget, sampleRate, steps, basis).run();
   }
 
   /** The search for the root of log(epsilon(sigma) / target) as a function of log(sigma). */
@@ -50,7 +79,8 @@ public final class NoiseCalibration {
       Supplier<? extends PrivacyAccountant> accountant,
       PrivacyBudget budget,
       double sampleRate,
-      long steps) {
+      long steps,
+      Basis basis) {
 
     double run() {
       double sigma = 1;
@@ -150,15 +180,16 @@ public final class NoiseCalibration {
     private double epsilon(double sigma) {
       PrivacyAccountant empty = accountant.get();
       empty.compose(new PoissonSampledEvent(sampleRate, new GaussianEvent(sigma)), steps);
-      return empty
-          .epsilon(budget.delta())
-          .upper()
+      EpsilonBound bound = empty.epsilon(budget.delta());
+      return (basis == Basis.UPPER_BOUND ? bound.upper() : bound.estimate())
           .orElseThrow(
               () ->
                   new IllegalArgumentException(
-                      "accountant must give upper bounds, got "
+                      "accountant must give an "
+                          + (basis == Basis.UPPER_BOUND ? "upper bound" : "estimate")
+                          + ", got "
                           + empty.name()
-                          + "; an estimate cannot enforce a budget"));
+                          + "; only an upper bound can enforce a budget"));
     }
   }
 }

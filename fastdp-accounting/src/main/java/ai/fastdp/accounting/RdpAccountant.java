@@ -76,17 +76,12 @@ public final class RdpAccountant implements PrivacyAccountant {
 
   @Override
   public boolean supports(DpEvent event) {
-    try {
-      normalForm(event, 1);
-      return true;
-    } catch (UnsupportedEventException e) {
-      return false;
-    }
+    return SampledGaussianEvents.supports(event, relation);
   }
 
   @Override
   public void compose(DpEvent event, long count) {
-    counts.addAll(normalForm(event, count));
+    counts.addAll(SampledGaussianEvents.normalForm(event, count, relation));
   }
 
   @Override
@@ -143,6 +138,36 @@ public final class RdpAccountant implements PrivacyAccountant {
     return new Optimum(Math.max(0, minimum.value()), 1 + Math.exp(minimum.at()));
   }
 
+  /**
+   * The smallest delta over all orders: \(\log\delta = (a-1)(D_a - \varepsilon + \log(1-1/a)) -
+   * \log a\).
+   *
+   * @param epsilon finite and at least 0
+   * @return an upper bound of delta, at most 1
+   * @throws IllegalArgumentException if {@code epsilon} is out of range
+   */
+  public double delta(double epsilon) {
+    Require.finiteNonNegative("epsilon", epsilon);
+    if (counts.isEmpty()) {
+      return 0;
+    }
+    double logDelta =
+        ScalarMinimizer.minimize(
+                t -> {
+                  double b = Math.exp(t);
+                  return cumulant(1 + b) * ROUNDING_MARGIN
+                      + b * (Math.log(b) - epsilon)
+                      - (1 + b) * Math.log1p(b);
+                },
+                START,
+                0.7,
+                LOWEST,
+                HIGHEST,
+                1e-6)
+            .value();
+    return Math.min(1, Math.exp(logDelta));
+  }
+
   private static EpsilonBound checkedZero(double delta) {
     Require.delta(delta);
     return EpsilonBound.zero();
@@ -171,20 +196,6 @@ public final class RdpAccountant implements PrivacyAccountant {
     double sensitivity = relation == NeighboringRelation.REPLACE_ONE ? 2 : 1;
     return new SampledGaussianRenyi(
         new SampledGaussian(gaussian.sampleRate(), gaussian.noiseMultiplier() / sensitivity));
-  }
-
-  private MechanismCounts normalForm(DpEvent event, long count) {
-    MechanismCounts added = MechanismCounts.of(event, count);
-    for (Mechanism mechanism : added.asMap().keySet()) {
-      if (relation == NeighboringRelation.REPLACE_ONE
-          && ((SampledGaussian) mechanism).sampleRate() < 1) {
-        throw new UnsupportedEventException(
-            "event must not be Poisson-sampled under REPLACE_ONE, got "
-                + event
-                + "; use ADD_OR_REMOVE_ONE, or another accountant");
-      }
-    }
-    return added;
   }
 
   private static void requireOrder(double order) {

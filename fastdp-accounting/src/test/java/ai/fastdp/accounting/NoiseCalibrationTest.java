@@ -81,4 +81,71 @@ class NoiseCalibrationTest {
     assertThatThrownBy(() -> NoiseCalibration.noiseMultiplier(RdpAccountant::new, budget, 0.1, -1))
         .hasMessageContaining("steps must be >= 0, got -1");
   }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("calibration")
+  void noiseMultiplier_fdp_equalsTheExactNoise(GoldenTable.Row row) {
+    double target = row.number("targetEpsilon");
+    double delta = row.number("delta");
+    double sigma =
+        NoiseCalibration.noiseMultiplier(
+            FdpAccountant::new,
+            new PrivacyBudget(target, delta),
+            row.number("q"),
+            row.integer("steps"));
+    assertThat(sigma)
+        .isCloseTo(row.number("exact"), org.assertj.core.data.Percentage.withPercentage(2e-6));
+    FdpAccountant accountant =
+        FdpAccountantTest.after(row.number("q"), sigma, row.integer("steps"));
+    assertThat(accountant.epsilon(delta).upper().getAsDouble())
+        .isLessThanOrEqualTo(target)
+        .isGreaterThan(target * (1 - 1e-7));
+  }
+
+  @Test
+  void noiseMultiplier_gdp_onlyAsAnEstimate() {
+    PrivacyBudget budget = new PrivacyBudget(1, 1e-6);
+    assertThatThrownBy(
+            () -> NoiseCalibration.noiseMultiplier(GdpAccountant::new, budget, 0.01, 10_000))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("upper bound");
+    // opacus 1.5.4, get_noise_multiplier with gdp: 4.296875 to a tolerance of 0.01 in epsilon
+    assertThat(
+            NoiseCalibration.noiseMultiplier(
+                GdpAccountant::new, budget, 0.01, 10_000, NoiseCalibration.Basis.ESTIMATE))
+        .isBetween(4.25, 4.296875);
+  }
+
+  @Test
+  void runCalibration_steps_isTheLastThatFits() {
+    PrivacyBudget budget = new PrivacyBudget(2, 1e-6);
+    long steps =
+        RunCalibration.steps(
+            RdpAccountant::new, budget, PrivacyAccountantContract.dpSgd(0.01, 1.1));
+    assertThat(rdpEpsilon(0.01, 1.1, steps, 1e-6)).isLessThanOrEqualTo(2);
+    assertThat(rdpEpsilon(0.01, 1.1, steps + 1, 1e-6)).isGreaterThan(2);
+    assertThat(RunCalibration.steps(RdpAccountant::new, budget, new NoOpEvent()))
+        .isEqualTo(Long.MAX_VALUE);
+    assertThatThrownBy(
+            () -> RunCalibration.steps(RdpAccountant::new, budget, new GaussianEvent(0.5)))
+        .hasMessageContaining("at least one step");
+  }
+
+  @Test
+  void runCalibration_sampleRate_isTheLargestThatFits() {
+    PrivacyBudget budget = new PrivacyBudget(2, 1e-6);
+    double rate = RunCalibration.sampleRate(RdpAccountant::new, budget, 1.1, 2000);
+    assertThat(rdpEpsilon(rate, 1.1, 2000, 1e-6)).isLessThanOrEqualTo(2);
+    assertThat(rdpEpsilon(rate * (1 + 1e-8), 1.1, 2000, 1e-6)).isGreaterThan(2);
+    assertThat(RunCalibration.sampleRate(RdpAccountant::new, budget, 1000, 2)).isEqualTo(1);
+  }
+
+  @Test
+  void rdpDelta_isTheInverseOfEpsilon() {
+    RdpAccountant accountant = RdpAccountantTest.after(0.01, 1.1, 2000);
+    for (double delta : new double[] {1e-3, 1e-6, 1e-12}) {
+      assertThat(accountant.delta(accountant.optimum(delta).epsilon()))
+          .isCloseTo(delta, org.assertj.core.data.Percentage.withPercentage(1e-4));
+    }
+  }
 }

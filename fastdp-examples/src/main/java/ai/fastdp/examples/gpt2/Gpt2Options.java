@@ -27,6 +27,16 @@ final class Gpt2Options {
   @Nullable Path eval;
 
   @Option(
+      names = "--eval-samples",
+      paramLabel = "N",
+      description = {
+        "Held-out samples that the loss is measured on, evenly spaced in the file.",
+        "Default: ${DEFAULT-VALUE}."
+      },
+      defaultValue = "1000")
+  int evalSamples;
+
+  @Option(
       names = "--weights",
       paramLabel = "DIR",
       description = {

@@ -6,6 +6,7 @@ import ai.djl.training.dataset.ArrayDataset;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,6 +31,13 @@ record Gpt2Task(
     int maxLength,
     FineTuning fineTuning)
     implements AutoCloseable {
+
+  /**
+   * Logits that go through the model at once, unless the user says how many samples do: 128 MiB.
+   */
+  private static final long LOGITS_AT_ONCE = 1L << 25;
+
+  private static final int LARGEST_PHYSICAL_BATCH = 64;
 
   private static final String TRAINING_ENTRY = "trainset.csv";
   private static final String HELD_OUT_ENTRY = "devset.csv";
@@ -61,20 +69,21 @@ record Gpt2Task(
     }
     Random random = new Random(options.seed);
     List<TextExample> training =
-        RestaurantGrammar.PRIVATE.draw(random, orElse(options.sampleSize, 20_000));
+        RestaurantGrammar.PRIVATE.draw(random, orElse(options.sampleSize, 32_000));
     List<TextExample> heldOut = RestaurantGrammar.PRIVATE.draw(random, 500);
-    List<TextExample> publicText = RestaurantGrammar.PUBLIC.draw(random, 8_000);
+    List<TextExample> publicText = RestaurantGrammar.PUBLIC.draw(random, 20_000);
     TextTokenizer tokenizer = new ByteTokenizer();
-    int maxLength = orElse(options.maxLength, 112);
+    int maxLength = orElse(options.maxLength, 104);
+    Gpt2Config config = randomConfig(options, tokenizer, maxLength, 2, 96, 4);
     return new Gpt2Task(
         tokenizer,
-        randomConfig(options, tokenizer, maxLength, 3, 96, 4),
+        config,
         null,
-        new Pretraining(publicText, 32, 300, 3e-3),
+        new Pretraining(publicText, 32, 800, 4e-3),
         training,
         heldOut,
         maxLength,
-        fineTuning(options, training.size(), 256, 1, 1e-3));
+        fineTuning(options, samplesAtOnce(config, maxLength), training.size(), 160, 1, 2e-3));
   }
 
   private static Gpt2Task fromFiles(Gpt2Options options, Path data) {
@@ -112,7 +121,8 @@ record Gpt2Task(
                 + tokenizer.vocabularySize());
       }
       List<TextExample> training = E2eFile.read(data, TRAINING_ENTRY);
-      List<TextExample> heldOut = E2eFile.read(eval, HELD_OUT_ENTRY);
+      List<TextExample> heldOut =
+          evenlySpaced(E2eFile.read(eval, HELD_OUT_ENTRY), options.evalSamples);
       if (heldOut.stream()
           .noneMatch(example -> EncodedExample.of(example, tokenizer, maxLength).hasTarget())) {
         throw new InputException(
@@ -126,11 +136,23 @@ record Gpt2Task(
           training,
           heldOut,
           maxLength,
-          fineTuning(options, training.size(), 256, 3, 1e-3));
+          fineTuning(options, samplesAtOnce(config, maxLength), training.size(), 256, 3, 1e-3));
     } catch (RuntimeException e) {
       tokenizer.close();
       throw e;
     }
+  }
+
+  /** At most {@code count} examples, at equal distances: files are often sorted. */
+  private static List<TextExample> evenlySpaced(List<TextExample> examples, int count) {
+    requirePositive("--eval-samples", count);
+    int size = examples.size();
+    if (count >= size) {
+      return examples;
+    }
+    return IntStream.range(0, count)
+        .mapToObj(i -> examples.get((int) ((long) i * size / count)))
+        .toList();
   }
 
   private static TextTokenizer tokenizer(Gpt2Options options) {
@@ -163,13 +185,18 @@ record Gpt2Task(
   }
 
   private static FineTuning fineTuning(
-      Gpt2Options options, int rows, int batchSize, int epochs, double learningRate) {
+      Gpt2Options options,
+      int samplesAtOnce,
+      int rows,
+      int batchSize,
+      int epochs,
+      double learningRate) {
     if (options.epochs != null && options.steps != null) {
       throw new InputException("--epochs and --steps exclude each other");
     }
     int batch = orElse(options.batchSize, batchSize);
     int sampleSize = orElse(options.sampleSize, rows);
-    int physicalBatch = orElse(options.physicalBatchSize, Math.min(batch, 64));
+    int physicalBatch = orElse(options.physicalBatchSize, Math.min(batch, samplesAtOnce));
     int expectedEpochs = orElse(options.epochs, epochs);
     requirePositive("--sample-size", sampleSize);
     requirePositive("--batch-size", batch);
@@ -193,6 +220,11 @@ record Gpt2Task(
         options.delta,
         options.clipNorm,
         options.clipping);
+  }
+
+  private static int samplesAtOnce(Gpt2Config config, int maxLength) {
+    long samples = LOGITS_AT_ONCE / ((long) config.vocabularySize() * maxLength);
+    return (int) Math.max(1, Math.min(LARGEST_PHYSICAL_BATCH, samples));
   }
 
   /** The expected passes over the data as a number of updates, rounded up. */

@@ -38,22 +38,35 @@ final class PrivateTraining {
               + ", got "
               + fineTuning.delta());
     }
+    PrivacyPlan plan;
     try {
-      return PrivacyPlan.builder()
-          .setSampleSize(fineTuning.sampleSize())
-          .setBatchSize(fineTuning.batchSize())
-          .setSteps(fineTuning.steps())
-          .setBudget(new PrivacyBudget(fineTuning.epsilon(), fineTuning.delta()))
-          .setClipNorm(fineTuning.clipNorm())
-          .optClipping(
-              switch (fineTuning.clipping()) {
-                case AUTOMATIC -> ClippingFunction.automatic();
-                case ABADI -> ClippingFunction.abadi();
-              })
-          .build();
+      plan =
+          PrivacyPlan.builder()
+              .setSampleSize(fineTuning.sampleSize())
+              .setBatchSize(fineTuning.batchSize())
+              .setSteps(fineTuning.steps())
+              .setBudget(new PrivacyBudget(fineTuning.epsilon(), fineTuning.delta()))
+              .setClipNorm(fineTuning.clipNorm())
+              .optClipping(
+                  switch (fineTuning.clipping()) {
+                    case AUTOMATIC -> ClippingFunction.automatic();
+                    case ABADI -> ClippingFunction.abadi();
+                  })
+              .build();
     } catch (IllegalArgumentException e) {
       throw new InputException(String.valueOf(e.getMessage()), e);
     }
+    // All samples of a batch together have a norm of at most batch size times clip norm.
+    if (plan.noiseMultiplier() >= plan.expectedBatchSize()) {
+      throw new InputException(
+          "--epsilon "
+              + fineTuning.epsilon()
+              + " is out of reach: each weight would get more noise than a whole batch has signal"
+              + " (noise multiplier "
+              + plan.noiseMultiplier()
+              + "); raise --epsilon, --delta or --batch-size, or lower --epochs or --steps");
+    }
+    return plan;
   }
 
   /**

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting;
+
+/**
+ * Chernoff's bound \(\delta(\varepsilon) \le e^{K(c) - c\varepsilon} c^c/(1+c)^{1+c}\) for every c
+ * &gt; 0, the sharp form of which is the improved conversion from Renyi divergence (order c + 1).
+ */
+final class Chernoff {
+
+  private Chernoff() {}
+
+  /** log of the bound of delta at one epsilon by one c. */
+  static double logDelta(LossComposition losses, double c, double epsilon) {
+    return losses.cumulant(c).value() - c * epsilon + logFactor(c);
+  }
+
+  /** The smallest epsilon whose bound is e^{logDelta}; may be negative. */
+  static double epsilon(LossComposition losses, double logDelta) {
+    return ScalarMinimizer.minimize(
+            t -> {
+              double c = Math.exp(t);
+              try {
+                return (losses.cumulant(c).value() + logFactor(c) - logDelta) / c;
+              } catch (NumericalLimitException e) {
+                return Double.POSITIVE_INFINITY; // no bound by this c
+              }
+            },
+            1.5,
+            0.7,
+            -25,
+            27,
+            1e-3)
+        .value();
+  }
+
+  /** log of the smallest bound of delta at one epsilon; at most 0. */
+  static double logDelta(LossComposition losses, double epsilon) {
+    double bound =
+        ScalarMinimizer.minimize(
+                t -> {
+                  try {
+                    return logDelta(losses, Math.exp(t), epsilon);
+                  } catch (NumericalLimitException e) {
+                    return Double.POSITIVE_INFINITY; // no bound by this c
+                  }
+                },
+                1.5,
+                0.7,
+                -25,
+                27,
+                1e-3)
+            .value();
+    return Math.min(0, bound);
+  }
+
+  private static double logFactor(double c) {
+    return c * Math.log(c) - (1 + c) * Math.log1p(c);
+  }
+}

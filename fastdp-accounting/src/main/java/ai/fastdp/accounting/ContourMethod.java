@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting;
+
+import java.util.Optional;
+
+/** Chooses the line of a {@link ContourIntegral} and turns its values into bounds. */
+final class ContourMethod {
+
+  /** Relative error of delta that each error term may have, where it is cheap. */
+  private static final double TOLERANCE = 1e-12;
+
+  /** The same where it is not. */
+  private static final double COARSE_TOLERANCE = 1e-9;
+
+  /** Relative error of delta that is never worth another line. */
+  private static final double PRECISE = 1e-10;
+
+  private static final double CHEAP = 5e6;
+
+  /** Relative width of epsilon above which a second line is tried. */
+  private static final double REFINE = 1e-8;
+
+  /** Share of delta that is spent on restricting P. */
+  private static final double LOST = 1e-11;
+
+  /** Relative width of epsilon that is worth little more effort. */
+  private static final double GOOD = 3e-7;
+
+  private static final int ROUNDS = 4;
+
+  private ContourMethod() {}
+
+  /**
+   * Bounds of epsilon, or nothing if another method should answer.
+   *
+   * <p>Where the line through the saddle point loses digits, P is restricted and another line is
+   * tried.
+   */
+  static Optional<EpsilonInterval> epsilon(
+      LossComposition losses, double logDelta, double costLimit) {
+    double ceiling = Chernoff.epsilon(losses, logDelta);
+    if (ceiling <= 0) {
+      return Optional.of(EpsilonInterval.ZERO);
+    }
+    double start = start(losses, ceiling, logDelta);
+    Optional<EpsilonInterval> whole = search(losses, ceiling, start, logDelta, logDelta, costLimit);
+    if (whole.isPresent() && whole.get().width() <= REFINE * whole.get().estimate()) {
+      return whole;
+    }
+    double limit = whole.map(found -> Math.min(costLimit, refinementCost(found))).orElse(costLimit);
+    LossComposition restricted = losses.restricted(Math.exp(Math.max(logDelta, -700)) * LOST);
+    Optional<EpsilonInterval> rest =
+        search(
+            restricted,
+            ceiling,
+            whole.map(EpsilonInterval::estimate).orElse(start),
+            logDelta,
+            logDelta + Math.log1p(-LOST),
+            limit);
+    if (whole.isPresent() && rest.isPresent()) {
+      return whole.get().width() <= rest.get().width() ? whole : rest;
+    }
+    return whole.isPresent() ? whole : rest;
+  }
+
+  /** Bounds of delta at one epsilon, or nothing if another method should answer. */
+  static Optional<DeltaBracket> delta(LossComposition losses, double epsilon, double costLimit) {
+    Saddle saddle = Saddle.forEpsilon(losses, epsilon);
+    double guess = Math.min(0, Math.max(saddle.logDelta(), -700));
+    Optional<DeltaBracket> whole = delta(losses, saddle, epsilon, guess, 0, costLimit);
+    if (whole.isPresent() && isNarrow(whole.get())) {
+      return whole;
+    }
+    double logDelta =
+        whole.isPresent() && whole.get().estimate() > 0 ? Math.log(whole.get().estimate()) : guess;
+    double lost = Math.exp(logDelta) * LOST;
+    LossComposition restricted = losses.restricted(lost);
+    Optional<DeltaBracket> rest =
+        delta(
+            restricted,
+            Saddle.forEpsilon(restricted, epsilon),
+            epsilon,
+            logDelta,
+            lost,
+            whole.isPresent() ? Math.min(costLimit, 5e7) : costLimit);
+    return whole.isPresent() && (rest.isEmpty() || width(whole.get()) <= width(rest.get()))
+        ? whole
+        : rest;
+  }
+
+  private static Optional<DeltaBracket> delta(
+      LossComposition losses,
+      Saddle saddle,
+      double epsilon,
+      double logDelta,
+      double lost,
+      double costLimit) {
+    ContourIntegral.Plan plan = plan(losses, new Saddle(saddle.c(), epsilon, logDelta));
+    if (!(plan.cost() <= costLimit)) {
+      return Optional.empty();
+    }
+    DeltaBracket found = plan.run().delta(losses, epsilon);
+    return Optional.of(new DeltaBracket(found.lower(), found.estimate(), found.upper() + lost));
+  }
+
+  private static boolean isNarrow(DeltaBracket bracket) {
+    return width(bracket) <= REFINE * bracket.estimate();
+  }
+
+  private static double width(DeltaBracket bracket) {
+    return bracket.upper() - bracket.lower();
+  }
+
+  /**
+   * Searches for where delta(epsilon) = e^{logDelta}.
+   *
+   * @param logRest what the upper bound must fall to
+   */
+  private static Optional<EpsilonInterval> search(
+      LossComposition losses,
+      double ceiling,
+      double start,
+      double logDelta,
+      double logRest,
+      double costLimit) {
+    double epsilon = start;
+    EpsilonInterval best = new EpsilonInterval(0, ceiling, ceiling);
+    boolean solved = false;
+    for (int round = 0; round < ROUNDS; round++) {
+      Saddle saddle = Saddle.forEpsilon(losses, epsilon);
+      ContourIntegral.Plan plan = plan(losses, new Saddle(saddle.c(), epsilon, logDelta));
+      double limit = solved ? Math.min(costLimit, refinementCost(best)) : costLimit;
+      if (!(plan.cost() <= limit)) {
+        break;
+      }
+      ContourIntegral integral = plan.run();
+      double estimate = integral.solve(losses, epsilon, ceiling, logDelta, 0);
+      double upper = integral.solve(losses, estimate, ceiling, logRest, 1);
+      double lower = integral.solve(losses, estimate, ceiling, logDelta, -1);
+      EpsilonInterval found = EpsilonInterval.of(lower, estimate, upper);
+      solved = true;
+      if (found.width() < best.width()) {
+        best = found;
+      }
+      if (found.width() <= REFINE * found.estimate()
+          || Math.abs(estimate - epsilon) <= 1e-3 * epsilon) {
+        break;
+      }
+      // The starting point was poor; now epsilon is known well enough to do better.
+      epsilon = estimate;
+    }
+    return solved ? Optional.of(best) : Optional.empty();
+  }
+
+  /** What a narrower interval may cost. */
+  private static double refinementCost(EpsilonInterval found) {
+    return found.width() <= GOOD * found.estimate() ? 3e6 : 5e7;
+  }
+
+  /** Chernoff's epsilon, corrected by the saddle-point approximation at that point. */
+  private static double start(LossComposition losses, double ceiling, double logDelta) {
+    Saddle saddle = Saddle.forEpsilon(losses, ceiling);
+    double corrected = ceiling - Math.max(0, logDelta - saddle.logDelta()) / saddle.c();
+    return Math.max(corrected, 0);
+  }
+
+  private static ContourIntegral.Plan plan(LossComposition losses, Saddle saddle) {
+    ContourIntegral.Plan plan = plan(losses, saddle, TOLERANCE);
+    if (plan.cost() > CHEAP) {
+      ContourIntegral.Plan coarse = plan(losses, saddle, COARSE_TOLERANCE);
+      return coarse.cost() < plan.cost() ? coarse : plan;
+    }
+    return plan;
+  }
+
+  /**
+   * The line through the saddle, or one to its left where that is cheaper: near the abscissa where
+   * the far Gaussian tail takes over, the period that keeps aliasing small is very long.
+   */
+  private static ContourIntegral.Plan plan(
+      LossComposition losses, Saddle saddle, double tolerance) {
+    ContourIntegral.Plan best = at(losses, saddle, 1, tolerance);
+    for (double factor = 0.87; factor > 0.3; factor *= 0.87) {
+      if (best.cost() < CHEAP / 20 && best.precision() < PRECISE) {
+        break;
+      }
+      ContourIntegral.Plan plan = at(losses, saddle, factor, tolerance);
+      if (score(plan) < score(best)) {
+        best = plan;
+      } else if (factor < 0.7) {
+        break;
+      }
+    }
+    return best;
+  }
+
+  private static ContourIntegral.Plan at(
+      LossComposition losses, Saddle saddle, double factor, double tolerance) {
+    return new ContourIntegral.Plan(
+        losses, saddle.c() * factor, saddle.epsilon(), saddle.logDelta(), tolerance);
+  }
+
+  /** Less is better: an order of magnitude of precision is worth half of one in cost. */
+  private static double score(ContourIntegral.Plan plan) {
+    return Math.max(plan.cost(), CHEAP / 20) * Math.sqrt(Math.max(plan.precision(), PRECISE / 10));
+  }
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting;
+
+/**
+ * What is known about delta at one epsilon.
+ *
+ * @param lower delta is at least this
+ * @param estimate best guess
+ * @param upper delta is at most this
+ */
+public record DeltaBound(double lower, double estimate, double upper) {
+
+  /**
+   * Checks the order.
+   *
+   * @param lower as described above
+   * @param estimate as described above
+   * @param upper as described above
+   * @throws IllegalArgumentException unless 0 &lt;= lower &lt;= estimate &lt;= upper
+   */
+  public DeltaBound {
+    if (!(lower >= 0 && lower <= estimate && estimate <= upper)) {
+      throw new IllegalArgumentException(
+          "lower, estimate, upper must be >= 0 and ordered, got "
+              + lower
+              + ", "
+              + estimate
+              + ", "
+              + upper);
+    }
+  }
+
+  static DeltaBound of(DeltaBracket bracket) {
+    double lower = Math.max(0, Math.min(1, bracket.lower()));
+    double upper = Math.max(lower, Math.min(1, bracket.upper()));
+    return new DeltaBound(lower, Math.max(lower, Math.min(upper, bracket.estimate())), upper);
+  }
+
+  /** Bounds of the larger of two numbers. */
+  DeltaBound max(DeltaBound other) {
+    return new DeltaBound(
+        Math.max(lower, other.lower),
+        Math.max(estimate, other.estimate),
+        Math.max(upper, other.upper));
+  }
+}

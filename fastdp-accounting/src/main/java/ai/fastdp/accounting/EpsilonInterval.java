@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting;
+
+/**
+ * Bounds of epsilon at one delta in one direction.
+ *
+ * @param lower at least 0
+ * @param estimate between the two
+ * @param upper may be infinite
+ */
+record EpsilonInterval(double lower, double estimate, double upper) {
+
+  static final EpsilonInterval ZERO = new EpsilonInterval(0, 0, 0);
+
+  /** Clips at zero and orders the numbers, which rounding may have disturbed. */
+  static EpsilonInterval of(double lower, double estimate, double upper) {
+    double l = Math.max(0, lower);
+    double u = Math.max(l, Math.max(0, upper));
+    return new EpsilonInterval(l, Math.min(u, Math.max(l, estimate)), u);
+  }
+
+  /** Bounds of the larger of two numbers. */
+  EpsilonInterval max(EpsilonInterval other) {
+    return of(
+        Math.max(lower, other.lower),
+        Math.max(estimate, other.estimate),
+        Math.max(upper, other.upper));
+  }
+
+  double width() {
+    return upper - lower;
+  }
+}

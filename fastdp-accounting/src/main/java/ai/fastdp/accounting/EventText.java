@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Events as text, without loss: {@code (poisson 0x1.0p-6 (gaussian 0x1.0p0))}.
+ *
+ * <p>Doubles are hexadecimal, so that reading gives back the same bits.
+ */
+final class EventText {
+
+  private final String text;
+  private int position;
+
+  private EventText(String text) {
+    this.text = text;
+  }
+
+  static String write(DpEvent event) {
+    if (event instanceof GaussianEvent gaussian) {
+      return "(gaussian " + Double.toHexString(gaussian.noiseMultiplier()) + ")";
+    }
+    if (event instanceof PoissonSampledEvent sampled) {
+      return "(poisson "
+          + Double.toHexString(sampled.sampleRate())
+          + " "
+          + write(sampled.event())
+          + ")";
+    }
+    if (event instanceof SelfComposedEvent repeated) {
+      return "(repeat " + repeated.count() + " " + write(repeated.event()) + ")";
+    }
+    if (event instanceof ComposedEvent composed) {
+      StringBuilder all = new StringBuilder("(all");
+      composed.events().forEach(part -> all.append(' ').append(write(part)));
+      return all.append(')').toString();
+    }
+    if (event instanceof NoOpEvent) {
+      return "(none)";
+    }
+    throw new IllegalArgumentException("event must have a text form, got " + event);
+  }
+
+  /**
+   * Reads what {@link #write} wrote.
+   *
+   * @throws IllegalArgumentException if the text is anything else
+   */
+  static DpEvent read(String text) {
+    EventText reader = new EventText(text);
+    DpEvent event = reader.event();
+    if (reader.position != text.length()) {
+      throw reader.malformed();
+    }
+    return event;
+  }
+
+  private DpEvent event() {
+    expect("(");
+    String kind = word();
+    DpEvent event =
+        switch (kind) {
+          case "gaussian" -> new GaussianEvent(number());
+          case "poisson" -> new PoissonSampledEvent(number(), nested());
+          case "repeat" -> repeat();
+          case "all" -> new ComposedEvent(list());
+          case "none" -> new NoOpEvent();
+          default -> throw malformed();
+        };
+    expect(")");
+    return event;
+  }
+
+  private DpEvent repeat() {
+    expect(" ");
+    long count = Long.parseLong(word());
+    return new SelfComposedEvent(nested(), count);
+  }
+
+  private List<DpEvent> list() {
+    List<DpEvent> events = new ArrayList<>();
+    while (text.startsWith(" ", position)) {
+      events.add(nested());
+    }
+    return events;
+  }
+
+  private DpEvent nested() {
+    expect(" ");
+    return event();
+  }
+
+  private double number() {
+    expect(" ");
+    return Double.parseDouble(word());
+  }
+
+  private String word() {
+    int start = position;
+    while (position < text.length() && " ()".indexOf(text.charAt(position)) < 0) {
+      position++;
+    }
+    return text.substring(start, position);
+  }
+
+  private void expect(String token) {
+    if (!text.startsWith(token, position)) {
+      throw malformed();
+    }
+    position += token.length();
+  }
+
+  private IllegalArgumentException malformed() {
+    return new IllegalArgumentException(
+        "event must be in the text form of a ledger, got '" + text + "' at " + position);
+  }
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+
+/**
+ * A ledger in a file that survives crashes: an event is on disk before {@link #charge} returns.
+ *
+ * <p>Every record is one line of text with a hash of itself and the one before, forced to disk. A
+ * process that is killed while it writes leaves an unfinished last line; {@code charge} had not
+ * returned then, so the event was not released, and the line is removed when the ledger is opened
+ * again. Anything else that does not fit the chain is refused. A second file, with {@code .head}
+ * appended to the name, holds the number of records and the newest hash, so that an older copy of
+ * the ledger is refused, too.
+ *
+ * <p>The file is locked while it is open. The budget, the relation and the hash of the plan are in
+ * the first record and must be the same whenever the ledger is opened; what earlier runs spent
+ * counts. Methods may be called from several threads.
+ */
+public final class FileLedger implements PrivacyLedger {
+
+  private static final String MAGIC = "fastdp-ledger-1";
+
+  private final FileChannel channel;
+  private final FileLock lock;
+  private final Path headFile;
+  private final LedgerChain chain = new LedgerChain();
+  private final SpendingGuard guard;
+  private final Map<DpEvent, Integer> numbers = new HashMap<>();
+  private boolean closed;
+
+  private FileLedger(
+      FileChannel channel,
+      FileLock lock,
+      Path file,
+      PrivacyAccountant accountant,
+      PrivacyBudget budget) {
+    this.channel = channel;
+    this.lock = lock;
+    this.headFile = file.resolveSibling(file.getFileName() + ".head");
+    this.guard = new SpendingGuard(accountant, budget);
+  }
+
+  /**
+   * Opens a ledger, or starts one if the file does not exist or is empty.
+   *
+   * @param file where it is
+   * @param accountant an accountant that has seen nothing; it decides
+   * @param budget the most that may be spent by all runs together
+   * @param planHash identifies the plan; letters, digits and {@code .:_-}
+   * @return the ledger, locked until it is closed
+   * @throws IllegalArgumentException if {@code planHash} has other characters
+   * @throws IllegalStateException if the ledger is open elsewhere, is damaged, is older than its
+   *     head file, or was started with another budget, relation or plan
+   * @throws UncheckedIOException if the file cannot be read or written
+   */
+  public static FileLedger open(
+      Path file, PrivacyAccountant accountant, PrivacyBudget budget, String planHash) {
+    Objects.requireNonNull(accountant, "accountant");
+    if (!planHash.matches("[A-Za-z0-9.:_-]+")) {
+      throw new IllegalArgumentException(
+          "planHash must consist of letters, digits and .:_-, got '" + planHash + "'");
+    }
+    try {
+      FileChannel channel =
+          FileChannel.open(
+              file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+      try {
+        FileLedger ledger = new FileLedger(channel, lock(channel, file), file, accountant, budget);
+        ledger.load(
+            MAGIC
+                + " "
+                + planHash
+                + " "
+                + accountant.relation()
+                + " "
+                + Double.toHexString(budget.epsilon())
+                + " "
+                + Double.toHexString(budget.delta()));
+        return ledger;
+      } catch (IOException | RuntimeException e) {
+        channel.close();
+        throw e;
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot open ledger " + file, e);
+    }
+  }
+
+  private static FileLock lock(FileChannel channel, Path file) throws IOException {
+    FileLock lock;
+    try {
+      lock = channel.tryLock();
+    } catch (OverlappingFileLockException e) {
+      lock = null;
+    }
+    if (lock == null) {
+      throw new IllegalStateException(
+          "ledger must be open only once, got " + file + " in use; close the other run first");
+    }
+    return lock;
+  }
+
+  private void load(String header) throws IOException {
+    byte[] bytes = new byte[Math.toIntExact(channel.size())];
+    ByteBuffer buffer = ByteBuffer.wrap(bytes);
+    while (buffer.hasRemaining() && channel.read(buffer, buffer.position()) >= 0) {}
+    int complete = bytes.length;
+    while (complete > 0 && bytes[complete - 1] != '\n') {
+      complete--;
+    }
+    long[] promised = promised();
+    List<DpEvent> events = new ArrayList<>();
+    String text = new String(bytes, 0, complete, StandardCharsets.UTF_8);
+    boolean first = true;
+    for (String line :
+        text.isEmpty() ? new String[0] : text.substring(0, text.length() - 1).split("\n", -1)) {
+      String record = chain.verify(line);
+      if (first) {
+        if (!record.equals(header)) {
+          throw new IllegalStateException(
+              "ledger must be opened with the plan, relation and budget it was started with, got '"
+                  + header
+                  + "' instead of '"
+                  + record
+                  + "'; use another file for another plan");
+        }
+        first = false;
+      } else {
+        replay(record, events);
+      }
+      if (chain.length() == promised[0] && !chain.head().equals(promisedHash)) {
+        throw backwards();
+      }
+    }
+    if (chain.length() < promised[0]) {
+      throw backwards();
+    }
+    channel.truncate(complete);
+    channel.position(complete);
+    if (first) {
+      write(header);
+    } else {
+      channel.force(true);
+    }
+  }
+
+  private String promisedHash = "";
+
+  /** The number of records that the head file promises; its hash goes to a field. */
+  private long[] promised() throws IOException {
+    if (!Files.exists(headFile)) {
+      return new long[] {0};
+    }
+    String[] words = Files.readString(headFile).trim().split(" ", -1);
+    if (words.length != 2 || !words[0].matches("[0-9]{1,18}")) {
+      throw new IllegalStateException("head file must hold a count and a hash, got " + headFile);
+    }
+    promisedHash = words[1];
+    return new long[] {Long.parseLong(words[0])};
+  }
+
+  private IllegalStateException backwards() {
+    return new IllegalStateException(
+        "ledger must not go backwards, got an older or other file than "
+            + headFile
+            + " remembers; restore the newest ledger");
+  }
+
+  private void replay(String record, List<DpEvent> events) {
+    if (record.startsWith("event ")) {
+      DpEvent event = EventText.read(record.substring(6));
+      numbers.put(event, events.size());
+      events.add(event);
+    } else if (record.startsWith("charge ")) {
+      guard.record(events.get(Integer.parseInt(record.substring(7))));
+    } else {
+      throw new IllegalStateException("ledger must hold known records, got '" + record + "'");
+    }
+  }
+
+  @Override
+  public PrivacyBudget budget() {
+    return guard.budget();
+  }
+
+  @Override
+  public synchronized void charge(DpEvent event) {
+    if (closed) {
+      throw new IllegalStateException("ledger must be open, got a closed one");
+    }
+    guard.requireFits(event);
+    try {
+      Integer number = numbers.get(event);
+      if (number == null) {
+        number = numbers.size();
+        write("event " + EventText.write(event), "charge " + number);
+        numbers.put(event, number);
+      } else {
+        write("charge " + number);
+      }
+    } catch (IOException e) {
+      // Part of the record may be on disk: nothing can be said about this ledger any more.
+      close();
+      throw new UncheckedIOException("cannot write the ledger; nothing may be released", e);
+    }
+    guard.record(event);
+  }
+
+  private void write(String... records) throws IOException {
+    StringBuilder lines = new StringBuilder();
+    for (String record : records) {
+      lines.append(chain.append(record));
+    }
+    ByteBuffer buffer = ByteBuffer.wrap(lines.toString().getBytes(StandardCharsets.UTF_8));
+    while (buffer.hasRemaining()) {
+      channel.write(buffer);
+    }
+    channel.force(true);
+    // Renaming is atomic, and a head that lags behind is no harm, so this needs no force.
+    Path next = headFile.resolveSibling(headFile.getFileName() + ".new");
+    Files.writeString(next, chain.length() + " " + chain.head() + "\n");
+    Files.move(next, headFile, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+  }
+
+  @Override
+  public synchronized EpsilonBound spent() {
+    return guard.spent();
+  }
+
+  @Override
+  public synchronized void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    try {
+      lock.release();
+      channel.close();
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot close the ledger", e);
+    }
+  }
+}

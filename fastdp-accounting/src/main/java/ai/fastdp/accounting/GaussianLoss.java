@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting;
+
+/**
+ * The unsampled Gaussian mechanism: \(L \sim N(\mu^2/2, \mu^2)\) under P, so \(K(c) =
+ * c(c+1)\mu^2/2\).
+ *
+ * @param mu sensitivity over standard deviation
+ */
+record GaussianLoss(double mu) implements LossPair {
+
+  @Override
+  public Cumulant cumulant(double c) {
+    double square = mu * mu;
+    return new Cumulant(c * (c + 1) * square / 2, (c + 0.5) * square, square);
+  }
+
+  @Override
+  public TiltedLoss tilt(double c) {
+    return new Tilted(cumulant(c));
+  }
+
+  /** Tilting a normal law moves its mean only. */
+  private record Tilted(Cumulant cumulant) implements TiltedLoss {
+
+    @Override
+    public void addLogPhi(double step, int from, int to, double count, double[] re, double[] im) {
+      for (int k = from; k < to; k++) {
+        double s = k * step;
+        re[k] -= count * cumulant.variance() * s * s / 2;
+      }
+    }
+
+    @Override
+    public double logModulusBound(double lowest, double highest) {
+      return -cumulant.variance() * lowest * lowest / 2;
+    }
+
+    @Override
+    public double edgeError() {
+      return 0;
+    }
+
+    @Override
+    public double costAt(double s) {
+      return 1;
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting;
+
+import java.util.List;
+
+/**
+ * Independent steps in one direction: the sum of their privacy losses.
+ *
+ * @param parts the different steps
+ */
+record LossComposition(List<Part> parts) {
+
+  /**
+   * Equal steps.
+   *
+   * @param pair one step
+   * @param count how many
+   */
+  record Part(LossPair pair, long count) {}
+
+  /** K and its derivatives, added over all steps. */
+  LossPair.Cumulant cumulant(double c) {
+    double value = 0;
+    double mean = 0;
+    double variance = 0;
+    for (Part part : parts) {
+      LossPair.Cumulant one = part.pair().cumulant(c);
+      value += part.count() * one.value();
+      mean += part.count() * one.mean();
+      variance += part.count() * one.variance();
+    }
+    return new LossPair.Cumulant(value, mean, variance);
+  }
+
+  long steps() {
+    return parts.stream().mapToLong(Part::count).sum();
+  }
+
+  /** These steps with every P restricted so that all together lose at most the given mass. */
+  LossComposition restricted(double lostMass) {
+    double each = lostMass / steps();
+    return new LossComposition(
+        parts.stream()
+            .map(
+                part ->
+                    part.pair() instanceof MixtureLoss mixture
+                        ? new Part(mixture.restricted(each), part.count())
+                        : part)
+            .toList());
+  }
+}

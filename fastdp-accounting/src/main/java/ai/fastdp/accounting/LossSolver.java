@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting;
+
+import java.util.Optional;
+
+/** Picks the method that answers a question about a composition in one direction. */
+final class LossSolver {
+
+  /**
+   * The contour integral is not worth more than this, in nanoseconds, if there is another method.
+   */
+  private static final double CONTOUR_COST = 2e8;
+
+  private static final double LAST_RESORT_COST = 3e9;
+
+  private static final long MOST_STEPS_FOR_FFT = 50_000;
+
+  private static final double WIDE = 8e-7;
+
+  /**
+   * Bounds and where they come from.
+   *
+   * @param <T> bounds of epsilon or of delta
+   */
+  record Solved<T>(T bounds, FdpAccountant.Method method) {}
+
+  private LossSolver() {}
+
+  static Solved<EpsilonInterval> epsilon(LossComposition losses, double delta) {
+    double logDelta = Math.log(delta);
+    Optional<HockeyStick> closed = closedForm(losses);
+    if (closed.isPresent()) {
+      return new Solved<>(closed.get().epsilon(logDelta), FdpAccountant.Method.CLOSED_FORM);
+    }
+    Optional<Solved<EpsilonInterval>> best = contour(losses, logDelta, CONTOUR_COST);
+    if (best.isPresent() && isNarrow(best.get())) {
+      return best.get();
+    }
+    if (losses.steps() <= MOST_STEPS_FOR_FFT) {
+      try {
+        best =
+            narrower(
+                best,
+                new Solved<>(TiltedFft.epsilon(losses, logDelta), FdpAccountant.Method.TILTED_FFT));
+      } catch (NumericalLimitException e) {
+        // The next method answers.
+      }
+    }
+    if (best.isPresent()) {
+      return best.get();
+    }
+    return contour(losses, logDelta, LAST_RESORT_COST)
+        .orElseGet(
+            () -> {
+              double upper = Math.max(0, Chernoff.epsilon(losses, logDelta));
+              return new Solved<>(
+                  new EpsilonInterval(0, upper, upper), FdpAccountant.Method.CHERNOFF);
+            });
+  }
+
+  static Solved<DeltaBracket> delta(LossComposition losses, double epsilon) {
+    Optional<HockeyStick> closed = closedForm(losses);
+    if (closed.isPresent()) {
+      HockeyStick.Point point = closed.get().at(epsilon);
+      return new Solved<>(
+          new DeltaBracket(
+              Math.exp(point.log() - point.error()),
+              Math.exp(point.log()),
+              Math.exp(point.log() + point.error())),
+          FdpAccountant.Method.CLOSED_FORM);
+    }
+    try {
+      Optional<DeltaBracket> found = ContourMethod.delta(losses, epsilon, CONTOUR_COST);
+      if (found.isPresent()) {
+        return new Solved<>(found.get(), FdpAccountant.Method.CONTOUR);
+      }
+    } catch (NumericalLimitException e) {
+      // The next method answers.
+    }
+    if (losses.steps() <= MOST_STEPS_FOR_FFT) {
+      try {
+        return new Solved<>(TiltedFft.delta(losses, epsilon), FdpAccountant.Method.TILTED_FFT);
+      } catch (NumericalLimitException e) {
+        // The next method answers.
+      }
+    }
+    double upper = Math.exp(Chernoff.logDelta(losses, epsilon));
+    return new Solved<>(new DeltaBracket(0, upper, upper), FdpAccountant.Method.CHERNOFF);
+  }
+
+  private static Optional<Solved<EpsilonInterval>> contour(
+      LossComposition losses, double logDelta, double costLimit) {
+    try {
+      return ContourMethod.epsilon(losses, logDelta, costLimit)
+          .map(found -> new Solved<>(found, FdpAccountant.Method.CONTOUR));
+    } catch (NumericalLimitException e) {
+      return Optional.empty();
+    }
+  }
+
+  private static Optional<HockeyStick> closedForm(LossComposition losses) {
+    if (losses.parts().stream().allMatch(part -> part.pair() instanceof GaussianLoss)) {
+      double square = 0;
+      for (LossComposition.Part part : losses.parts()) {
+        double mu = ((GaussianLoss) part.pair()).mu();
+        square += part.count() * mu * mu;
+      }
+      return Optional.of(new GaussianHockeyStick(Math.sqrt(square)));
+    }
+    if (losses.steps() == 1) {
+      return Optional.of(new SingleStepHockeyStick((MixtureLoss) losses.parts().get(0).pair()));
+    }
+    return Optional.empty();
+  }
+
+  private static boolean isNarrow(Solved<EpsilonInterval> solved) {
+    return solved.bounds().width() <= WIDE * solved.bounds().estimate();
+  }
+
+  private static Optional<Solved<EpsilonInterval>> narrower(
+      Optional<Solved<EpsilonInterval>> one, Solved<EpsilonInterval> other) {
+    return one.isPresent() && one.get().bounds().width() <= other.bounds().width()
+        ? one
+        : Optional.of(other);
+  }
+}

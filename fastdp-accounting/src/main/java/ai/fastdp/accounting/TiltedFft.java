@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting;
+
+import org.jtransforms.fft.DoubleFFT_1D;
+
+/**
+ * delta(epsilon) of few compositions, from a discretized and exponentially tilted loss
+ * distribution.
+ *
+ * <p>Tilting by e^{cl} turns the tail that matters into the bulk, so that rounding errors of the
+ * transform are relative to delta instead of to 1. The distribution on the grid dominates the true
+ * one, so its delta is an upper bound.
+ *
+ * <p>For the lower bound: moving to the grid adds to the loss L of all steps a noise N that is,
+ * given L, a sum of independent terms of range d with E[e^{-N} | L] = 1. Then delta rises by the
+ * expectation of |1 - e^{epsilon - L - N}| over the event that L and L + N lie on different sides
+ * of epsilon, which is at most \(E[g(|L-\varepsilon|)]\) with \(g(x) = E[(e^{|N|} - 1) 1\{|N| \ge
+ * x\}]\). Hoeffding's inequality bounds |N| by its sub-Gaussian parameter \(v = T d^2/4\), and the
+ * law of L near epsilon is bounded by that of L + N, which is at hand.
+ */
+final class TiltedFft {
+
+  private static final int MAX_LENGTH = 3 << 21;
+  private static final double TOLERANCE = 1e-10;
+
+  /** Relative width of epsilon that is aimed at. */
+  private static final double WIDTH = 4e-7;
+
+  /** The noise is within this many standard deviations often enough; 2.4 makes the bound least. */
+  private static final double NEAR = 2.4;
+
+  private final LossComposition losses;
+  private final double c;
+  private final double d;
+  private final double[] mass;
+  private final long firstIndex;
+  private final double logScale;
+  private final double missing;
+  private final double roundingPerRootLength;
+
+  private TiltedFft(
+      LossComposition losses,
+      double c,
+      double d,
+      int n,
+      double epsilon,
+      double below,
+      double missing) {
+    this.losses = losses;
+    this.c = c;
+    this.d = d;
+    this.missing = missing;
+    double[] spectrum = new double[0];
+    double scaleSum = 0;
+    double largest = 0;
+    DoubleFFT_1D fft = new DoubleFFT_1D(n);
+    for (LossComposition.Part part : losses.parts()) {
+      double[] one = new double[n];
+      // Scaled so that no e^{cl} overflows; then normalised exactly.
+      double scale = -part.pair().cumulant(c).value();
+      DiscretizedLoss.addTilted(part.pair(), c, d, scale, one);
+      double total = 0;
+      for (double value : one) {
+        total += value;
+      }
+      double squares = 0;
+      for (int j = 0; j < n; j++) {
+        one[j] /= total;
+        squares += one[j] * one[j];
+      }
+      largest = Math.max(largest, Math.sqrt(squares));
+      scaleSum += part.count() * (Math.log(total) - scale);
+      fft.realForward(one);
+      power(one, part.count());
+      if (spectrum.length == 0) {
+        spectrum = one;
+      } else {
+        multiply(spectrum, one);
+      }
+    }
+    fft.realInverse(spectrum, true);
+    mass = spectrum;
+    logScale = scaleSum;
+    firstIndex = (long) Math.floor((epsilon - below) / d);
+    roundingPerRootLength =
+        0x1p-53 * 6 * Math.log(n) / Math.log(2) * (losses.steps() + 2) * largest;
+  }
+
+  /** Bounds of epsilon where delta falls to e^{logDelta}; the tail of P may be cut. */
+  static EpsilonInterval epsilon(LossComposition composition, double logDelta) {
+    double delta = Math.exp(logDelta);
+    if (delta < 1e-250) {
+      throw new NumericalLimitException("delta is too small for the discretized loss");
+    }
+    LossComposition losses = composition.restricted(delta * 1e-11);
+    double ceiling = Chernoff.epsilon(losses, logDelta);
+    if (ceiling <= 0) {
+      return EpsilonInterval.ZERO;
+    }
+    double epsilon = ceiling / 2;
+    EpsilonInterval result = new EpsilonInterval(0, epsilon, ceiling);
+    int coarse = 1 << 17;
+    for (int length = coarse; ; length = MAX_LENGTH) {
+      TiltedFft fft = around(losses, epsilon, logDelta, length, delta * 1e-11);
+      EpsilonInterval found = fft.solve(ceiling, delta);
+      if (found.width() < result.width()) {
+        result = found;
+      }
+      if (length == MAX_LENGTH || found.width() <= 2 * WIDTH * found.estimate()) {
+        return result;
+      }
+      epsilon = found.estimate() > 0 ? found.estimate() : epsilon;
+    }
+  }
+
+  /** Bounds of delta at one epsilon. */
+  static DeltaBracket delta(LossComposition composition, double epsilon) {
+    double logDelta = Math.min(-1e-3, Saddle.forEpsilon(composition, epsilon).logDelta());
+    if (logDelta < -575) {
+      throw new NumericalLimitException("delta is too small for the discretized loss");
+    }
+    double lost = Math.exp(logDelta) * 1e-11;
+    TiltedFft fft = around(composition.restricted(lost), epsilon, logDelta, MAX_LENGTH, lost);
+    double value = fft.delta(epsilon);
+    double error = fft.missing + fft.rounding(epsilon);
+    return new DeltaBracket(value - 1.1 * fft.gap(epsilon) - error, value, value + error);
+  }
+
+  private static TiltedFft around(
+      LossComposition losses, double epsilon, double logDelta, int maxLength, double cutMass) {
+    double c = Saddle.forEpsilon(losses, epsilon).c();
+    double safety = -Math.log(TOLERANCE) - logDelta;
+    // Up to where the sum must be read, for what lies beyond to be negligible.
+    double above = Double.POSITIVE_INFINITY;
+    // The period at which what is folded back from above, times e^{c period}, is negligible.
+    double folded = Double.POSITIVE_INFINITY;
+    for (double far = 0.05 * (c + 0.5); far < 1000 * (c + 1); far *= 1.4) {
+      double bound = losses.cumulant(far).value() - far * epsilon;
+      above = Math.min(above, (bound + safety) / far);
+      double further = losses.cumulant(c + far).value() - (c + far) * epsilon;
+      folded = Math.min(folded, (further + safety) / far);
+    }
+    double period = 1.02 * Math.max(folded, Math.max(above, safety / c));
+    double below = period - 1.01 * above;
+    double wanted = Math.sqrt(WIDTH * Math.max(epsilon, 1e-3) / (6.2 * (1 + c) * losses.steps()));
+    double points = period / wanted;
+    int n = 1 << 12;
+    while (n < points && n < maxLength) {
+      n = Integer.bitCount(n) == 1 ? n / 2 * 3 : n / 3 * 4;
+    }
+    double d = period / n;
+    double wrapped = Math.exp(-c * period) / -Math.expm1(-c * period);
+    return new TiltedFft(
+        losses, c, d, n, epsilon, below, 2 * wrapped + 4 * Math.exp(-safety) + cutMass);
+  }
+
+  private EpsilonInterval solve(double ceiling, double delta) {
+    double estimate = root(ceiling, x -> delta(x) - delta);
+    double rounding = rounding(estimate);
+    double gap = gap(estimate);
+    double upper = root(ceiling, x -> delta(x) + missing + rounding - delta);
+    double lower = root(ceiling, x -> delta(x) - 1.1 * gap - missing - rounding - delta);
+    return EpsilonInterval.of(lower, estimate, upper);
+  }
+
+  /** Bisection; the functions fall. */
+  private double root(double ceiling, java.util.function.DoubleUnaryOperator f) {
+    double low = Math.max(0, (firstIndex + 1) * d);
+    double high = Math.min(ceiling, (firstIndex + mass.length - 1) * d);
+    if (f.applyAsDouble(low) <= 0) {
+      return low;
+    }
+    if (f.applyAsDouble(high) > 0) {
+      return ceiling;
+    }
+    double lowValue = f.applyAsDouble(low);
+    double highValue = f.applyAsDouble(high);
+    for (int i = 0; i < 80 && high - low > 1e-12 * high; i++) {
+      double middle = (low + high) / 2;
+      if (i % 3 != 2 && lowValue > 0 && highValue < 0 && high - low < 0.3) {
+        double secant = low + (high - low) * lowValue / (lowValue - highValue);
+        middle = Math.max(low + 1e-3 * (high - low), Math.min(high - 1e-3 * (high - low), secant));
+      }
+      double value = f.applyAsDouble(middle);
+      if (value > 0) {
+        low = middle;
+        lowValue = value;
+      } else {
+        high = middle;
+        highValue = value;
+      }
+    }
+    return high;
+  }
+
+  /** delta of the distribution on the grid. */
+  private double delta(double epsilon) {
+    int n = mass.length;
+    long from = (long) Math.floor(epsilon / d) + 1;
+    long to = firstIndex + n;
+    double sum = 0;
+    double decay = Math.exp(-c * d);
+    double shrink = Math.exp(-d);
+    double weight = 0;
+    double hockey = 0;
+    int sinceRestart = 0;
+    int index = (int) Math.floorMod(from, (long) n);
+    for (long i = from; i < to; i++) {
+      if (sinceRestart == 0) {
+        weight = Math.exp(-c * (i * d - epsilon));
+        hockey = -Math.expm1(epsilon - i * d);
+        if (weight < 1e-30) {
+          break;
+        }
+      }
+      sum += mass[index] * weight * hockey;
+      weight *= decay;
+      hockey = 1 - (1 - hockey) * shrink;
+      sinceRestart = (sinceRestart + 1) & 255;
+      index = index + 1 == n ? 0 : index + 1;
+    }
+    return sum * Math.exp(logScale - c * epsilon);
+  }
+
+  private double rounding(double epsilon) {
+    return Math.exp(logScale - c * epsilon)
+            * Math.sqrt(1 / -Math.expm1(-2 * c * d))
+            * roundingPerRootLength
+        + delta(epsilon) * (1 + c) * losses.steps() * 0x1p-50 / (narrowest() * d);
+  }
+
+  /** The smallest standard deviation: cells are d times that wide where rounding matters most. */
+  private double narrowest() {
+    return losses.parts().stream()
+        .mapToDouble(
+            part ->
+                part.pair() instanceof MixtureLoss mixture
+                    ? mixture.sigma()
+                    : Double.POSITIVE_INFINITY)
+        .min()
+        .orElse(1);
+  }
+
+  /** A bound of how much moving to the grid has raised delta. */
+  private double gap(double epsilon) {
+    double v = (double) losses.steps() * d * d / 4;
+    double root = Math.sqrt(v);
+    double kept = 1 - 2 * Math.exp(-0.5 * NEAR * NEAR);
+    double drift = (double) losses.steps() * d * d / 8;
+    double reach = 12 * root + drift;
+    double sum = 0;
+    int n = mass.length;
+    long from = (long) Math.floor((epsilon - reach) / d);
+    long to = (long) Math.ceil((epsilon + reach) / d);
+    for (long i = from; i <= to; i++) {
+      double x = Math.max(0, Math.abs(i * d - epsilon) - NEAR * root - drift);
+      double z = x / root;
+      // E[|N| 1{|N| >= x}] by Hoeffding: x P(|N| >= x) + integral of the tail
+      double tail = 2 * Math.exp(-z * z / 2);
+      double g =
+          (x * Math.min(1, tail) + 2 * Math.sqrt(2 * Math.PI) * root * NormalTail.above(z))
+              * (1 + 2 * (x + root));
+      double p = Math.max(0, mass[(int) Math.floorMod(i, (long) n)]);
+      sum += p * Math.exp(logScale - c * i * d) * g;
+    }
+    return sum / kept;
+  }
+
+  private static void power(double[] spectrum, long exponent) {
+    int n = spectrum.length;
+    spectrum[0] = Math.pow(spectrum[0], (double) exponent);
+    if (n % 2 == 0) {
+      spectrum[1] = Math.pow(spectrum[1], (double) exponent);
+    }
+    for (int j = 2; j + 1 < n; j += 2) {
+      double x = spectrum[j];
+      double y = spectrum[j + 1];
+      double a = 1;
+      double b = 0;
+      for (long e = exponent; e > 0; e >>= 1) {
+        if ((e & 1) == 1) {
+          double t = a * x - b * y;
+          b = a * y + b * x;
+          a = t;
+        }
+        double t = x * x - y * y;
+        y = 2 * x * y;
+        x = t;
+      }
+      spectrum[j] = a;
+      spectrum[j + 1] = b;
+    }
+  }
+
+  private static void multiply(double[] product, double[] factor) {
+    product[0] *= factor[0];
+    product[1] *= factor[1];
+    for (int j = 2; j + 1 < product.length; j += 2) {
+      double a = product[j] * factor[j] - product[j + 1] * factor[j + 1];
+      product[j + 1] = product[j] * factor[j + 1] + product[j + 1] * factor[j];
+      product[j] = a;
+    }
+  }
+}

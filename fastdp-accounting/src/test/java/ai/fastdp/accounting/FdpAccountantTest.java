@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.data.Percentage.withPercentage;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class FdpAccountantTest extends PrivacyAccountantContract {
+
+  @Override
+  PrivacyAccountant create() {
+    return new FdpAccountant();
+  }
+
+  static FdpAccountant after(double q, double sigma, long steps) {
+    FdpAccountant accountant = new FdpAccountant();
+    accountant.compose(dpSgd(q, sigma), steps);
+    return accountant;
+  }
+
+  static List<GoldenTable.Row> dpsgd() {
+    return GoldenTable.read("dpsgd.tsv");
+  }
+
+  static List<GoldenTable.Row> extreme() {
+    return GoldenTable.read("extreme.tsv");
+  }
+
+  static List<GoldenTable.Row> heterogeneous() {
+    return GoldenTable.read("heterogeneous.tsv");
+  }
+
+  static List<GoldenTable.Row> deltaAtEpsilon() {
+    return GoldenTable.read("delta_at_epsilon.tsv");
+  }
+
+  static List<GoldenTable.Row> gaussian() {
+    return GoldenTable.read("gaussian_analytic.tsv");
+  }
+
+  private static double lower(EpsilonBound bound) {
+    return bound.lower().getAsDouble();
+  }
+
+  private static double estimate(EpsilonBound bound) {
+    return bound.estimate().getAsDouble();
+  }
+
+  private static double upper(EpsilonBound bound) {
+    return bound.upper().getAsDouble();
+  }
+
+  private static void assertContains(
+      EpsilonBound bound, double exact, double uncertainty, double relativeWidth) {
+    assertThat(lower(bound)).isLessThanOrEqualTo(exact + uncertainty);
+    assertThat(upper(bound)).isGreaterThanOrEqualTo(exact - uncertainty);
+    assertThat(upper(bound) - lower(bound)).isLessThanOrEqualTo(relativeWidth * exact);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource({"dpsgd", "extreme"})
+  void epsilon_golden_isContained(GoldenTable.Row row) {
+    EpsilonBound bound =
+        after(row.number("q"), row.number("sigma"), row.integer("steps"))
+            .epsilon(row.number("delta"));
+    double exact = row.number("exact");
+    double uncertainty = row.number("uncertainty");
+    assertContains(bound, exact, uncertainty, uncertainty > 1e-6 * exact ? 1e-3 : 1e-6);
+    assertThat(estimate(bound)).isBetween(lower(bound), upper(bound));
+  }
+
+  @Test
+  void epsilon_rowsWhereEstablishedToolsAreTooLow_isNot() {
+    int rows = 0;
+    for (GoldenTable.Row row : dpsgd()) {
+      if (!row.text("unsound").equals("-")) {
+        EpsilonBound bound =
+            after(row.number("q"), row.number("sigma"), row.integer("steps"))
+                .epsilon(row.number("delta"));
+        assertThat(upper(bound))
+            .isGreaterThanOrEqualTo(row.number("exact") - row.number("uncertainty"));
+        rows++;
+      }
+    }
+    assertThat(rows).isGreaterThan(30);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("heterogeneous")
+  void epsilon_phases_isContained(GoldenTable.Row row) {
+    FdpAccountant accountant = new FdpAccountant();
+    for (String phase : row.text("phases").split(";", -1)) {
+      String[] numbers = phase.split(",", -1);
+      accountant.compose(
+          dpSgd(Double.parseDouble(numbers[0]), Double.parseDouble(numbers[1])),
+          Long.parseLong(numbers[2]));
+    }
+    assertContains(accountant.epsilon(row.number("delta")), row.number("exact"), 1e-10, 1e-6);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("deltaAtEpsilon")
+  void delta_golden_isContained(GoldenTable.Row row) {
+    DeltaBound bound =
+        after(row.number("q"), row.number("sigma"), row.integer("steps"))
+            .delta(row.number("epsilon"));
+    double exact = Math.max(row.number("exactRemove"), row.number("exactAdd"));
+    assertThat(bound.lower()).isLessThanOrEqualTo(exact * (1 + 1e-9) + 1e-13);
+    assertThat(bound.upper()).isGreaterThanOrEqualTo(exact * (1 - 1e-9) - 1e-13);
+    // Where the far tail of single steps and the bulk of all steps compete, float64 leaves few
+    // digits.
+    double relativeWidth = row.number("q") < 1e-3 ? exact < 1e-60 ? 1e9 : 3 : 1e-8;
+    assertThat(bound.upper() - bound.lower()).isLessThanOrEqualTo(relativeWidth * exact);
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("gaussian")
+  void epsilon_unsampled_isAnalytic(GoldenTable.Row row) {
+    EpsilonBound bound = after(1, row.number("sigma"), 1).epsilon(row.number("delta"));
+    assertContains(bound, row.number("epsilon"), 1e-11 * row.number("epsilon"), 1e-10);
+  }
+
+  @Test
+  void epsilon_manySteps_costDoesNotMatter() {
+    // exact contour, 32-digit certified: accounting of q = 0.01, sigma = 0.8, delta = 1e-6
+    assertContains(after(0.01, 0.8, 10_000).epsilon(1e-6), 11.183164196111, 1e-11, 1e-9);
+    // mpmath 1.3.0, 50 digits
+    assertContains(after(0.01, 0.8, 10_000_000).epsilon(1e-6), 2057.042860863227, 0, 1e-9);
+    EpsilonBound many = after(0.01, 0.8, 100_000_000).epsilon(1e-6);
+    assertContains(many, 18584.550113853, 1e-6, 1e-9);
+    EpsilonBound billion = after(1e-5, 2, 1_000_000_000).epsilon(1e-6);
+    assertThat(upper(billion) - lower(billion)).isLessThan(1e-6 * estimate(billion));
+  }
+
+  @Test
+  void epsilon_tinyDelta_agreesWithHighPrecision() {
+    // mpmath 1.3.0, 50 digits, contour integral by the trapezoid rule
+    assertContains(after(3.3e-4, 4, 10_000).epsilon(1.1e-18), 0.06721361410591915, 1e-17, 1e-6);
+    assertContains(after(1e-6, 1, 10_000_000).epsilon(1e-10), 0.02137870043884936, 1e-17, 1e-6);
+  }
+
+  @Test
+  void epsilon_methodsAgree() {
+    LossComposition losses =
+        new LossComposition(
+            List.of(
+                new LossComposition.Part(
+                    new MixtureLoss(0.05, 1, MixtureLoss.Direction.REMOVE), 100)));
+    for (double delta : new double[] {1e-3, 1e-6, 1e-10}) {
+      EpsilonInterval contour = ContourMethod.epsilon(losses, Math.log(delta), 1e9).orElseThrow();
+      EpsilonInterval fft = TiltedFft.epsilon(losses, Math.log(delta));
+      assertThat(contour.estimate()).isBetween(fft.lower(), fft.upper());
+      assertThat(fft.upper() / fft.lower()).isLessThan(1 + 2e-6);
+      assertThat(contour.upper() / contour.lower()).isLessThan(1 + 1e-10);
+    }
+  }
+
+  @Test
+  void answer_namesTheMethod() {
+    assertThat(after(0.01, 0.8, 1).answer(1e-6).method())
+        .isEqualTo(FdpAccountant.Method.CLOSED_FORM);
+    assertThat(after(1, 0.8, 7).answer(1e-6).method()).isEqualTo(FdpAccountant.Method.CLOSED_FORM);
+    assertThat(after(0.01, 0.8, 1000).answer(1e-6).method())
+        .isEqualTo(FdpAccountant.Method.CONTOUR);
+    assertThat(after(1e-4, 0.3, 5).answer(1e-6).method())
+        .isEqualTo(FdpAccountant.Method.TILTED_FFT);
+  }
+
+  @Test
+  void epsilon_twoGaussianPhases_equalsOneGaussian() {
+    FdpAccountant accountant = new FdpAccountant();
+    accountant.compose(new GaussianEvent(3), 9);
+    accountant.compose(new GaussianEvent(4), 16 * 3);
+    assertThat(accountant.epsilon(1e-5)).isEqualTo(after(1, 0.5, 1).epsilon(1e-5));
+  }
+
+  @Test
+  void delta_andEpsilon_areInverse() {
+    for (long steps : new long[] {1, 3, 1000}) {
+      FdpAccountant accountant = after(0.02, 0.7, steps);
+      for (double delta : new double[] {1e-3, 1e-8}) {
+        double epsilon = estimate(accountant.epsilon(delta));
+        assertThat(accountant.delta(epsilon).estimate()).isCloseTo(delta, withPercentage(1e-3));
+      }
+    }
+  }
+
+  @Test
+  void epsilon_deltaAboveTotalVariation_isZero() {
+    assertThat(upper(after(1e-4, 2, 10).epsilon(0.1))).isZero();
+  }
+}
