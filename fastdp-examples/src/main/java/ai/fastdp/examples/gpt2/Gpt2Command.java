@@ -39,7 +39,7 @@ import picocli.CommandLine.Spec;
 public final class Gpt2Command implements Callable<Integer> {
 
   private static final int SAMPLES_SHOWN = 3;
-  private static final double SAMPLE_TEMPERATURE = 0.7;
+  private static final double SAMPLE_TEMPERATURE = 0.5;
   private static final int SAMPLE_TOP_K = 40;
 
   @Mixin private Gpt2Options options = new Gpt2Options();
