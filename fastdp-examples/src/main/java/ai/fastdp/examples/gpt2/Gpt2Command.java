@@ -32,15 +32,14 @@ import picocli.CommandLine.Spec;
     name = "gpt2",
     mixinStandardHelpOptions = true,
     sortOptions = false,
-    description = {
-      "Fine-tunes a GPT-2 with differential privacy.",
-      "Without options it needs no files: it trains a small byte-level model on public text that it",
-      "generates, then privately on other text, to epsilon 3, in a few minutes."
-    })
+    description =
+        "Fine-tunes a GPT-2 with differential privacy. "
+            + "Without options it needs no files: it trains a small byte-level model on public text that it "
+            + "generates, then privately on other text, to epsilon 3, in a few minutes.")
 public final class Gpt2Command implements Callable<Integer> {
 
   private static final int SAMPLES_SHOWN = 3;
-  private static final double SAMPLE_TEMPERATURE = 0.7;
+  private static final double SAMPLE_TEMPERATURE = 0.5;
   private static final int SAMPLE_TOP_K = 40;
 
   @Mixin private Gpt2Options options = new Gpt2Options();

@@ -11,38 +11,34 @@ final class Gpt2Options {
   @Option(
       names = "--data",
       paramLabel = "FILE",
-      description = {
-        "The private training set: CSV with the columns mr and ref (E2E NLG), or a zip with",
-        "trainset.csv. Without it, the program trains on text that it generates."
-      })
+      description =
+          "The private training set: CSV with the columns mr and ref (E2E NLG), or a zip with "
+              + "trainset.csv. Without it, the program trains on text that it generates.")
   @Nullable Path data;
 
   @Option(
       names = "--eval",
       paramLabel = "FILE",
-      description = {
-        "The held-out set, in the same form (zip: devset.csv).",
-        "Default: devset.csv of the zip given by --data."
-      })
+      description =
+          "The held-out set, in the same form (zip: devset.csv). "
+              + "Default: devset.csv of the zip given by --data.")
   @Nullable Path eval;
 
   @Option(
       names = "--eval-samples",
       paramLabel = "N",
-      description = {
-        "Held-out samples that the loss is measured on, evenly spaced in the file.",
-        "Default: ${DEFAULT-VALUE}."
-      },
+      description =
+          "Held-out samples that the loss is measured on, evenly spaced in the file. "
+              + "Default: ${DEFAULT-VALUE}.",
       defaultValue = "1000")
   int evalSamples;
 
   @Option(
       names = "--weights",
       paramLabel = "DIR",
-      description = {
-        "Start from a Hugging Face GPT-2: config.json, model.safetensors and, without --tokenizer,",
-        "tokenizer.json. Without it, the weights are random."
-      })
+      description =
+          "Start from a Hugging Face GPT-2: config.json, model.safetensors and, without --tokenizer, "
+              + "tokenizer.json. Without it, the weights are random.")
   @Nullable Path weights;
 
   @Option(
@@ -92,10 +88,9 @@ final class Gpt2Options {
   @Option(
       names = "--sample-size",
       paramLabel = "N",
-      description = {
-        "The public number of training samples that the guarantee is computed for.",
-        "Default: the number of rows of the training set, which is public then."
-      })
+      description =
+          "The public number of training samples that the guarantee is computed for. "
+              + "Default: the number of rows of the training set, which is public then.")
   @Nullable Integer sampleSize;
 
   @Option(
@@ -142,10 +137,9 @@ final class Gpt2Options {
   @Option(
       names = "--seed",
       paramLabel = "N",
-      description = {
-        "Seed of the random weights, the generated text and the samples at the end; never of the",
-        "noise or the choice of the private samples. Default: ${DEFAULT-VALUE}."
-      },
+      description =
+          "Seed of the random weights, the generated text and the samples at the end; never of the "
+              + "noise or the choice of the private samples. Default: ${DEFAULT-VALUE}.",
       defaultValue = "1")
   int seed;
 

@@ -67,14 +67,17 @@ record Gpt2Task(
     if (options.eval != null || options.weights != null || options.tokenizer != null) {
       throw new InputException("--eval, --weights and --tokenizer need --data");
     }
+    int sampleSize = orElse(options.sampleSize, 64_000);
+    requirePositive("--sample-size", sampleSize);
     Random random = new Random(options.seed);
-    List<TextExample> training =
-        RestaurantGrammar.PRIVATE.draw(random, orElse(options.sampleSize, 32_000));
+    List<TextExample> training = RestaurantGrammar.PRIVATE.draw(random, sampleSize);
     List<TextExample> heldOut = RestaurantGrammar.PRIVATE.draw(random, 500);
     List<TextExample> publicText = RestaurantGrammar.PUBLIC.draw(random, 20_000);
     TextTokenizer tokenizer = new ByteTokenizer();
     int maxLength = orElse(options.maxLength, 104);
+    requirePositive("--max-length", maxLength);
     Gpt2Config config = randomConfig(options, tokenizer, maxLength, 2, 96, 4);
+    requireTargets(heldOut, tokenizer, maxLength);
     return new Gpt2Task(
         tokenizer,
         config,
@@ -83,7 +86,7 @@ record Gpt2Task(
         training,
         heldOut,
         maxLength,
-        fineTuning(options, samplesAtOnce(config, maxLength), training.size(), 160, 1, 2e-3));
+        fineTuning(options, samplesAtOnce(config, maxLength), training.size(), 160, 1, 3e-3));
   }
 
   private static Gpt2Task fromFiles(Gpt2Options options, Path data) {
@@ -105,6 +108,7 @@ record Gpt2Task(
       int contextLength =
           pretrained == null ? Integer.MAX_VALUE : pretrained.config().contextLength();
       int maxLength = orElse(options.maxLength, Math.min(100, contextLength));
+      requirePositive("--max-length", maxLength);
       if (maxLength > contextLength) {
         throw new InputException(
             "--max-length must be at most the model's " + contextLength + ", got " + maxLength);
@@ -123,11 +127,7 @@ record Gpt2Task(
       List<TextExample> training = E2eFile.read(data, TRAINING_ENTRY);
       List<TextExample> heldOut =
           evenlySpaced(E2eFile.read(eval, HELD_OUT_ENTRY), options.evalSamples);
-      if (heldOut.stream()
-          .noneMatch(example -> EncodedExample.of(example, tokenizer, maxLength).hasTarget())) {
-        throw new InputException(
-            "--max-length " + maxLength + " cuts off every reference of the held-out set");
-      }
+      requireTargets(heldOut, tokenizer, maxLength);
       return new Gpt2Task(
           tokenizer,
           config,
@@ -140,6 +140,15 @@ record Gpt2Task(
     } catch (RuntimeException e) {
       tokenizer.close();
       throw e;
+    }
+  }
+
+  private static void requireTargets(
+      List<TextExample> heldOut, TextTokenizer tokenizer, int maxLength) {
+    if (heldOut.stream()
+        .noneMatch(example -> EncodedExample.of(example, tokenizer, maxLength).hasTarget())) {
+      throw new InputException(
+          "--max-length " + maxLength + " cuts off every reference of the held-out set");
     }
   }
 
@@ -171,7 +180,6 @@ record Gpt2Task(
       int layers,
       int width,
       int heads) {
-    requirePositive("--max-length", maxLength);
     try {
       return Gpt2Config.of(
           tokenizer.vocabularySize(),

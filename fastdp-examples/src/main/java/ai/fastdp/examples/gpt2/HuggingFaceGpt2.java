@@ -67,15 +67,20 @@ public final class HuggingFaceGpt2 {
         tensor.check(file, path, prefix);
       }
       for (Tensor tensor : tensors) {
-        NDArray stored = file.read(manager, tensor.storedName(prefix));
-        if (tensor.transposed) {
-          try (NDArray original = stored) {
-            stored = original.transpose().duplicate();
-          }
+        try (NDManager scope = manager.newSubManager()) {
+          NDArray stored = file.read(scope, tensor.storedName(prefix));
+          NDArray weight = tensor.transposed ? transposed(stored) : stored;
+          weight.attach(manager);
+          tensor.parameter.setArray(weight);
         }
-        tensor.parameter.setArray(stored);
       }
     }
+  }
+
+  /** The transpose in memory of its own, row by row, and not a view with the axes swapped. */
+  private static NDArray transposed(NDArray array) {
+    Shape shape = array.getShape();
+    return array.transpose().flatten().reshape(shape.get(1), shape.get(0));
   }
 
   /** Pairs every parameter of a model with its name in a Hugging Face file. */

@@ -97,6 +97,12 @@ final class HuggingFaceGpt2Test {
   }
 
   @Test
+  void load_weights_leavesNothingElseBehind() {
+    Gpt2 model = load(directory);
+    assertThat(manager.getManagedArrays()).hasSize(HuggingFaceGpt2.tensors(model).size());
+  }
+
+  @Test
   void load_missingTensor_namesIt() throws IOException {
     rewriteHeader(header -> header.replace("h.1.mlp.c_fc.bias", "h.1.mlp.c_fc.other"));
     assertThatThrownBy(() -> load(directory))
