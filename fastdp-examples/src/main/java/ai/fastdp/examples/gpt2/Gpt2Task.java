@@ -67,7 +67,7 @@ record Gpt2Task(
     if (options.eval != null || options.weights != null || options.tokenizer != null) {
       throw new InputException("--eval, --weights and --tokenizer need --data");
     }
-    int sampleSize = orElse(options.sampleSize, 64_000);
+    int sampleSize = orElse(options.sampleSize, 48_000);
     requirePositive("--sample-size", sampleSize);
     Random random = new Random(options.seed);
     List<TextExample> training = RestaurantGrammar.PRIVATE.draw(random, sampleSize);
@@ -82,7 +82,7 @@ record Gpt2Task(
         tokenizer,
         config,
         null,
-        new Pretraining(publicText, 32, 800, 4e-3),
+        new Pretraining(publicText, 32, 700, 4e-3),
         training,
         heldOut,
         maxLength,
