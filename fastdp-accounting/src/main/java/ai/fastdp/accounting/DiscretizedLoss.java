@@ -112,7 +112,7 @@ final class DiscretizedLoss {
   }
 
   private static void requireFeasible(long first, long last) {
-    if (last - first > 40_000_000) {
+    if (last - first > 12_000_000) {
       throw new NumericalLimitException("discretization needs " + (last - first) + " points");
     }
   }

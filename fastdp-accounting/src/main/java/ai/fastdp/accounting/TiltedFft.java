@@ -110,12 +110,20 @@ final class TiltedFft {
     double spacing = 0; // as fine as the length allows
     int length = COARSE_LENGTH;
     for (int round = 0; round < 4; round++) {
-      TiltedFft fft = around(losses, epsilon, logDelta, spacing, length, delta * 1e-11);
+      TiltedFft fft;
+      try {
+        fft = around(losses, epsilon, logDelta, spacing, length, delta * 1e-11);
+      } catch (NumericalLimitException e) {
+        if (round > 0) {
+          break; // what was found so far is valid
+        }
+        throw e;
+      }
       EpsilonInterval found = fft.solve(ceiling, delta);
       if (found.width() < result.width()) {
         result = found;
       }
-      double target = WIDTH * Math.max(found.estimate(), 1e-9);
+      double target = WIDTH * Math.max(found.estimate(), 1e-3);
       if (found.width() <= 1.8 * target || fft.mass.length == MAX_LENGTH) {
         break;
       }
