@@ -53,18 +53,51 @@ final class DiscretizedLoss {
     long last = (long) Math.ceil(highest / d);
     requireFeasible(first, last);
     Cells cells = new Cells(c, d, scale, cyclic);
-    double edge = abscissa(pair, first * d, remove);
+    Edge edge = new Edge(abscissa(pair, first * d, remove) / s, 1 / s);
     for (long i = first; i < last; i++) {
-      double next = abscissa(pair, (i + 1) * d, remove);
+      double x = abscissa(pair, (i + 1) * d, remove);
       if (i + 1 == last && remove) {
-        next = Math.min(next, pair.cut());
+        x = Math.min(x, pair.cut());
       }
-      double from = (remove ? edge : next) / s;
-      double to = (remove ? next : edge) / s;
-      double base = NormalTail.between(from, to);
-      double mixed = (1 - q) * base + q * NormalTail.between(from - 1 / s, to - 1 / s);
+      Edge next = new Edge(x / s, 1 / s);
+      double base = remove ? edge.base.to(next.base) : next.base.to(edge.base);
+      double shifted = remove ? edge.shifted.to(next.shifted) : next.shifted.to(edge.shifted);
+      double mixed = (1 - q) * base + q * shifted;
       cells.add(i, remove ? mixed : base, remove ? base : mixed);
       edge = next;
+    }
+  }
+
+  /** The end of a cell, under both components. */
+  private static final class Edge {
+
+    private final Tail base;
+    private final Tail shifted;
+
+    Edge(double z, double shift) {
+      base = Tail.at(z);
+      shifted = Tail.at(z - shift);
+    }
+  }
+
+  /**
+   * A point of the standard normal distribution.
+   *
+   * @param z the point
+   * @param smaller the smaller of P(X &gt; z) and P(X &lt; z)
+   */
+  private record Tail(double z, double smaller) {
+
+    static Tail at(double z) {
+      return new Tail(z, NormalTail.above(Math.abs(z)));
+    }
+
+    /** The mass up to a point to the right. */
+    double to(Tail right) {
+      if (z >= 0) {
+        return smaller - right.smaller;
+      }
+      return right.z <= 0 ? right.smaller - smaller : 1 - smaller - right.smaller;
     }
   }
 
@@ -79,7 +112,7 @@ final class DiscretizedLoss {
   }
 
   private static void requireFeasible(long first, long last) {
-    if (last - first > 40_000_000) {
+    if (last - first > 12_000_000) {
       throw new NumericalLimitException("discretization needs " + (last - first) + " points");
     }
   }
@@ -91,12 +124,16 @@ final class DiscretizedLoss {
     private final double d;
     private final double scale;
     private final double[] cyclic;
+    private final double growth;
+    private final double oneMinusRatio;
 
     Cells(double c, double d, double scale, double[] cyclic) {
       this.c = c;
       this.d = d;
       this.scale = scale;
       this.cyclic = cyclic;
+      growth = Math.exp(c * d);
+      oneMinusRatio = -Math.expm1(-d);
     }
 
     void add(long i, double p, double q) {
@@ -104,13 +141,13 @@ final class DiscretizedLoss {
         return;
       }
       double l = i * d;
-      double up = (p - Math.exp(l) * q) / -Math.expm1(-d);
+      double up = (p - Math.exp(l) * q) / oneMinusRatio;
       up = Math.max(0, Math.min(p, up));
       double weight = Math.exp(c * l + scale);
       int n = cyclic.length;
       int index = (int) Math.floorMod(i, (long) n);
       cyclic[index] += weight * (p - up);
-      cyclic[index + 1 == n ? 0 : index + 1] += weight * Math.exp(c * d) * up;
+      cyclic[index + 1 == n ? 0 : index + 1] += weight * growth * up;
     }
   }
 }

@@ -10,4 +10,9 @@ package ai.fastdp.accounting;
  * contributions differ by up to twice that norm; the accountants apply this factor themselves.
  */
 public sealed interface DpEvent
-    permits GaussianEvent, PoissonSampledEvent, SelfComposedEvent, ComposedEvent, NoOpEvent {}
+    permits GaussianEvent,
+        QuantileQueryEvent,
+        PoissonSampledEvent,
+        SelfComposedEvent,
+        ComposedEvent,
+        NoOpEvent {}

@@ -22,6 +22,9 @@ final class EventText {
     if (event instanceof GaussianEvent gaussian) {
       return "(gaussian " + Double.toHexString(gaussian.noiseMultiplier()) + ")";
     }
+    if (event instanceof QuantileQueryEvent query) {
+      return "(quantile " + Double.toHexString(query.countNoise()) + ")";
+    }
     if (event instanceof PoissonSampledEvent sampled) {
       return "(poisson "
           + Double.toHexString(sampled.sampleRate())
@@ -63,6 +66,7 @@ final class EventText {
     DpEvent event =
         switch (kind) {
           case "gaussian" -> new GaussianEvent(number());
+          case "quantile" -> new QuantileQueryEvent(number());
           case "poisson" -> new PoissonSampledEvent(number(), nested());
           case "repeat" -> repeat();
           case "all" -> new ComposedEvent(list());

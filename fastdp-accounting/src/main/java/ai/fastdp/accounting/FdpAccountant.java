@@ -151,6 +151,17 @@ public final class FdpAccountant implements PrivacyAccountant {
     return remove;
   }
 
+  /**
+   * The trade-off function of what has been composed so far; later compositions do not change it.
+   *
+   * @return f, symmetric in both directions
+   */
+  public TradeOffCurve tradeOff() {
+    FdpAccountant frozen = copy();
+    double largest = counts.isEmpty() ? 1 : frozen.epsilon(1e-15).upper().orElseThrow() + 1;
+    return new TradeOffCurve(frozen::delta, Math.min(largest, 700));
+  }
+
   private boolean isSampled() {
     return counts.asMap().keySet().stream()
         .anyMatch(mechanism -> ((SampledGaussian) mechanism).sampleRate() < 1);

@@ -11,11 +11,14 @@ final class LossSolver {
    */
   private static final double CONTOUR_COST = 2e8;
 
-  private static final double LAST_RESORT_COST = 3e9;
+  private static final double LAST_RESORT_COST = 1e9;
 
-  private static final long MOST_STEPS_FOR_FFT = 50_000;
+  private static final long MOST_STEPS_FOR_FFT = 2_000_000;
 
   private static final double WIDE = 8e-7;
+
+  /** Below this epsilon, absolute accuracy counts. */
+  private static final double SMALL = 1e-3;
 
   /**
    * Bounds and where they come from.
@@ -114,7 +117,7 @@ final class LossSolver {
   }
 
   private static boolean isNarrow(Solved<EpsilonInterval> solved) {
-    return solved.bounds().width() <= WIDE * solved.bounds().estimate();
+    return solved.bounds().width() <= WIDE * Math.max(solved.bounds().estimate(), SMALL);
   }
 
   private static Optional<Solved<EpsilonInterval>> narrower(

@@ -62,6 +62,8 @@ final class MechanismCounts {
     }
     if (event instanceof GaussianEvent gaussian) {
       add(new SampledGaussian(1, gaussian.noiseMultiplier()), count);
+    } else if (event instanceof QuantileQueryEvent query) {
+      flatten(query.asGaussian(), count);
     } else if (event instanceof SelfComposedEvent repeated) {
       flatten(repeated.event(), times(count, repeated.count()));
     } else if (event instanceof ComposedEvent composed) {
@@ -97,6 +99,9 @@ final class MechanismCounts {
     }
     if (event instanceof GaussianEvent gaussian) {
       return 1 / (gaussian.noiseMultiplier() * gaussian.noiseMultiplier());
+    }
+    if (event instanceof QuantileQueryEvent query) {
+      return precisionOfOneSample(query.asGaussian());
     }
     if (event instanceof SelfComposedEvent repeated) {
       return repeated.count() == 0 ? 0 : repeated.count() * precisionOfOneSample(repeated.event());

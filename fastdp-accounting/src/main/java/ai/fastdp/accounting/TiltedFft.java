@@ -21,10 +21,18 @@ import org.jtransforms.fft.DoubleFFT_1D;
 final class TiltedFft {
 
   private static final int MAX_LENGTH = 3 << 21;
-  private static final double TOLERANCE = 1e-10;
+
+  /** Natural logarithm of the precision that may be given up for a shorter period. */
+  private static final double MOST_LOSS = 3;
+
+  private static final int COARSE_LENGTH = 1 << 17;
+  private static final double TOLERANCE = 3e-9;
+
+  /** Up to this many standard deviations Hoeffding's bound of the tail is above 1. */
+  private static final double CERTAIN = Math.sqrt(2 * Math.log(2));
 
   /** Relative width of epsilon that is aimed at. */
-  private static final double WIDTH = 4e-7;
+  private static final double WIDTH = 5e-7;
 
   /** The noise is within this many standard deviations often enough; 2.4 makes the bound least. */
   private static final double NEAR = 2.4;
@@ -99,18 +107,32 @@ final class TiltedFft {
     }
     double epsilon = ceiling / 2;
     EpsilonInterval result = new EpsilonInterval(0, epsilon, ceiling);
-    int coarse = 1 << 17;
-    for (int length = coarse; ; length = MAX_LENGTH) {
-      TiltedFft fft = around(losses, epsilon, logDelta, length, delta * 1e-11);
+    double spacing = 0; // as fine as the length allows
+    int length = COARSE_LENGTH;
+    for (int round = 0; round < 4; round++) {
+      TiltedFft fft;
+      try {
+        fft = around(losses, epsilon, logDelta, spacing, length, delta * 1e-11);
+      } catch (NumericalLimitException e) {
+        if (round > 0) {
+          break; // what was found so far is valid
+        }
+        throw e;
+      }
       EpsilonInterval found = fft.solve(ceiling, delta);
       if (found.width() < result.width()) {
         result = found;
       }
-      if (length == MAX_LENGTH || found.width() <= 2 * WIDTH * found.estimate()) {
-        return result;
+      double target = WIDTH * Math.max(found.estimate(), 1e-3);
+      if (found.width() <= 1.8 * target || fft.mass.length == MAX_LENGTH) {
+        break;
       }
+      // The width goes with the square of the spacing.
+      spacing = fft.d * Math.sqrt(target / found.width());
+      length = MAX_LENGTH;
       epsilon = found.estimate() > 0 ? found.estimate() : epsilon;
     }
+    return result;
   }
 
   /** Bounds of delta at one epsilon. */
@@ -120,30 +142,36 @@ final class TiltedFft {
       throw new NumericalLimitException("delta is too small for the discretized loss");
     }
     double lost = Math.exp(logDelta) * 1e-11;
-    TiltedFft fft = around(composition.restricted(lost), epsilon, logDelta, MAX_LENGTH, lost);
+    TiltedFft fft =
+        around(composition.restricted(lost), epsilon, logDelta, 0, MAX_LENGTH / 3, lost);
     double value = fft.delta(epsilon);
     double error = fft.missing + fft.rounding(epsilon);
     return new DeltaBracket(value - 1.1 * fft.gap(epsilon) - error, value, value + error);
   }
 
   private static TiltedFft around(
-      LossComposition losses, double epsilon, double logDelta, int maxLength, double cutMass) {
-    double c = Saddle.forEpsilon(losses, epsilon).c();
+      LossComposition losses,
+      double epsilon,
+      double logDelta,
+      double spacing,
+      int maxLength,
+      double cutMass) {
     double safety = -Math.log(TOLERANCE) - logDelta;
-    // Up to where the sum must be read, for what lies beyond to be negligible.
-    double above = Double.POSITIVE_INFINITY;
-    // The period at which what is folded back from above, times e^{c period}, is negligible.
-    double folded = Double.POSITIVE_INFINITY;
-    for (double far = 0.05 * (c + 0.5); far < 1000 * (c + 1); far *= 1.4) {
-      double bound = losses.cumulant(far).value() - far * epsilon;
-      above = Math.min(above, (bound + safety) / far);
-      double further = losses.cumulant(c + far).value() - (c + far) * epsilon;
-      folded = Math.min(folded, (further + safety) / far);
+    double saddle = Saddle.forEpsilon(losses, epsilon).c();
+    // Left of the saddle point the sum folds back less, so that a shorter period will do.
+    Window window = Window.of(losses, saddle, epsilon, safety);
+    double lowest = window.height();
+    for (double factor = 0.9; factor > 0.2; factor *= 0.9) {
+      Window tried = Window.of(losses, saddle * factor, epsilon, safety);
+      if (tried.period() >= window.period() || tried.height() > lowest + MOST_LOSS) {
+        break;
+      }
+      window = tried;
     }
-    double period = 1.02 * Math.max(folded, Math.max(above, safety / c));
-    double below = period - 1.01 * above;
-    double wanted = Math.sqrt(WIDTH * Math.max(epsilon, 1e-3) / (6.2 * (1 + c) * losses.steps()));
-    double points = period / wanted;
+    double c = window.c();
+    double period = window.period();
+    double below = period - 1.01 * window.above();
+    double points = period / spacing;
     int n = 1 << 12;
     while (n < points && n < maxLength) {
       n = Integer.bitCount(n) == 1 ? n / 2 * 3 : n / 3 * 4;
@@ -154,12 +182,41 @@ final class TiltedFft {
         losses, c, d, n, epsilon, below, 2 * wrapped + 4 * Math.exp(-safety) + cutMass);
   }
 
+  /**
+   * The range of sums that has to be told apart.
+   *
+   * @param c the tilt
+   * @param above the sum is read up to epsilon plus this
+   * @param period length of the range
+   * @param height log of the tilted mass that rounding errors are relative to
+   */
+  private record Window(double c, double above, double period, double height) {
+
+    static Window of(LossComposition losses, double c, double epsilon, double safety) {
+      // Up to where the sum must be read, for what lies beyond to be negligible.
+      double above = Double.POSITIVE_INFINITY;
+      // The period at which what is folded back from above, times e^{c period}, is negligible.
+      double folded = Double.POSITIVE_INFINITY;
+      for (double far = 0.05 * (c + 0.5); far < 1000 * (c + 1); far *= 1.3) {
+        double bound = losses.cumulant(far).value() - far * epsilon;
+        above = Math.min(above, (bound + safety) / far);
+        double further = losses.cumulant(c + far).value() - (c + far) * epsilon;
+        folded = Math.min(folded, (further + safety) / far);
+      }
+      return new Window(
+          c,
+          above,
+          1.02 * Math.max(folded, Math.max(above, safety / c)),
+          losses.cumulant(c).value() - c * epsilon);
+    }
+  }
+
   private EpsilonInterval solve(double ceiling, double delta) {
     double estimate = root(ceiling, x -> delta(x) - delta);
     double rounding = rounding(estimate);
     double gap = gap(estimate);
     double upper = root(ceiling, x -> delta(x) + missing + rounding - delta);
-    double lower = root(ceiling, x -> delta(x) - 1.1 * gap - missing - rounding - delta);
+    double lower = root(ceiling, x -> delta(x) - 1.02 * gap - missing - rounding - delta);
     return EpsilonInterval.of(lower, estimate, upper);
   }
 
@@ -226,7 +283,7 @@ final class TiltedFft {
     return Math.exp(logScale - c * epsilon)
             * Math.sqrt(1 / -Math.expm1(-2 * c * d))
             * roundingPerRootLength
-        + delta(epsilon) * (1 + c) * losses.steps() * 0x1p-50 / (narrowest() * d);
+        + delta(epsilon) * (1 + c) * losses.steps() * 0x1p-51 / (narrowest() * d);
   }
 
   /** The smallest standard deviation: cells are d times that wide where rounding matters most. */
@@ -255,10 +312,13 @@ final class TiltedFft {
     for (long i = from; i <= to; i++) {
       double x = Math.max(0, Math.abs(i * d - epsilon) - NEAR * root - drift);
       double z = x / root;
-      // E[|N| 1{|N| >= x}] by Hoeffding: x P(|N| >= x) + integral of the tail
-      double tail = 2 * Math.exp(-z * z / 2);
+      // x P(|N| >= x) plus the integral of the tail, which is at most min(1, 2 e^{-z^2/2})
+      double tailFrom = Math.max(z, CERTAIN);
       double g =
-          (x * Math.min(1, tail) + 2 * Math.sqrt(2 * Math.PI) * root * NormalTail.above(z))
+          (Math.max(0, CERTAIN - z)
+                  + Math.min(1, 2 * Math.exp(-z * z / 2)) * z
+                  + 2 * Math.sqrt(2 * Math.PI) * NormalTail.above(tailFrom))
+              * root
               * (1 + 2 * (x + root));
       double p = Math.max(0, mass[(int) Math.floorMod(i, (long) n)]);
       sum += p * Math.exp(logScale - c * i * d) * g;

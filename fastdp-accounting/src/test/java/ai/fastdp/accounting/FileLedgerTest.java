@@ -225,6 +225,7 @@ class FileLedgerTest {
         List.of(
             new NoOpEvent(),
             new GaussianEvent(0.1 + 0.2),
+            new QuantileQueryEvent(3.3),
             new PoissonSampledEvent(1.0 / 3, new GaussianEvent(Double.MIN_VALUE)),
             new SelfComposedEvent(new GaussianEvent(1e300), Long.MAX_VALUE),
             new ComposedEvent(List.of()),

@@ -193,4 +193,16 @@ abstract class PrivacyAccountantContract {
             value(0.125, Math.sqrt(8 / 3.0), 10, 1e-6),
             org.assertj.core.data.Percentage.withPercentage(1e-9));
   }
+
+  @Test
+  void compose_quantileQuery_isAGaussianOfTwiceTheNoise() {
+    PrivacyAccountant query = create();
+    query.compose(new PoissonSampledEvent(0.125, new QuantileQueryEvent(3)), 10);
+    assertThat(value(query, 1e-6))
+        .isCloseTo(
+            value(0.125, 6, 10, 1e-6), org.assertj.core.data.Percentage.withPercentage(1e-9));
+    PrivacyAccountant alone = create();
+    alone.compose(new QuantileQueryEvent(3));
+    assertThat(value(alone, 1e-6)).isEqualTo(value(1, 6, 1, 1e-6));
+  }
 }

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class MainTest {
+
+  private record Outcome(int code, String out, String err) {}
+
+  private static Outcome run(String line) {
+    StringWriter out = new StringWriter();
+    StringWriter err = new StringWriter();
+    int code =
+        Main.run(line.split(" ", -1), new PrintWriter(out, true), new PrintWriter(err, true));
+    return new Outcome(code, out.toString(), err.toString());
+  }
+
+  private static final String RUN =
+      " --sample-rate 0.01 --noise-multiplier 0.8 --steps 1000 --delta 1e-6";
+
+  @Test
+  void epsilon_json_hasAllBounds() {
+    Outcome fdp = run("epsilon --accountant fdp" + RUN + " --json");
+    assertThat(fdp.code()).isZero();
+    assertThat(fdp.out())
+        .startsWith("{\"accountant\": \"fdp\"")
+        .contains("\"lower\": 3.70618546887", "\"upper\": 3.70618546887", "contour");
+    Outcome rdp = run("epsilon --accountant rdp" + RUN + " --json");
+    assertThat(rdp.out())
+        .contains("\"lower\": null, \"estimate\": null, \"upper\": 4.29332563")
+        .contains("\"order\": 4.904");
+    Outcome gdp = run("epsilon --accountant gdp" + RUN + " --json");
+    assertThat(gdp.out()).contains("\"upper\": null", "\"estimate\": 2.82756");
+  }
+
+  @Test
+  void epsilon_givenOrders_reproducesOtherTools() {
+    // opacus 1.5.4 rdp: 4.29334
+    assertThat(run("epsilon --accountant rdp" + RUN + " --orders 4.8,4.9,5.0 --json").out())
+        .contains("\"upper\": 4.29334", "\"order\": 4.9");
+  }
+
+  @Test
+  void delta_noise_steps_agree() {
+    String common = " --sample-rate 0.01 --delta 1e-6 --json";
+    assertThat(run("noise --target-epsilon 1 --steps 10000" + common).out())
+        .contains("\"noiseMultiplier\": 4.302106");
+    assertThat(run("noise --accountant gdp --target-epsilon 1 --steps 10000" + common).out())
+        .contains("\"basis\": \"estimate\"");
+    assertThat(run("steps --target-epsilon 3.70619 --noise-multiplier 0.8" + common).out())
+        .contains("\"steps\": 1000,");
+    assertThat(
+            run("delta --target-epsilon 4 --steps 1000 --noise-multiplier 0.8 --sample-rate 0.01")
+                .out())
+        .contains("2.9945235456");
+  }
+
+  @Test
+  void compare_plan_statement_print() {
+    assertThat(run("compare" + RUN).out()).contains("rdp: ", "gdp: ", "fdp: ");
+    assertThat(
+            run("plan --sample-size 60000 --target-epsilon 3 --delta 1e-5 --batch-sizes 256"
+                    + " --epochs 60 --json")
+                .out())
+        .contains("\"steps\": 14063", "\"noiseMultiplier\": 0.96842");
+    assertThat(run("statement" + RUN + " --unit patient").out()).contains("patient-level");
+    assertThat(run("statement" + RUN + " --json").out()).contains("\"planHash\"");
+  }
+
+  @Test
+  void tradeoff_writesAPicture(@TempDir Path directory) throws Exception {
+    Path picture = directory.resolve("curve.svg");
+    Outcome outcome =
+        run(
+            "tradeoff --sample-rate 0.01 --noise-multiplier 0.8 --steps 1000 --points 5 --plot "
+                + picture
+                + " --json");
+    assertThat(outcome.code()).isZero();
+    assertThat(outcome.out()).contains("\"typeOne\": 0.25", "\"lower\"");
+    assertThat(Files.readString(picture))
+        .startsWith("<svg")
+        .contains("polyline")
+        .endsWith("</svg>\n");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "epsilon --sample-rate 2 --noise-multiplier 1 --steps 1 --delta 1e-5 |"
+            + " --sample-rate must be in [0, 1], got 2.0; it is a probability",
+        "epsilon --noise-multiplier NaN --steps 1 --delta 1e-5 |"
+            + " --noise-multiplier must be finite and > 0, got NaN",
+        "epsilon --noise-multiplier 1 --steps -1 --delta 1e-5 | --steps must be >= 0, got -1",
+        "epsilon --noise-multiplier 1 --steps 1 --delta 1 | --delta must be in (0, 1), got 1.0;"
+            + " choose it well below 1 / (number of records)",
+        "noise --target-epsilon 0 --steps 1 --delta 1e-5 |"
+            + " --target-epsilon must be finite and > 0, got 0.0",
+        "tradeoff --noise-multiplier 1 --steps 1 --plot x.png | --plot must end with .svg, got x.png"
+      })
+  void badInput_isOneLineAndCodeTwo(String line, String message) {
+    Outcome outcome = run(line);
+    assertThat(outcome.code()).isEqualTo(2);
+    assertThat(outcome.err().trim()).isEqualTo(message);
+    assertThat(outcome.out()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "epsilon",
+    "unknown",
+    "epsilon --steps x --delta 1 --noise-multiplier 1",
+    "''",
+    "epsilon --accountant prv"
+  })
+  void malformedCommand_isOneLineAndCodeTwo(String line) {
+    Outcome outcome = run(line);
+    assertThat(outcome.code()).isEqualTo(2);
+    assertThat(outcome.err().trim()).isNotEmpty().doesNotContain("\n");
+  }
+}
