@@ -145,6 +145,30 @@ class FileLedgerTest {
   }
 
   @Test
+  void open_droppedOrRepeatedRecord_isRefused() throws IOException {
+    Path file = directory.resolve("ledger");
+    try (FileLedger ledger = open(file)) {
+      for (int i = 0; i < 4; i++) {
+        ledger.charge(STEP);
+      }
+    }
+    List<String> lines = Files.readAllLines(file);
+    for (int i = 1; i < lines.size() - 1; i++) {
+      List<String> dropped = new java.util.ArrayList<>(lines);
+      dropped.remove(i);
+      List<String> repeated = new java.util.ArrayList<>(lines);
+      repeated.add(i, lines.get(i));
+      for (List<String> changed : List.of(dropped, repeated)) {
+        Files.write(file, changed);
+        Files.deleteIfExists(directory.resolve("ledger.head"));
+        assertThatThrownBy(() -> open(file))
+            .isInstanceOf(IllegalStateException.class)
+            .hasMessageContaining("unbroken chain");
+      }
+    }
+  }
+
+  @Test
   void open_twice_isRefused() {
     Path file = directory.resolve("ledger");
     try (FileLedger ledger = open(file)) {
