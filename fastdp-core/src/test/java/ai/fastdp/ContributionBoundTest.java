@@ -63,6 +63,13 @@ final class ContributionBoundTest {
         return List.of(new Use(layer("linear"), hostile.pair(positions, 5, 4)));
       }
     },
+    LINEAR_LONG {
+      @Override
+      List<Use> uses(Hostile hostile) {
+        int positions = hostile.coin() ? 64 : 300;
+        return List.of(new Use(layer("linear"), hostile.pair(positions, 5, 4)));
+      }
+    },
     LINEAR_WIDE {
       @Override
       List<Use> uses(Hostile hostile) {
