@@ -191,7 +191,7 @@ final class SelfCheck {
     for (int k = 0; k < norms.length; k++) {
       NDArray wanted = expected.get(k);
       double error = wanted.size() == 0 ? norm(actual.get(k)) : norm(actual.get(k).sub(wanted));
-      if (error > TOLERANCE * Math.max(norms[k], floor) && Double.isFinite(whole)) {
+      if (!(error <= TOLERANCE * Math.max(norms[k], floor)) && Double.isFinite(whole)) {
         throw new IllegalStateException(
             "the per-sample gradient of parameter '"
                 + trainable.paths().get(trainable.number(parameters.get(k)))
@@ -208,7 +208,7 @@ final class SelfCheck {
   private static void requireNorms(PerSampleGradients gradients, long sample, double expected) {
     NDArray squared = gradients.squaredNorms().sum(new int[] {0});
     double actual = Math.sqrt(squared.toDoubleArray()[Math.toIntExact(sample)]);
-    if (Math.abs(actual - expected) > TOLERANCE * Math.max(expected, 1e-12)
+    if (!(Math.abs(actual - expected) <= TOLERANCE * Math.max(expected, 1e-12))
         && Double.isFinite(expected)) {
       throw new IllegalStateException(
           "the per-sample gradient norm must equal that of back-propagation on a batch of one, got a"

@@ -2,6 +2,7 @@
 package ai.fastdp.benchmarks;
 
 import ai.fastdp.examples.gpt2.Gpt2Config;
+import ai.fastdp.kernel.NativeAllocator;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -25,6 +26,7 @@ final class StepWorker {
 
   /** Arguments: mode, vocabulary, tokens, width, layers, heads, batch size. */
   public static void main(String[] arguments) throws Exception {
+    NativeAllocator.keepFreedMemory();
     int[] numbers = new int[arguments.length];
     for (int i = 1; i < arguments.length; i++) {
       numbers[i] = Integer.parseInt(arguments[i]);

@@ -2,6 +2,7 @@
 package ai.fastdp.examples;
 
 import ai.fastdp.examples.gpt2.Gpt2Command;
+import ai.fastdp.kernel.NativeAllocator;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
@@ -23,6 +24,7 @@ public final class Main {
    */
   public static void main(String[] args) {
     stayOffline();
+    NativeAllocator.keepFreedMemory();
     System.exit(commandLine().execute(args));
   }
 
