@@ -109,12 +109,13 @@ public final class PrivacyEngine {
     DefaultTrainingConfig config = config(meanLoss);
 
     NDManager manager = model.getNDManager().newSubManager();
-    TorchScriptModule kernels =
-        TorchScriptModule.compileResource(
-            manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
-    ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput);
-    HookedModel hooks = HookedModel.attach(model, trainable.layers(), recorder);
+    HookedModel hooks = null;
     try {
+      TorchScriptModule kernels =
+          TorchScriptModule.compileResource(
+              manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
+      ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput);
+      hooks = HookedModel.attach(model, trainable.layers(), recorder);
       GaussianMechanism mechanism =
           new GaussianMechanism(
               kernels,
@@ -144,7 +145,9 @@ public final class PrivacyEngine {
           model,
           config);
     } catch (RuntimeException e) {
-      hooks.detach();
+      if (hooks != null) {
+        hooks.detach();
+      }
       manager.close();
       throw e;
     }

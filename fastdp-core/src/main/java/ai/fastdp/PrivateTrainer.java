@@ -75,6 +75,7 @@ public final class PrivateTrainer extends Trainer {
   private boolean closed;
   private @Nullable ClippedGradientSum sum;
   private @Nullable PoissonBatches source;
+  private @Nullable Dataset privateData;
   private @Nullable PrivateBatch batch;
   private @Nullable GradientCollector collector;
   private BookKeeper.@Nullable Pass pass;
@@ -135,13 +136,19 @@ public final class PrivateTrainer extends Trainer {
    * One pass over a data set in expectation: the steps up to the next whole epoch, the k-th of
    * which ends with step \(\lceil k N / B \rceil\), or with the plan.
    *
-   * @param dataset the private data set, a {@link RandomAccessDataset}
+   * <p>DJL's loops ask for their validation data here as well: any data set but the one that is
+   * being trained on gives its own ordinary batches, which can be evaluated and cannot be trained.
+   *
+   * @param dataset the private data set, a {@link RandomAccessDataset}, or another one to evaluate
    * @return the micro-batches, drawn as they are asked for
-   * @throws IllegalArgumentException if the data set has no random access
+   * @throws IllegalArgumentException if the private data set has no random access
    * @throws PrivacyBudgetExceededException if all steps of the plan have been taken
    */
   @Override
   public Iterable<Batch> iterateDataset(Dataset dataset) throws IOException, TranslateException {
+    if (privateData != null && privateData != dataset) {
+      return super.iterateDataset(dataset);
+    }
     if (!(dataset instanceof RandomAccessDataset indexed)) {
       throw new IllegalArgumentException(
           "dataset must be a RandomAccessDataset for Poisson sampling, got "
@@ -195,6 +202,7 @@ public final class PrivateTrainer extends Trainer {
             count,
             plan.steps());
     source = drawn;
+    privateData = dataset;
     Iterator<PrivateBatch> iterator =
         new Iterator<>() {
           @Override

@@ -694,6 +694,20 @@ final class PrivateTrainerTest {
     assertThat(trainer.getEvaluators().get(0)).isSameAs(trainer.getLoss());
   }
 
+  @Test
+  void fit_validationData_isEvaluatedAndNotTrained() throws Exception {
+    PrivateTrainer trainer =
+        trainer(engine(3).addTrainingListeners(TrainingListener.Defaults.basic()));
+    ArrayDataset validation = dataset();
+    EasyTrain.fit(trainer, 3, dataset(), validation);
+    assertThat(trainer.stepsTaken()).isEqualTo(3);
+    assertThat(trainer.getTrainingResult().getValidateLoss()).isPositive().isFinite();
+    try (Batch batch = trainer.iterateDataset(validation).iterator().next()) {
+      assertThatThrownBy(() -> EasyTrain.trainBatch(trainer, batch))
+          .hasMessageContaining("data must be the current batch of trainer.batches(dataset)");
+    }
+  }
+
   // ---------------------------------------------------------------- what the tests stand on
 
   private static PerformanceOptions physical(int size) {
