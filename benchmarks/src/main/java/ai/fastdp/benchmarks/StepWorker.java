@@ -2,15 +2,11 @@
 package ai.fastdp.benchmarks;
 
 import ai.fastdp.examples.gpt2.Gpt2Config;
+import ai.fastdp.examples.gpt2.PeakMemory;
 import ai.fastdp.kernel.NativeAllocator;
 import java.io.BufferedReader;
-import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /**
  * A process that runs steps of one mode when it is told to, so that modes take turns on the machine
@@ -20,8 +16,6 @@ import java.util.regex.Pattern;
  * empty line with the peak resident set in bytes and ends.
  */
 final class StepWorker {
-  private static final Pattern PEAK = Pattern.compile("VmHWM:\\s+(\\d+) kB");
-
   private StepWorker() {}
 
   /** Arguments: mode, vocabulary, tokens, width, layers, heads, batch size. */
@@ -45,16 +39,7 @@ final class StepWorker {
         System.out.println(times);
         line = in.readLine();
       }
-      System.out.println(peakResidentBytes());
+      System.out.println(PeakMemory.bytes());
     }
-  }
-
-  private static long peakResidentBytes() throws IOException {
-    Path status = Path.of("/proc/self/status");
-    if (!Files.exists(status)) {
-      return -1;
-    }
-    Matcher matcher = PEAK.matcher(Files.readString(status));
-    return matcher.find() ? Long.parseLong(matcher.group(1)) * 1024 : -1;
   }
 }

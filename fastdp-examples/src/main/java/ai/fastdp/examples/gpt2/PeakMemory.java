@@ -9,7 +9,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** The most memory that this process has held so far. */
-final class PeakMemory {
+public final class PeakMemory {
 
   private static final Path STATUS = Path.of("/proc/self/status");
   private static final Pattern PEAK_RESIDENT = Pattern.compile("VmHWM:\\s+(\\d+) kB");
@@ -20,8 +20,10 @@ final class PeakMemory {
    * Returns the peak of the resident set, which holds the native arrays too. Where the system does
    * not tell (all but Linux), the memory that the Java virtual machine holds now is returned, which
    * is less.
+   *
+   * @return bytes
    */
-  static long bytes() {
+  public static long bytes() {
     try {
       Matcher matcher = PEAK_RESIDENT.matcher(Files.readString(STATUS));
       if (matcher.find()) {
