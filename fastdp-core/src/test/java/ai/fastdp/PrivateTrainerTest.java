@@ -411,7 +411,8 @@ final class PrivateTrainerTest {
   @Test
   void batches_pastThePlannedSteps_throws() throws Exception {
     PrivateTrainer trainer = trainer(engine(2));
-    for (PrivateBatch batch : trainer.batches(dataset())) {
+    ArrayDataset dataset = dataset();
+    for (PrivateBatch batch : trainer.batches(dataset)) {
       trainer.trainBatch(batch);
       trainer.step();
       batch.close();
@@ -419,9 +420,9 @@ final class PrivateTrainerTest {
     assertThat(optimizer.updates).isEqualTo(2);
     assertThat(trainer.spent().upper().orElseThrow())
         .isLessThanOrEqualTo(trainer.plan().budget().epsilon());
-    assertThatThrownBy(() -> trainer.batches(dataset()))
+    assertThatThrownBy(() -> trainer.batches(dataset))
         .isInstanceOf(PrivacyBudgetExceededException.class);
-    assertThatThrownBy(() -> trainer.iterateDataset(dataset()))
+    assertThatThrownBy(() -> trainer.iterateDataset(dataset))
         .isInstanceOf(PrivacyBudgetExceededException.class);
   }
 
