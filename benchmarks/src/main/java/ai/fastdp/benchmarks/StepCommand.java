@@ -64,7 +64,7 @@ final class StepCommand implements Callable<Integer> {
           "${COMPLETION-CANDIDATES}; the ratio is the first mode's median over the second's")
   private List<StepMode> modes = List.of();
 
-  @Option(names = "--rounds", defaultValue = "8", description = "turns of each mode")
+  @Option(names = "--rounds", defaultValue = "24", description = "turns of each mode")
   private int rounds;
 
   @Option(names = "--steps", defaultValue = "5", description = "steps in a turn")
