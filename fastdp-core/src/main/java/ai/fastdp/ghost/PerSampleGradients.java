@@ -12,6 +12,8 @@ import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Objects;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -130,20 +132,12 @@ public final class PerSampleGradients {
     NDList parts = new NDList();
     if (!matrixOrder.isEmpty()) {
       int count = matrixOrder.size();
-      List<NDArray> inputs = new ArrayList<>();
-      List<NDArray> outputGradients = new ArrayList<>();
-      List<NDArray> ids = new ArrayList<>();
-      List<NDArray> rowGradients = new ArrayList<>();
       long[] linearUses = new long[count];
       long[] rowUses = new long[count];
       long[] rows = new long[count];
       long[] widths = new long[count];
       for (int k = 0; k < count; k++) {
         MatrixUses uses = matrixOrder.get(k);
-        inputs.addAll(uses.inputs);
-        outputGradients.addAll(uses.outputGradients);
-        ids.addAll(uses.ids);
-        rowGradients.addAll(uses.rowGradients);
         linearUses[k] = uses.inputs.size();
         rowUses[k] = uses.ids.size();
         rows[k] = uses.parameter.getShape().get(0);
@@ -153,10 +147,10 @@ public final class PerSampleGradients {
           kernels.run(
               manager,
               "matrix_sq_norms",
-              inputs,
-              outputGradients,
-              ids,
-              rowGradients,
+              ofMatrices(uses -> uses.inputs),
+              ofMatrices(uses -> uses.outputGradients),
+              ofMatrices(uses -> uses.ids),
+              ofMatrices(uses -> uses.rowGradients),
               linearUses,
               rowUses,
               rows,
@@ -180,18 +174,10 @@ public final class PerSampleGradients {
     List<NDArray> formed = instantiate();
     int count = matrixOrder.size();
     if (count > 0) {
-      List<NDArray> inputs = new ArrayList<>();
-      List<NDArray> outputGradients = new ArrayList<>();
-      List<NDArray> ids = new ArrayList<>();
-      List<NDArray> rowGradients = new ArrayList<>();
       List<Long> linearTargets = new ArrayList<>();
       List<Long> rowTargets = new ArrayList<>();
       for (int k = 0; k < count; k++) {
         MatrixUses uses = matrixOrder.get(k);
-        inputs.addAll(uses.inputs);
-        outputGradients.addAll(uses.outputGradients);
-        ids.addAll(uses.ids);
-        rowGradients.addAll(uses.rowGradients);
         for (int i = 0; i < uses.inputs.size(); i++) {
           linearTargets.add((long) k);
         }
@@ -202,10 +188,10 @@ public final class PerSampleGradients {
       kernels.run(
           manager,
           "add_matrix_sums",
-          inputs,
-          outputGradients,
-          ids,
-          rowGradients,
+          ofMatrices(uses -> uses.inputs),
+          ofMatrices(uses -> uses.outputGradients),
+          ofMatrices(uses -> uses.ids),
+          ofMatrices(uses -> uses.rowGradients),
           linearTargets.stream().mapToLong(Long::longValue).toArray(),
           rowTargets.stream().mapToLong(Long::longValue).toArray(),
           factors,
@@ -217,6 +203,11 @@ public final class PerSampleGradients {
       kernels.run(
           manager, "add_dense_sums", formed, rest, keep, targets.subList(count, targets.size()));
     }
+  }
+
+  /** One list of every matrix parameter, put together in the order of the parameters. */
+  private List<NDArray> ofMatrices(Function<MatrixUses, List<NDArray>> list) {
+    return matrixOrder.stream().flatMap(uses -> list.apply(uses).stream()).toList();
   }
 
   private MatrixUses matrix(Parameter parameter) {
@@ -248,7 +239,7 @@ public final class PerSampleGradients {
     }
     if (!scales.isEmpty()) {
       List<NDArray> inputs = new ArrayList<>();
-      scales.forEach(use -> inputs.add(java.util.Objects.requireNonNull(use.input())));
+      scales.forEach(use -> inputs.add(Objects.requireNonNull(use.input())));
       double[] epsilons = scales.stream().mapToDouble(VectorUse::epsilon).toArray();
       NDList results =
           kernels.run(
@@ -262,7 +253,7 @@ public final class PerSampleGradients {
     }
     List<NDArray> ordered = new ArrayList<>();
     for (Parameter parameter : denseOrder) {
-      ordered.add(java.util.Objects.requireNonNull(formed.get(parameter)));
+      ordered.add(Objects.requireNonNull(formed.get(parameter)));
     }
     dense = ordered;
     return ordered;
