@@ -101,10 +101,8 @@ public final class PrivacyEngine {
     if (model.getBlock() == null) {
       throw new IllegalArgumentException("model must have a block, got none; call setBlock first");
     }
-    HookedModel.requireDetached(model);
     GhostRules rules = GhostRules.standard();
-    TrainableParameters trainable =
-        new TrainableParameters(HookedModel.walk(model.getBlock()), rules);
+    TrainableParameters trainable = new TrainableParameters(model.getBlock(), rules);
     MeanLoss meanLoss = new MeanLoss(loss);
     DefaultTrainingConfig config = config(meanLoss);
 

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
+import static java.util.stream.Collectors.joining;
+
 import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
-import ai.djl.nn.norm.BatchNorm;
 import ai.djl.util.Pair;
 import ai.fastdp.ghost.GhostRules;
+import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.HookedModel.Located;
+import ai.fastdp.validation.ModelProblem;
+import ai.fastdp.validation.ModelValidator;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
@@ -26,44 +30,30 @@ final class TrainableParameters {
   private final IdentityHashMap<Parameter, Integer> numbers = new IdentityHashMap<>();
   private final List<Located> layers = new ArrayList<>();
 
-  TrainableParameters(List<Located> blocks, GhostRules rules) {
-    List<String> problems = new ArrayList<>();
-    for (Located located : blocks) {
-      Block block = located.block();
-      if (block instanceof BatchNorm) {
-        problems.add(
-            describe(located)
-                + " mixes samples through batch statistics, trainable or not; replace it with"
-                + " LayerNorm");
-        continue;
-      }
-      List<String> trainable = new ArrayList<>();
-      for (Pair<String, Parameter> pair : block.getDirectParameters()) {
-        if (pair.getValue().requiresGradient()) {
-          add(located.path() + "/" + pair.getKey(), pair.getValue());
-          trainable.add("'" + pair.getKey() + "' " + pair.getValue().getShape());
-        }
-      }
-      if (trainable.isEmpty()) {
-        continue;
-      }
-      if (rules.support(block)) {
-        layers.add(located);
-      } else {
-        problems.add(
-            describe(located)
-                + " has no rule for per-sample gradients of "
-                + String.join(", ", trainable)
-                + "; freeze its parameters (freezeParameters(true)) or use a supported layer in"
-                + " its place");
-      }
-    }
-    if (problems.isEmpty() && parameters.isEmpty()) {
-      problems.add("the model has no trainable parameter; unfreeze some");
-    }
+  /**
+   * Collects the trainable parameters of a model.
+   *
+   * @throws IllegalArgumentException naming every problem, if the model cannot be trained exactly
+   */
+  TrainableParameters(Block root, GhostRules rules) {
+    List<ModelProblem> problems = ModelValidator.validate(root, rules);
     if (!problems.isEmpty()) {
       throw new IllegalArgumentException(
-          "model must be privately trainable, got:\n  " + String.join("\n  ", problems));
+          problems.stream()
+              .map(ModelProblem::toString)
+              .collect(joining("\n  ", "model must be privately trainable, got:\n  ", "")));
+    }
+    for (Located located : HookedModel.walk(root)) {
+      boolean trains = false;
+      for (Pair<String, Parameter> pair : located.block().getDirectParameters()) {
+        if (pair.getValue().requiresGradient()) {
+          add(located.path() + "/" + pair.getKey(), pair.getValue());
+          trains = true;
+        }
+      }
+      if (trains) {
+        layers.add(located);
+      }
     }
   }
 
@@ -131,9 +121,5 @@ final class TrainableParameters {
       paths.add(path);
       parameters.add(parameter);
     }
-  }
-
-  private static String describe(Located located) {
-    return "layer '" + located.path() + "' (" + located.block().getClass().getName() + ")";
   }
 }

@@ -33,8 +33,7 @@ final class EngineProbe implements AutoCloseable {
     this.loss = loss;
     manager = model.getNDManager().newSubManager();
     GhostRules rules = GhostRules.standard();
-    TrainableParameters trainable =
-        new TrainableParameters(HookedModel.walk(model.getBlock()), rules);
+    TrainableParameters trainable = new TrainableParameters(model.getBlock(), rules);
     TorchScriptModule kernels =
         TorchScriptModule.compileResource(
             manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");

@@ -6,29 +6,21 @@ import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.transformer.IdEmbedding;
 import ai.djl.util.Pair;
-import ai.djl.util.PairList;
-import java.lang.reflect.Array;
-import java.lang.reflect.Field;
-import java.lang.reflect.Modifier;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Collections;
 import java.util.IdentityHashMap;
-import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.WeakHashMap;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A model some of whose layers have given their place to twins.
  *
- * <p>A twin takes the layer's place wherever a block of the model holds it: in the list of children
- * and in every field, directly or inside a collection, map or array. It shares the layer's {@code
- * Parameter} objects, so that saving, loading and inference do not change. {@link #detach()} puts
- * every layer back.
+ * <p>A twin takes the layer's place wherever a block of the model holds it ({@link BlockReplacer}).
+ * It shares the layer's {@code Parameter} objects, so that saving, loading and inference do not
+ * change. {@link #detach()} puts every layer back.
  */
 public final class HookedModel {
   // Parameters of models that are attached now. Not all of them have twins that would show it.
@@ -39,8 +31,7 @@ public final class HookedModel {
   private final List<Located> layers;
   private final IdentityHashMap<Block, Block> twins;
   private final IdentityHashMap<Parameter, LayerHook> tables;
-  // Fixed lists, sets and maps of the model, by the copies with twins that stand in for them.
-  private final IdentityHashMap<Object, Object> containers = new IdentityHashMap<>();
+  private final BlockReplacer replacer = new BlockReplacer();
   private boolean attached = true;
 
   private HookedModel(
@@ -86,11 +77,11 @@ public final class HookedModel {
   /**
    * Checks that no engine is attached to any layer of a model.
    *
-   * @param model the model
+   * @param root the model's block
    * @throws IllegalStateException if one is
    */
-  public static void requireDetached(Model model) {
-    for (Located located : walk(model.getBlock())) {
+  public static void requireDetached(Block root) {
+    for (Located located : walk(root)) {
       if (located.block() instanceof HookedBlock
           || located.block().getDirectParameters().values().stream().anyMatch(ATTACHED::contains)) {
         throw new IllegalStateException(
@@ -99,6 +90,18 @@ public final class HookedModel {
                 + "' is; detach() or close() its trainer first");
       }
     }
+  }
+
+  /**
+   * What keeps a layer from being hooked.
+   *
+   * @param layer a layer that owns parameters
+   * @return the condition that its class does not meet, to follow "must"; empty if there is none
+   */
+  public static Optional<String> unmetCondition(Block layer) {
+    return layer instanceof IdEmbedding
+        ? Optional.empty()
+        : TwinFactory.unmetCondition(layer.getClass());
   }
 
   /**
@@ -161,136 +164,9 @@ public final class HookedModel {
 
   private void replaceAll(IdentityHashMap<Block, Block> replacements) {
     Block root = model.getBlock();
-    for (Located located : walk(root)) {
-      replaceFields(located.block(), replacements);
-    }
-    Block newRoot = replacements.get(root);
-    if (newRoot != null) {
+    Block newRoot = replacer.replace(root, replacements);
+    if (newRoot != root) {
       model.setBlock(newRoot);
-    }
-  }
-
-  private void replaceFields(Object owner, IdentityHashMap<Block, Block> replacements) {
-    for (Class<?> c = owner.getClass(); c != null && c != Object.class; c = c.getSuperclass()) {
-      for (Field field : c.getDeclaredFields()) {
-        if (Modifier.isStatic(field.getModifiers()) || field.getType().isPrimitive()) {
-          continue;
-        }
-        try {
-          field.setAccessible(true);
-          Object value = field.get(owner);
-          Object replaced = replaced(value, replacements);
-          if (replaced != value) {
-            field.set(owner, replaced);
-          }
-        } catch (ReflectiveOperationException | RuntimeException e) {
-          throw new IllegalStateException(
-              "field '" + field.getName() + "' of " + c.getName() + " must be accessible", e);
-        }
-      }
-    }
-  }
-
-  /** The value with every layer replaced: itself where it could be changed in place. */
-  private @Nullable Object replaced(
-      @Nullable Object value, IdentityHashMap<Block, Block> replacements)
-      throws ReflectiveOperationException {
-    Object original = value == null || attached ? null : containers.get(value);
-    if (original != null) {
-      return original;
-    } else if (value instanceof Block block) {
-      Block replacement = replacements.get(block);
-      return replacement == null ? value : replacement;
-    } else if (value instanceof PairList<?, ?>) {
-      replaceFields(value, replacements);
-      return value;
-    } else if (value instanceof List<?> list) {
-      return replacedList(list, replacements);
-    } else if (value instanceof Set<?> set) {
-      return replacedSet(set, replacements);
-    } else if (value instanceof Map<?, ?> map) {
-      return replacedMap(map, replacements);
-    } else if (value instanceof Object[] array) {
-      for (int i = 0; i < array.length; i++) {
-        Array.set(array, i, replaced(array[i], replacements));
-      }
-      return value;
-    }
-    return value;
-  }
-
-  @SuppressWarnings("unchecked")
-  private Object replacedList(List<?> list, IdentityHashMap<Block, Block> replacements)
-      throws ReflectiveOperationException {
-    List<@Nullable Object> copy = new ArrayList<>(list.size());
-    if (!copyReplaced(list, copy, replacements)) {
-      return list;
-    }
-    try {
-      for (int i = 0; i < copy.size(); i++) {
-        ((List<@Nullable Object>) list).set(i, copy.get(i));
-      }
-      return list;
-    } catch (UnsupportedOperationException e) {
-      return standIn(Collections.unmodifiableList(copy), list);
-    }
-  }
-
-  @SuppressWarnings("unchecked")
-  private Object replacedSet(Set<?> set, IdentityHashMap<Block, Block> replacements)
-      throws ReflectiveOperationException {
-    Set<@Nullable Object> copy = new LinkedHashSet<>();
-    if (!copyReplaced(set, copy, replacements)) {
-      return set;
-    }
-    try {
-      ((Set<@Nullable Object>) set).clear();
-      ((Set<@Nullable Object>) set).addAll(copy);
-      return set;
-    } catch (UnsupportedOperationException e) {
-      return standIn(Collections.unmodifiableSet(copy), set);
-    }
-  }
-
-  private Object standIn(Object copy, Object original) {
-    containers.put(copy, original);
-    return copy;
-  }
-
-  private boolean copyReplaced(
-      Collection<?> from,
-      Collection<@Nullable Object> to,
-      IdentityHashMap<Block, Block> replacements)
-      throws ReflectiveOperationException {
-    boolean changed = false;
-    for (Object element : from) {
-      Object replaced = replaced(element, replacements);
-      changed |= replaced != element;
-      to.add(replaced);
-    }
-    return changed;
-  }
-
-  @SuppressWarnings("unchecked")
-  private Object replacedMap(Map<?, ?> map, IdentityHashMap<Block, Block> replacements)
-      throws ReflectiveOperationException {
-    Map<Object, @Nullable Object> copy = new LinkedHashMap<>();
-    boolean changed = false;
-    for (Map.Entry<?, ?> entry : map.entrySet()) {
-      Object replaced = replaced(entry.getValue(), replacements);
-      changed |= replaced != entry.getValue();
-      copy.put(entry.getKey(), replaced);
-    }
-    if (!changed) {
-      return map;
-    }
-    try {
-      for (Map.Entry<Object, @Nullable Object> entry : copy.entrySet()) {
-        ((Map<Object, @Nullable Object>) map).put(entry.getKey(), entry.getValue());
-      }
-      return map;
-    } catch (UnsupportedOperationException e) {
-      return standIn(Collections.unmodifiableMap(copy), map);
     }
   }
 }

@@ -14,6 +14,7 @@ import java.lang.reflect.Field;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import net.bytebuddy.ByteBuddy;
 import net.bytebuddy.description.modifier.Visibility;
@@ -72,16 +73,19 @@ final class TwinFactory {
   }
 
   private static Class<?> generate(Class<?> layer, String path) {
-    if (!AbstractBaseBlock.class.isAssignableFrom(layer)) {
-      throw notHookable(layer, path, "extend ai.djl.nn.AbstractBaseBlock");
-    }
-    if (Modifier.isFinal(layer.getModifiers()) || layer.isHidden() || layer.isSealed()) {
-      throw notHookable(layer, path, "be open to subclasses (not final, sealed or hidden)");
-    }
+    unmetCondition(layer)
+        .ifPresent(
+            condition -> {
+              throw new IllegalArgumentException(
+                  "layer '"
+                      + path
+                      + "' must "
+                      + condition
+                      + " to be trained privately, got "
+                      + layer.getName()
+                      + "; change its class or freeze its parameters");
+            });
     Method forward = ForwardMethod.of(layer);
-    if (Modifier.isFinal(forward.getModifiers())) {
-      throw notHookable(layer, path, "leave forwardInternal open to overriding");
-    }
     try {
       Method around =
           LayerHook.class.getMethod(
@@ -116,15 +120,17 @@ final class TwinFactory {
     }
   }
 
-  private static IllegalArgumentException notHookable(
-      Class<?> layer, String path, String condition) {
-    return new IllegalArgumentException(
-        "layer '"
-            + path
-            + "' must "
-            + condition
-            + " to be trained privately, got "
-            + layer.getName()
-            + "; change its class or freeze its parameters");
+  /** The condition that a class does not meet and a twin needs, to follow "must". */
+  static Optional<String> unmetCondition(Class<?> layer) {
+    if (!AbstractBaseBlock.class.isAssignableFrom(layer)) {
+      return Optional.of("extend ai.djl.nn.AbstractBaseBlock");
+    }
+    if (Modifier.isFinal(layer.getModifiers()) || layer.isHidden() || layer.isSealed()) {
+      return Optional.of("be open to subclasses (not final, sealed or hidden)");
+    }
+    if (Modifier.isFinal(ForwardMethod.of(layer).getModifiers())) {
+      return Optional.of("leave forwardInternal open to overriding");
+    }
+    return Optional.empty();
   }
 }
