@@ -29,6 +29,7 @@ final class BookKeeper {
   private final HookedModel hooks;
   private final GhostRules rules;
   private final TrainableParameters trainable;
+  private final Views views;
   private final long cells;
 
   BookKeeper(
@@ -38,6 +39,7 @@ final class BookKeeper {
       HookedModel hooks,
       GhostRules rules,
       TrainableParameters trainable,
+      Views views,
       long cells) {
     this.model = model;
     this.kernels = kernels;
@@ -45,6 +47,7 @@ final class BookKeeper {
     this.hooks = hooks;
     this.rules = rules;
     this.trainable = trainable;
+    this.views = views;
     this.cells = cells;
   }
 
@@ -58,7 +61,7 @@ final class BookKeeper {
    * Runs the model under recording.
    *
    * @param parent the manager under which the pass's memory lives until the pass is closed
-   * @param data the data, samples on the first axis
+   * @param data the data, samples on the first axis and their views, if declared, on the second
    * @param labels the labels
    * @param run runs the model's block
    */
@@ -66,10 +69,12 @@ final class BookKeeper {
     NDManager manager = parent.newSubManager();
     NDManager graph = manager.newSubManager();
     long batchSize = data.head().getShape().get(0);
-    try (ForwardRecorder.Recording recording = recorder.begin(manager, batchSize)) {
+    try (ForwardRecorder.Recording recording =
+        recorder.begin(manager, batchSize, views.perSample())) {
       ParameterStore store =
           new TracedParameterStore(manager, recorder, trainable.asSet(), hooks.tables());
-      NDList outputs = run.apply(store, aliases(data, graph), aliases(labels, graph));
+      NDList outputs =
+          run.apply(store, views.fold(aliases(data, graph)), views.repeat(aliases(labels, graph)));
       return new Pass(manager, graph, batchSize, recording, outputs);
     } catch (RuntimeException e) {
       manager.close();
@@ -87,6 +92,10 @@ final class BookKeeper {
       aliases.add(alias);
     }
     return aliases;
+  }
+
+  Views views() {
+    return views;
   }
 
   TorchScriptModule kernels() {

@@ -46,6 +46,7 @@ public final class PrivacyEngine {
   private final PerSampleLoss loss;
   private final PerformanceOptions options;
   private final boolean selfCheck;
+  private final Views views;
   private final @Nullable Device device;
   private final List<Evaluator> evaluators;
   private final List<TrainingListener> listeners;
@@ -56,7 +57,8 @@ public final class PrivacyEngine {
 
   private PrivacyEngine(Builder builder) {
     plan = builder.plan;
-    loss = builder.loss;
+    views = new Views(builder.viewsPerSample);
+    loss = views.mean(builder.loss);
     options = builder.options;
     selfCheck = builder.selfCheck;
     device = builder.device;
@@ -124,7 +126,7 @@ public final class PrivacyEngine {
               plan.expectedBatchSize());
       BookKeeper bookKeeper =
           new BookKeeper(
-              model, kernels, recorder, hooks, rules, trainable, options.temporaryCells());
+              model, kernels, recorder, hooks, rules, trainable, views, options.temporaryCells());
       return new PrivateTrainer(
           new PrivateTrainerParts(
               manager,
@@ -197,6 +199,7 @@ public final class PrivacyEngine {
     private PerSampleLoss loss = PerSampleLoss.softmaxCrossEntropy();
     private PerformanceOptions options = PerformanceOptions.defaults();
     private boolean selfCheck = true;
+    private int viewsPerSample = 1;
     private @Nullable Device device;
     private @Nullable ExecutorService executor;
     private NoiseSource noise = NoiseSource.secure();
@@ -237,6 +240,25 @@ public final class PrivacyEngine {
      */
     public Builder optSelfCheck(boolean value) {
       selfCheck = value;
+      return this;
+    }
+
+    /**
+     * Declares that a sample of the private data set is an array of views of it, such as augmented
+     * images: \(\ell_i = \frac{1}{V} \sum_v \ell(x_{iv}, y_i)\).
+     *
+     * <p>Data (B, V, ...) go through the model as (B V, ...); the loss gets the views' predictions
+     * (B V, ...) with the labels repeated. A sample's gradient is the mean of its views' gradients
+     * and is clipped as one, so that views cost no privacy (De et al., arXiv 2204.13650, section
+     * 3.2). Physical batch sizes count samples. Predictions with as many rows as labels are samples
+     * without views, as in evaluation; evaluators of training batches see the views' predictions.
+     *
+     * @param value the number of views V, at least 1; 1 by default, where data have no axis of
+     *     views
+     * @return this builder
+     */
+    public Builder optViewsPerSample(int value) {
+      viewsPerSample = value;
       return this;
     }
 

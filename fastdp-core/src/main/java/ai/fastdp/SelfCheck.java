@@ -158,7 +158,13 @@ final class SelfCheck {
       double[] lossesInBatch) {
     NDList one = samples(data, sample, sample + 1, manager);
     NDList oneLabel = samples(labels, sample, sample + 1, manager);
-    NDList outputs = run(new ParameterStore(manager, false), one, oneLabel, readsLabels);
+    Views views = bookKeeper.views();
+    NDList outputs =
+        run(
+            new ParameterStore(manager, false),
+            views.fold(one),
+            views.repeat(oneLabel),
+            readsLabels);
     NDArray alone = loss.evaluate(oneLabel, outputs);
     double lossAlone = alone.toType(DataType.FLOAT64, false).sum().getDouble();
     double lossInBatch = lossesInBatch[Math.toIntExact(sample)];

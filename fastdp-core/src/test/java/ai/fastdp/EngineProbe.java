@@ -29,8 +29,12 @@ final class EngineProbe implements AutoCloseable {
   private final PerSampleLoss loss;
 
   EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options) {
+    this(model, loss, options, new Views(1));
+  }
+
+  EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, Views views) {
     this.model = model;
-    this.loss = loss;
+    this.loss = views.mean(loss);
     manager = model.getNDManager().newSubManager();
     GhostRules rules = GhostRules.standard();
     TrainableParameters trainable = new TrainableParameters(model.getBlock(), rules);
@@ -40,7 +44,8 @@ final class EngineProbe implements AutoCloseable {
     ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput);
     hooks = HookedModel.attach(model, trainable.layers(), recorder);
     bookKeeper =
-        new BookKeeper(model, kernels, recorder, hooks, rules, trainable, options.temporaryCells());
+        new BookKeeper(
+            model, kernels, recorder, hooks, rules, trainable, views, options.temporaryCells());
   }
 
   /**

@@ -82,6 +82,22 @@ public final class PerSampleGradients {
     this.cells = cells;
   }
 
+  /**
+   * An array (R, ...) with the rows of each sample, R / B of them, on an axis of their own: (B, R /
+   * B, ...). A sample has several rows where the model sees several views of it; they are positions
+   * to sum over, like any others.
+   */
+  private NDArray bySample(NDArray array) {
+    long rows = array.getShape().get(0);
+    if (rows == batchSize) {
+      return array;
+    }
+    NDArray view =
+        array.reshape(new Shape(batchSize, rows / batchSize).addAll(array.getShape().slice(1)));
+    view.attach(manager);
+    return view;
+  }
+
   /** Adds a linear use of a weight (p, d): input (B, ..., d), output gradient (B, ..., p). */
   void addLinear(Parameter weight, NDArray input, NDArray outputGradient) {
     MatrixUses uses = matrix(weight);
@@ -100,12 +116,12 @@ public final class PerSampleGradients {
 
   /** Adds the use of a vector that is added at every position: output gradient (B, ..., shape). */
   void addPositionSum(Parameter vector, NDArray outputGradient) {
-    sums.add(new VectorUse(vector, null, outputGradient, 0));
+    sums.add(new VectorUse(vector, null, bySample(outputGradient), 0));
   }
 
   /** Adds the use of a scale after a normalisation of the input over the scale's shape. */
   void addScale(Parameter scale, NDArray input, NDArray outputGradient, double epsilon) {
-    scales.add(new VectorUse(scale, input, outputGradient, epsilon));
+    scales.add(new VectorUse(scale, bySample(input), bySample(outputGradient), epsilon));
   }
 
   /**

@@ -40,15 +40,17 @@ public final class ForwardRecorder {
    *
    * @param manager owns what is recorded
    * @param batchSize the number of samples B in this pass
+   * @param views the number of a sample's rows on the first axis of layers' inputs and outputs,
+   *     next to each other
    * @return the recording; close it to end it
    * @throws IllegalStateException if one is under way
    */
-  public Recording begin(NDManager manager, long batchSize) {
+  public Recording begin(NDManager manager, long batchSize, long views) {
     if (current != null) {
       throw new IllegalStateException(
           "a forward pass is already being recorded; finish it before the next one");
     }
-    Recording recording = new Recording(manager, batchSize);
+    Recording recording = new Recording(manager, batchSize, views);
     current = recording;
     return recording;
   }
@@ -118,19 +120,18 @@ public final class ForwardRecorder {
   /** Records the look-up of rows (ids in sample order) and returns what the model goes on with. */
   NDArray recordRows(LayerHook hook, NDArray index, NDArray rows) {
     Recording recording = recording();
-    long batchSize = recording.batchSize;
     if (index.getShape().dimension() != 2
         || index.getShape().get(0) != 1
-        || index.size() % batchSize != 0) {
-      throw sampleAxis(hook, "input", index, batchSize);
+        || index.size() % recording.rows != 0) {
+      throw sampleAxis(hook, "input", index, recording.rows);
     }
-    NDArray ids = index.reshape(batchSize, -1);
-    NDArray perSample = rows.reshape(batchSize, -1, rows.getShape().get(1));
+    NDArray ids = index.reshape(recording.rows, -1);
+    NDArray perSample = rows.reshape(recording.rows, -1, rows.getShape().get(1));
     return recording.add(hook, ids, perSample).reshape(rows.getShape());
   }
 
   private static IllegalStateException sampleAxis(
-      LayerHook hook, String what, NDArray array, long batchSize) {
+      LayerHook hook, String what, NDArray array, long rows) {
     return new IllegalStateException(
         what
             + " of layer '"
@@ -138,7 +139,7 @@ public final class ForwardRecorder {
             + "' ("
             + hook.block().getClass().getSimpleName()
             + ") must have the "
-            + batchSize
+            + rows
             + " samples on its first axis, got shape "
             + array.getShape()
             + "; do not flatten samples into other axes, and look up positions for every sample (ids"
@@ -166,7 +167,7 @@ public final class ForwardRecorder {
   public final class Recording implements AutoCloseable {
     private final Thread thread = Thread.currentThread();
     private final NDManager manager;
-    private final long batchSize;
+    private final long rows;
     private final List<LayerRecord> records = new ArrayList<>();
     private final List<Probe> probes = new ArrayList<>();
     private final List<NDArray> watched = new ArrayList<>();
@@ -174,9 +175,9 @@ public final class ForwardRecorder {
     private final List<Long> versions = new ArrayList<>();
     private @Nullable LayerHook inside;
 
-    private Recording(NDManager manager, long batchSize) {
+    private Recording(NDManager manager, long batchSize, long views) {
       this.manager = manager;
-      this.batchSize = batchSize;
+      this.rows = batchSize * views;
     }
 
     /**
@@ -253,8 +254,8 @@ public final class ForwardRecorder {
     }
 
     private void requireSampleAxis(LayerHook hook, String what, NDArray array) {
-      if (array.getShape().dimension() < 1 || array.getShape().get(0) != batchSize) {
-        throw sampleAxis(hook, what, array, batchSize);
+      if (array.getShape().dimension() < 1 || array.getShape().get(0) != rows) {
+        throw sampleAxis(hook, what, array, rows);
       }
     }
 
