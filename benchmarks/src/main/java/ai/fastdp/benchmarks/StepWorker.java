@@ -2,7 +2,7 @@
 package ai.fastdp.benchmarks;
 
 import ai.fastdp.examples.gpt2.Gpt2Config;
-import ai.fastdp.examples.gpt2.PeakMemory;
+import ai.fastdp.examples.training.PeakMemory;
 import ai.fastdp.kernel.NativeAllocator;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
