@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
@@ -141,7 +142,18 @@ public final class PerSampleGradients {
       convolutions.put(weight, uses);
       convolutionOrder.add(uses);
     }
-    uses.add(input, outputGradient, geometry);
+    long views = outputGradient.getShape().get(0) / batchSize;
+    if (views == 1) {
+      uses.add(input, outputGradient, geometry);
+      return;
+    }
+    // A kernel is used once for each view of all samples.
+    NDArray inputs = bySample(input);
+    NDArray gradients = bySample(outputGradient);
+    for (long v = 0; v < views; v++) {
+      NDIndex view = new NDIndex().addAllDim().addIndices(v);
+      uses.add(inputs.get(view), gradients.get(view), geometry);
+    }
   }
 
   /**
@@ -161,7 +173,11 @@ public final class PerSampleGradients {
 
   /** Adds a gradient that the rule has formed: (B, shape of the parameter). */
   void addDense(Parameter parameter, NDArray perSample) {
-    given.add(new Formed(parameter, perSample.reshape(batchSize, parameter.getShape().size())));
+    long size = parameter.getShape().size();
+    NDArray rows = perSample.reshape(batchSize, perSample.size() / (batchSize * size), size);
+    given.add(
+        new Formed(
+            parameter, rows.getShape().get(1) == 1 ? rows.squeeze(1) : rows.sum(new int[] {1})));
   }
 
   /** Adds the use of a scale (C) after a normalisation of the input (B, C, ...) over groups. */

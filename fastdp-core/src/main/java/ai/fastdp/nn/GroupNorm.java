@@ -12,6 +12,7 @@ import ai.djl.util.PairList;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
+import java.math.BigInteger;
 
 /**
  * Normalises each sample over groups of channels.
@@ -35,7 +36,9 @@ import java.io.IOException;
 public class GroupNorm extends AbstractBlock {
   private static final byte VERSION = 1;
 
+  // The number of groups, or the number whose greatest common divisor with the channels it is.
   private final int groups;
+  private final boolean common;
   private final float epsilon;
   private final Parameter gamma;
   private final Parameter beta;
@@ -44,6 +47,7 @@ public class GroupNorm extends AbstractBlock {
   private GroupNorm(Builder builder) {
     super(VERSION);
     groups = builder.groups;
+    common = builder.common;
     epsilon = builder.epsilon;
     gamma =
         addParameter(
@@ -74,9 +78,22 @@ public class GroupNorm extends AbstractBlock {
    * The number of groups of channels.
    *
    * @return K
+   * @throws IllegalStateException if it depends on the number of channels, and that is not known
    */
   public int groups() {
-    return groups;
+    // The parameters know it best: a twin of this block shares them, and may be initialized first.
+    Shape channels = gamma.getShape();
+    if (common && channels == null) {
+      throw new IllegalStateException(
+          "groups must be known, got a block whose channels are not; initialize it first");
+    }
+    return common ? groups(channels.get(0)) : groups;
+  }
+
+  private int groups(long channels) {
+    return common
+        ? BigInteger.valueOf(groups).gcd(BigInteger.valueOf(channels)).intValue()
+        : groups;
   }
 
   /**
@@ -98,7 +115,7 @@ public class GroupNorm extends AbstractBlock {
     NDArray input = inputs.singletonOrThrow();
     NDArray scale = parameterStore.getValue(gamma, input.getDevice(), training);
     NDArray shift = parameterStore.getValue(beta, input.getDevice(), training);
-    return new NDList(NormKernels.get().groupNorm(input, scale, shift, groups, epsilon));
+    return new NDList(NormKernels.get().groupNorm(input, scale, shift, groups(), epsilon));
   }
 
   /** {@inheritDoc} */
@@ -110,19 +127,29 @@ public class GroupNorm extends AbstractBlock {
   /**
    * {@inheritDoc}
    *
-   * @throws IllegalArgumentException if the channels on axis 1 cannot be divided into the groups
+   * @throws IllegalArgumentException if the channels on axis 1 cannot be divided into the groups,
+   *     or a group is a single number, which is normalised to zero
    */
   @Override
   protected void beforeInitialize(Shape... inputShapes) {
     super.beforeInitialize(inputShapes);
     Shape input = inputShapes[0];
-    if (input.dimension() < 2 || input.get(1) % groups != 0) {
+    if (input.dimension() < 2 || input.get(1) % groups(input.get(1)) != 0) {
       throw new IllegalArgumentException(
           "input must have channels on axis 1 that "
               + groups
               + " groups divide, got shape "
               + input
               + "; choose another number of groups");
+    }
+    Shape positions = input.slice(2);
+    if (input.get(1) == groups(input.get(1)) && positions.size() == 1) {
+      throw new IllegalArgumentException(
+          "input must have more than one number in each of "
+              + groups(input.get(1))
+              + " groups, got shape "
+              + input
+              + "; choose fewer groups, or LayerNorm");
     }
   }
 
@@ -138,7 +165,7 @@ public class GroupNorm extends AbstractBlock {
   @Override
   protected void saveMetadata(DataOutputStream os) throws IOException {
     saveInputShapes(os);
-    os.writeInt(groups);
+    os.writeInt(groups());
   }
 
   /**
@@ -151,7 +178,7 @@ public class GroupNorm extends AbstractBlock {
       throws IOException, MalformedModelException {
     super.loadMetadata(loadVersion, is);
     int saved = is.readInt();
-    if (saved != groups) {
+    if (common ? groups % saved != 0 : saved != groups) {
       throw new MalformedModelException(
           "groups must be as in the file, got " + groups + " where the file has " + saved);
     }
@@ -160,6 +187,7 @@ public class GroupNorm extends AbstractBlock {
   /** Collects what makes a {@link GroupNorm}. */
   public static final class Builder {
     private int groups;
+    private boolean common;
     private float epsilon = 1e-5f;
     private boolean center = true;
     private boolean scale = true;
@@ -174,6 +202,20 @@ public class GroupNorm extends AbstractBlock {
      */
     public Builder setGroups(int value) {
       groups = value;
+      common = false;
+      return this;
+    }
+
+    /**
+     * Sets the number of groups to the greatest common divisor of a number and the number of
+     * channels, for a block that is made before its channels are known.
+     *
+     * @param value the largest number of groups, at least 1
+     * @return this builder
+     */
+    public Builder setCommonGroups(int value) {
+      groups = value;
+      common = true;
       return this;
     }
 

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.validation;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.norm.BatchNorm;
+import ai.djl.nn.norm.GhostBatchNorm;
 import ai.djl.util.Pair;
 import ai.fastdp.ghost.GhostRules;
+import ai.fastdp.hook.BlockReplacer;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.HookedModel.Located;
+import ai.fastdp.nn.GroupNorm;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * Finds what keeps a model from being trained privately.
@@ -25,6 +31,8 @@ import java.util.Optional;
  * has a path to the loss and is read inside its own layer alone, is checked on the first batch.
  */
 public final class ModelValidator {
+  private static final int LARGEST_GROUPS = 32;
+
   private ModelValidator() {}
 
   /**
@@ -70,6 +78,102 @@ public final class ModelValidator {
           problem(blocks.get(0), "has no trainable parameter", "unfreeze some of its blocks"));
     }
     return List.copyOf(problems);
+  }
+
+  /**
+   * Replaces every BatchNorm of a model by a GroupNorm, in place: wherever a block of the model
+   * holds it, in fields, lists, maps or arrays.
+   *
+   * <p>The number of groups is gcd(32, channels), as in Opacus. Scale and shift carry over where
+   * the model is initialized, and so does which of them is trained; the running statistics, which
+   * GroupNorm has no use for, are given up. What a model computes changes, so that a trained one
+   * wants fine-tuning.
+   *
+   * @param root the model's block, initialized or not
+   * @return what was replaced, in the order of the blocks; empty if there was no BatchNorm
+   * @throws IllegalStateException if an engine is attached to the model
+   * @throws IllegalArgumentException if the root itself is a BatchNorm, or one of the model's
+   *     cannot be replaced; nothing is changed
+   */
+  public static List<Replacement> fix(Block root) {
+    return replaceBatchNorms(root, ModelValidator::groupNorm);
+  }
+
+  private static List<Replacement> replaceBatchNorms(
+      Block root, Function<Located, Substitute> substitute) {
+    HookedModel.requireDetached(root);
+    if (root instanceof BatchNorm) {
+      throw new IllegalArgumentException(
+          "root must hold BatchNorms and not be one, got "
+              + root.getClass().getName()
+              + "; put the GroupNorm where you made it");
+    }
+    List<Replacement> replacements = new ArrayList<>();
+    IdentityHashMap<Block, Block> blocks = new IdentityHashMap<>();
+    for (Located located : HookedModel.walk(root)) {
+      if (located.block() instanceof BatchNorm) {
+        Substitute made = substitute.apply(located);
+        blocks.put(located.block(), made.block());
+        replacements.add(
+            new Replacement(
+                located.path(), located.block().getClass().getName(), made.description()));
+      }
+    }
+    new BlockReplacer().replace(root, blocks);
+    return List.copyOf(replacements);
+  }
+
+  /** What takes a block's place, and what to call it. */
+  private record Substitute(Block block, String description) {}
+
+  private static Substitute groupNorm(Located located) {
+    BatchNorm norm = (BatchNorm) located.block();
+    if (norm.getClass() != BatchNorm.class && norm.getClass() != GhostBatchNorm.class) {
+      throw new IllegalArgumentException(
+          "layer '"
+              + located.path()
+              + "' must be DJL's own BatchNorm to be replaced, got "
+              + norm.getClass().getName()
+              + "; replace it yourself");
+    }
+    if (BatchNormTraits.axis(norm) != 1) {
+      throw new IllegalArgumentException(
+          "layer '"
+              + located.path()
+              + "' must have its channels on axis 1 to be replaced by GroupNorm, got axis "
+              + BatchNormTraits.axis(norm)
+              + "; replace it yourself");
+    }
+    GroupNorm group =
+        GroupNorm.builder()
+            .setCommonGroups(LARGEST_GROUPS)
+            .optEpsilon(BatchNormTraits.epsilon(norm))
+            .build();
+    boolean initialized = norm.isInitialized();
+    if (!initialized && norm.getDirectParameters().valueAt(0).isInitialized()) {
+      throw new IllegalArgumentException(
+          "layer '"
+              + located.path()
+              + "' must know its input shape to keep its weights, got weights without one; call"
+              + " initialize on the model first");
+    }
+    if (initialized) {
+      NDArray scale = norm.getDirectParameters().get("gamma").getArray();
+      group.initialize(scale.getManager(), scale.getDataType(), norm.getInputShapes());
+    }
+    for (Pair<String, Parameter> pair : group.getDirectParameters()) {
+      Parameter before = norm.getDirectParameters().get(pair.getKey());
+      pair.getValue().freeze(true);
+      if (initialized) {
+        before.getArray().copyTo(pair.getValue().getArray());
+      }
+      pair.getValue().freeze(!before.requiresGradient());
+    }
+    return new Substitute(
+        group,
+        initialized
+            ? "GroupNorm of " + group.groups() + " groups, with its scale and shift"
+            : "GroupNorm of gcd(" + LARGEST_GROUPS + ", channels) groups");
   }
 
   private static Optional<ModelProblem> unfit(Located located, GhostRules rules) {

@@ -2,6 +2,7 @@
 package ai.fastdp.examples.resnet;
 
 import ai.djl.nn.Block;
+import ai.fastdp.validation.ModelValidator;
 import java.util.Locale;
 
 /** What takes the place of a model's BatchNorm, which mixes samples. */
@@ -10,7 +11,7 @@ enum Norm {
   GROUP {
     @Override
     int apply(Block model) {
-      return 0;
+      return ModelValidator.fix(model).size();
     }
   },
   /** BatchNorm with the statistics that the weights came with; they stay as they are. */
