@@ -12,10 +12,14 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Activation;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
+import ai.djl.nn.convolutional.Conv1d;
+import ai.djl.nn.convolutional.Conv2d;
+import ai.djl.nn.convolutional.Conv3d;
 import ai.djl.nn.core.Embedding;
 import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.LayerNorm;
 import ai.djl.nn.transformer.IdEmbedding;
+import ai.fastdp.nn.GroupNorm;
 import ai.fastdp.nn.TiedLinear;
 import java.util.Arrays;
 import java.util.List;
@@ -278,6 +282,141 @@ enum Recipe {
       new long[] {7},
       new long[] {7, 5},
       5),
+  CONV_1D(
+      () ->
+          new Wiring((call, x) -> call.run("b", call.run("a", x).tanh()))
+              .part("a", conv1d(5, 3, 1, 1, 1, 1, true), 3, 9)
+              .part("b", conv1d(4, 2, 2, 0, 1, 1, true), 5, 9),
+      new long[] {3, 9},
+      new long[] {4, 4},
+      0),
+  CONV_1D_DILATED_GROUPS(
+      () ->
+          new Wiring((call, x) -> call.run("a", x).tanh())
+              .part("a", conv1d(6, 3, 2, 3, 2, 2, false), 4, 11),
+      new long[] {4, 11},
+      new long[] {6, 7},
+      0),
+  CONV_2D(
+      () ->
+          new Wiring((call, x) -> call.run("b", call.run("a", x).tanh()))
+              .part("a", conv2d(5, 3, 1, 1, 1, 1, true), 3, 6, 7)
+              .part("b", conv2d(4, 3, 2, 1, 1, 1, true), 5, 6, 7),
+      new long[] {3, 6, 7},
+      new long[] {4, 3, 4},
+      0),
+  CONV_2D_WITHOUT_BIAS(
+      () ->
+          new Wiring((call, x) -> call.run("b", call.run("a", x).tanh()))
+              .part("a", conv2d(5, 3, 1, 1, 1, 1, false), 3, 6, 7)
+              .part("b", conv2d(4, 1, 2, 0, 1, 1, false), 5, 6, 7),
+      new long[] {3, 6, 7},
+      new long[] {4, 3, 4},
+      0),
+  CONV_2D_GROUPS_AND_DILATION(
+      () ->
+          new Wiring((call, x) -> call.run("b", call.run("a", x).tanh()))
+              .part("a", conv2d(6, 3, 1, 2, 2, 2, true), 4, 6, 7)
+              .part("b", conv2d(9, 3, 2, 2, 3, 3, true), 6, 6, 7),
+      new long[] {4, 6, 7},
+      new long[] {9, 2, 3},
+      0),
+  CONV_2D_DEPTHWISE(
+      () ->
+          new Wiring((call, x) -> call.run("b", call.run("a", x).tanh()))
+              .part("a", conv2d(4, 3, 1, 1, 1, 4, true), 4, 6, 7)
+              .part("b", conv2d(8, 3, 1, 0, 1, 4, true), 4, 6, 7),
+      new long[] {4, 6, 7},
+      new long[] {8, 4, 5},
+      0),
+  CONV_2D_DEEP(
+      () ->
+          new Wiring((call, x) -> call.run("b", call.run("a", x).tanh()))
+              .part("a", conv2d(48, 3, 1, 1, 1, 1, true), 32, 3, 3)
+              .part("b", conv2d(64, 3, 2, 1, 1, 2, true), 48, 3, 3),
+      new long[] {32, 3, 3},
+      new long[] {64, 2, 2},
+      0),
+  CONV_2D_ONE_POSITION(
+      () ->
+          new Wiring((call, x) -> call.run("a", x).tanh())
+              .part("a", conv2d(5, 3, 1, 0, 1, 1, true), 3, 3, 3),
+      new long[] {3, 3, 3},
+      new long[] {5, 1, 1},
+      0),
+  CONV_2D_BIAS_ONLY(
+      () ->
+          frozenExcept(
+              Parameter.Type.BIAS,
+              new Wiring((call, x) -> call.run("b", call.run("a", x).tanh()))
+                  .part("a", conv2d(5, 3, 1, 1, 1, 1, true), 3, 6, 7)
+                  .part("b", conv2d(4, 3, 2, 1, 1, 1, true), 5, 6, 7)),
+      new long[] {3, 6, 7},
+      new long[] {4, 3, 4},
+      0),
+  CONV_2D_USED_TWICE(
+      () ->
+          new Wiring((call, x) -> call.run("a", call.run("a", x).tanh()))
+              .part("a", conv2d(3, 3, 2, 1, 1, 1, true), 3, 9, 8),
+      new long[] {3, 9, 8},
+      new long[] {3, 3, 2},
+      0),
+  CONV_2D_DEEP_USED_TWICE(
+      () ->
+          new Wiring((call, x) -> call.run("a", call.run("a", x).tanh()))
+              .part("a", conv2d(64, 3, 1, 1, 1, 1, true), 64, 2, 2),
+      new long[] {64, 2, 2},
+      new long[] {64, 2, 2},
+      0),
+  CONV_3D(
+      () ->
+          new Wiring((call, x) -> call.run("b", call.run("a", x).tanh()))
+              .part("a", conv3d(4, 2, true), 2, 3, 4, 3)
+              .part("b", conv3d(2, 1, false), 4, 3, 4, 3),
+      new long[] {2, 3, 4, 3},
+      new long[] {2, 3, 4, 3},
+      0),
+  GROUP_NORM(
+      () ->
+          new Wiring((call, x) -> call.run("b", call.run("n", call.run("a", x)).tanh()))
+              .part("a", conv2d(6, 3, 1, 1, 1, 1, true), 3, 5, 4)
+              .part("n", GroupNorm.builder().setGroups(2).build(), 6, 5, 4)
+              .part("b", conv2d(4, 3, 1, 0, 1, 1, true), 6, 5, 4),
+      new long[] {3, 5, 4},
+      new long[] {4, 3, 2},
+      0),
+  GROUP_NORM_RANK_2(
+      () ->
+          new Wiring((call, x) -> call.run("n", call.run("a", x)).tanh())
+              .part("a", linear(6), 3)
+              .part("n", GroupNorm.builder().setGroups(3).optEpsilon(0.1f).build(), 6),
+      new long[] {3},
+      new long[] {6},
+      0),
+  GROUP_NORM_USED_TWICE(
+      () ->
+          new Wiring((call, x) -> call.run("n", call.run("a", call.run("n", x)).tanh()))
+              .part("a", conv2d(6, 3, 1, 1, 1, 1, true), 6, 5, 4)
+              .part("n", GroupNorm.builder().setGroups(2).build(), 6, 5, 4),
+      new long[] {6, 5, 4},
+      new long[] {6, 5, 4},
+      0),
+  GROUP_NORM_SCALE_ONLY(
+      () ->
+          new Wiring((call, x) -> call.run("n", call.run("a", x)).tanh())
+              .part("a", conv2d(6, 3, 1, 1, 1, 1, true), 6, 5, 4)
+              .part("n", GroupNorm.builder().setGroups(2).optCenter(false).build(), 6, 5, 4),
+      new long[] {6, 5, 4},
+      new long[] {6, 5, 4},
+      0),
+  GROUP_NORM_CENTER_ONLY(
+      () ->
+          new Wiring((call, x) -> call.run("n", call.run("a", x)).tanh())
+              .part("a", conv2d(6, 3, 1, 1, 1, 1, true), 6, 5, 4)
+              .part("n", GroupNorm.builder().setGroups(2).optScale(false).build(), 6, 5, 4),
+      new long[] {6, 5, 4},
+      new long[] {6, 5, 4},
+      0),
   TRANSFORMER(() -> new TinyTransformer(31, 8, 12, 2), new long[] {8}, new long[] {8}, 31);
 
   private final Supplier<Block> block;
@@ -344,6 +483,44 @@ enum Recipe {
     whole[0] = samples;
     System.arraycopy(shape, 0, whole, 1, shape.length);
     return whole;
+  }
+
+  static Conv1d conv1d(
+      int filters, int kernel, int stride, int padding, int dilation, int groups, boolean bias) {
+    return Conv1d.builder()
+        .setFilters(filters)
+        .setKernelShape(new Shape(kernel))
+        .optStride(new Shape(stride))
+        .optPadding(new Shape(padding))
+        .optDilation(new Shape(dilation))
+        .optGroups(groups)
+        .optBias(bias)
+        .build();
+  }
+
+  static Conv2d conv2d(
+      int filters, int kernel, int stride, int padding, int dilation, int groups, boolean bias) {
+    return Conv2d.builder()
+        .setFilters(filters)
+        .setKernelShape(new Shape(kernel, kernel))
+        .optStride(new Shape(stride, stride))
+        .optPadding(new Shape(padding, padding))
+        .optDilation(new Shape(dilation, dilation))
+        .optGroups(groups)
+        .optBias(bias)
+        .build();
+  }
+
+  /** A kernel with a size of its own in each dimension; the output is as large as the input. */
+  static Conv3d conv3d(int filters, int groups, boolean bias) {
+    return Conv3d.builder()
+        .setFilters(filters)
+        .setKernelShape(new Shape(1, 3, 3))
+        .optPadding(new Shape(0, 1, 2))
+        .optDilation(new Shape(1, 1, 2))
+        .optGroups(groups)
+        .optBias(bias)
+        .build();
   }
 
   static Linear linear(long units) {

@@ -61,15 +61,15 @@ final class RefusalTest {
   }
 
   @Test
-  void attach_convolution_isRefusedWithShapesAndRemedy() {
-    Conv2d convolution = Conv2d.builder().setKernelShape(new Shape(3, 3)).setFilters(2).build();
+  void attach_convolutionWithAnotherPaddingMode_isRefusedWithShapesAndRemedy() {
+    Conv2d convolution = new CircularConv2d(2);
     Wiring block = new Wiring((call, x) -> call.run("conv", x)).part("conv", convolution, 1, 8, 8);
     block.initialize(manager(), DataType.FLOAT32, new Shape(1, 1, 8, 8));
     assertThatThrownBy(() -> attach(block))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContainingAll(
             "01conv",
-            "ai.djl.nn.convolutional.Conv2d",
+            CircularConv2d.class.getName(),
             "'weight' (2, 1, 3, 3)",
             "'bias' (2)",
             "freezeParameters(true)");
@@ -727,6 +727,22 @@ final class RefusalTest {
     protected NDList forwardInternal(
         ParameterStore store, NDList inputs, boolean training, PairList<String, Object> params) {
       return super.forwardInternal(store, new NDList(inputs.head().mul(2)), training, params);
+    }
+  }
+
+  /** A convolution that pads with the other side's pixels: the rule of DJL's would be wrong. */
+  private static class CircularConv2d extends Conv2d {
+    CircularConv2d(int filters) {
+      super(Conv2d.builder().setKernelShape(new Shape(3, 3)).setFilters(filters));
+    }
+
+    @Override
+    protected NDList forwardInternal(
+        ParameterStore store, NDList inputs, boolean training, PairList<String, Object> params) {
+      NDArray x = inputs.head();
+      NDArray rows = x.get(":,:,-1:").concat(x, 2).concat(x.get(":,:,:1"), 2);
+      NDArray padded = rows.get(":,:,:,-1:").concat(rows, 3).concat(rows.get(":,:,:,:1"), 3);
+      return super.forwardInternal(store, new NDList(padded), training, params);
     }
   }
 

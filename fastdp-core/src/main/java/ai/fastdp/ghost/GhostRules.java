@@ -19,7 +19,12 @@ public final class GhostRules {
   private static final GhostRules STANDARD =
       new GhostRules(
           List.of(
-              new LinearRule(), new TiedLinearRule(), new EmbeddingRule(), new LayerNormRule()));
+              new LinearRule(),
+              new TiedLinearRule(),
+              new EmbeddingRule(),
+              new ConvolutionRule(),
+              new LayerNormRule(),
+              new GroupNormRule()));
 
   private final List<GhostRule> rules;
 

@@ -14,6 +14,7 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Function;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -46,10 +47,15 @@ public final class PerSampleGradients {
   private final long cells;
   private final IdentityHashMap<Parameter, MatrixUses> matrices = new IdentityHashMap<>();
   private final List<MatrixUses> matrixOrder = new ArrayList<>();
+  private final IdentityHashMap<Parameter, ConvolutionUses> convolutions = new IdentityHashMap<>();
+  private final List<ConvolutionUses> convolutionOrder = new ArrayList<>();
+  private final List<Formed> given = new ArrayList<>();
   private final List<VectorUse> sums = new ArrayList<>();
   private final List<VectorUse> scales = new ArrayList<>();
   private final List<Parameter> denseOrder = new ArrayList<>();
   private @Nullable List<NDArray> dense;
+  // By how many elements kept gradients may outgrow the arrays that they replace.
+  private long room;
 
   private static final class MatrixUses {
     private final Parameter parameter;
@@ -66,6 +72,9 @@ public final class PerSampleGradients {
   private record VectorUse(
       Parameter parameter, @Nullable NDArray input, NDArray outputGradient, double epsilon) {}
 
+  /** A gradient (B, ...) that a rule has formed. */
+  private record Formed(Parameter parameter, NDArray perSample) {}
+
   /**
    * Creates the gradients of a micro-batch, without any contribution yet.
    *
@@ -80,6 +89,7 @@ public final class PerSampleGradients {
     this.manager = manager;
     this.batchSize = batchSize;
     this.cells = cells;
+    room = cells;
   }
 
   /** Adds a linear use of a weight (p, d): input (B, ..., d), output gradient (B, ..., p). */
@@ -103,6 +113,51 @@ public final class PerSampleGradients {
     sums.add(new VectorUse(vector, null, outputGradient, 0));
   }
 
+  /**
+   * Adds a use of a convolution's weight (p, c, kernel): input (B, groups * c, ...), output
+   * gradient (B, p, ...).
+   */
+  void addConvolution(
+      Parameter weight, NDArray input, NDArray outputGradient, ConvolutionGeometry geometry) {
+    ConvolutionUses uses = convolutions.get(weight);
+    if (uses == null) {
+      uses = new ConvolutionUses(weight);
+      convolutions.put(weight, uses);
+      convolutionOrder.add(uses);
+    }
+    uses.add(input, outputGradient, geometry);
+  }
+
+  /**
+   * Adds the use of a parameter that was broadcast and added: output gradient (B, ...), summed over
+   * the axes along which {@code aligned}, the shape of the parameter in the addition, is 1.
+   */
+  void addBroadcast(Parameter parameter, Shape aligned, NDArray outputGradient) {
+    Shape output = outputGradient.getShape();
+    int skipped = output.dimension() - 1 - aligned.dimension();
+    int[] axes =
+        IntStream.range(0, output.dimension() - 1)
+            .filter(i -> i < skipped || aligned.get(i - skipped) != output.get(i + 1))
+            .map(i -> i + 1)
+            .toArray();
+    addDense(parameter, axes.length == 0 ? outputGradient : outputGradient.sum(axes));
+  }
+
+  /** Adds a gradient that the rule has formed: (B, shape of the parameter). */
+  void addDense(Parameter parameter, NDArray perSample) {
+    given.add(new Formed(parameter, perSample.reshape(batchSize, parameter.getShape().size())));
+  }
+
+  /** Adds the use of a scale (C) after a normalisation of the input (B, C, ...) over groups. */
+  void addGroupScale(
+      Parameter scale, NDArray input, NDArray outputGradient, long groups, double epsilon) {
+    addDense(
+        scale,
+        kernels
+            .run(manager, "group_scale_gradient", input, outputGradient, groups, epsilon, cells)
+            .head());
+  }
+
   /** Adds the use of a scale after a normalisation of the input over the scale's shape. */
   void addScale(Parameter scale, NDArray input, NDArray outputGradient, double epsilon) {
     scales.add(new VectorUse(scale, input, outputGradient, epsilon));
@@ -117,6 +172,7 @@ public final class PerSampleGradients {
     instantiate();
     List<Parameter> all = new ArrayList<>();
     matrixOrder.forEach(uses -> all.add(uses.parameter));
+    convolutionOrder.forEach(uses -> all.add(uses.weight()));
     all.addAll(denseOrder);
     return all;
   }
@@ -157,6 +213,7 @@ public final class PerSampleGradients {
               widths,
               cells));
     }
+    convolutionOrder.forEach(uses -> parts.add(convolutionNorms(uses)));
     if (!formed.isEmpty()) {
       parts.addAll(kernels.run(manager, "dense_sq_norms", formed));
     }
@@ -198,11 +255,43 @@ public final class PerSampleGradients {
           keep,
           targets.subList(0, count));
     }
+    for (ConvolutionUses uses : convolutionOrder) {
+      convolutionNorms(uses);
+      NDArray own = factors.get(count);
+      NDArray target = targets.get(count);
+      NDArray kept = uses.formed();
+      if (kept != null) {
+        kernels.run(
+            manager, "add_dense_sums", List.of(kept), own.expandDims(0), keep, List.of(target));
+      } else {
+        uses.addWeightedSum(kernels, manager, own, keep, target, cells);
+      }
+      count++;
+    }
     if (!formed.isEmpty()) {
       NDArray rest = count == 0 ? factors : factors.get(count + ":");
       kernels.run(
           manager, "add_dense_sums", formed, rest, keep, targets.subList(count, targets.size()));
     }
+  }
+
+  private NDArray convolutionNorms(ConvolutionUses uses) {
+    if (!uses.isResolved()) {
+      long held = uses.size();
+      NDArray kept = uses.resolve(kernels, manager, held + room, cells);
+      if (kept != null) {
+        // What is kept takes the place of what it was made of.
+        room += held - kept.size();
+        uses.arrays().stream().filter(array -> !isUsedBesides(uses, array)).forEach(NDArray::close);
+      }
+    }
+    return uses.squaredNorms();
+  }
+
+  private boolean isUsedBesides(ConvolutionUses uses, NDArray array) {
+    return convolutionOrder.stream()
+        .filter(other -> other != uses)
+        .anyMatch(other -> other.arrays().stream().anyMatch(a -> a == array));
   }
 
   /** One list of every matrix parameter, put together in the order of the parameters. */
@@ -233,6 +322,7 @@ public final class PerSampleGradients {
       return dense;
     }
     IdentityHashMap<Parameter, NDArray> formed = new IdentityHashMap<>();
+    given.forEach(gradient -> collect(gradient.parameter(), gradient.perSample(), formed));
     if (!sums.isEmpty()) {
       NDList results = kernels.run(manager, "position_sums", outputGradients(sums), widths(sums));
       collect(sums, results, formed);
@@ -262,22 +352,26 @@ public final class PerSampleGradients {
   private void collect(
       List<VectorUse> uses, NDList results, IdentityHashMap<Parameter, NDArray> formed) {
     for (int i = 0; i < uses.size(); i++) {
-      Parameter parameter = uses.get(i).parameter();
-      if (matrices.containsKey(parameter)) {
-        throw new IllegalStateException(
-            "parameter '"
-                + parameter.getName()
-                + "' "
-                + parameter.getShape()
-                + " must be used either as a matrix or as a vector, got both; use two parameters");
-      }
-      NDArray before = formed.get(parameter);
-      if (before == null) {
-        denseOrder.add(parameter);
-        formed.put(parameter, results.get(i));
-      } else {
-        formed.put(parameter, before.add(results.get(i)));
-      }
+      collect(uses.get(i).parameter(), results.get(i), formed);
+    }
+  }
+
+  private void collect(
+      Parameter parameter, NDArray result, IdentityHashMap<Parameter, NDArray> formed) {
+    if (matrices.containsKey(parameter) || convolutions.containsKey(parameter)) {
+      throw new IllegalStateException(
+          "parameter '"
+              + parameter.getName()
+              + "' "
+              + parameter.getShape()
+              + " must be used either as a matrix or as a vector, got both; use two parameters");
+    }
+    NDArray before = formed.get(parameter);
+    if (before == null) {
+      denseOrder.add(parameter);
+      formed.put(parameter, result);
+    } else {
+      formed.put(parameter, before.add(result));
     }
   }
 

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.ghost;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.nn.Block;
+import ai.djl.nn.convolutional.Conv1d;
+import ai.djl.nn.convolutional.Conv2d;
+import ai.djl.nn.convolutional.Conv3d;
+import ai.djl.nn.convolutional.Convolution;
+import ai.fastdp.hook.LayerRecord;
+
+/**
+ * {@link Conv1d}, {@link Conv2d} and {@link Conv3d}: weight (p, c / groups, kernel) from inputs and
+ * output gradients, bias (p) from the latter.
+ */
+final class ConvolutionRule implements GhostRule {
+  @Override
+  public boolean handles(Block layer) {
+    return (layer instanceof Conv1d || layer instanceof Conv2d || layer instanceof Conv3d)
+        && GhostRules.runsForwardOf(Convolution.class, layer);
+  }
+
+  @Override
+  public boolean needsInput(Block layer) {
+    return GhostRules.trainable(layer, "weight").isPresent();
+  }
+
+  @Override
+  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+    Convolution layer = (Convolution) use.block();
+    GhostRules.trainable(layer, "weight")
+        .ifPresent(
+            weight ->
+                gradients.addConvolution(
+                    weight, use.requireInput(), outputGradient, ConvolutionGeometry.of(layer)));
+    GhostRules.trainable(layer, "bias")
+        .ifPresent(
+            bias ->
+                gradients.addBroadcast(
+                    bias, GroupNormRule.channels(outputGradient), outputGradient));
+  }
+}

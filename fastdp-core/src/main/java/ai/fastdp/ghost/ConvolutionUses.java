@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.ghost;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Parameter;
+import ai.fastdp.kernel.TorchScriptModule;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The uses of one convolution weight in a forward pass.
+ *
+ * <p>Per-sample gradients that have been formed for their norms, and fit in memory, are kept: their
+ * weighted sum replaces a second convolution.
+ */
+final class ConvolutionUses {
+  private final Parameter weight;
+  private final List<NDArray> inputs = new ArrayList<>();
+  private final List<NDArray> outputGradients = new ArrayList<>();
+  private final List<ConvolutionGeometry> geometries = new ArrayList<>();
+  private @Nullable NDArray squaredNorms;
+  private @Nullable NDArray formed;
+
+  ConvolutionUses(Parameter weight) {
+    this.weight = weight;
+  }
+
+  Parameter weight() {
+    return weight;
+  }
+
+  void add(NDArray input, NDArray outputGradient, ConvolutionGeometry geometry) {
+    inputs.add(input);
+    outputGradients.add(outputGradient);
+    geometries.add(geometry);
+  }
+
+  boolean isResolved() {
+    return squaredNorms != null;
+  }
+
+  /**
+   * Computes the norms.
+   *
+   * @param room the most elements that kept gradients may have
+   * @return the gradients (B, n) if they are kept
+   */
+  @Nullable NDArray resolve(TorchScriptModule kernels, NDManager manager, long room, long cells) {
+    NDList result =
+        kernels.run(
+            manager,
+            "conv_sq_norms",
+            inputs,
+            outputGradients,
+            geometry(),
+            weight.getShape().getShape(),
+            isNative(),
+            room,
+            cells);
+    squaredNorms = result.get(0).expandDims(0);
+    formed = result.get(1).size() > 0 ? result.get(1) : null;
+    return formed;
+  }
+
+  /** Squared norms (1, B). */
+  NDArray squaredNorms() {
+    return Objects.requireNonNull(squaredNorms, "resolve comes first");
+  }
+
+  /** The gradients (B, n) that were kept. */
+  @Nullable NDArray formed() {
+    return formed;
+  }
+
+  /** Adds the weighted sum where the gradients were not kept. */
+  void addWeightedSum(
+      TorchScriptModule kernels,
+      NDManager manager,
+      NDArray factors,
+      NDArray keep,
+      NDArray target,
+      long cells) {
+    kernels.run(
+        manager,
+        "add_conv_sum",
+        inputs,
+        outputGradients,
+        geometry(),
+        weight.getShape().getShape(),
+        factors,
+        keep,
+        isNative(),
+        target,
+        cells);
+  }
+
+  List<NDArray> arrays() {
+    List<NDArray> all = new ArrayList<>(inputs);
+    all.addAll(outputGradients);
+    return all;
+  }
+
+  /** Elements of what the uses hold. */
+  long size() {
+    return arrays().stream().mapToLong(NDArray::size).sum();
+  }
+
+  private long[] geometry() {
+    return geometries.stream().flatMapToLong(ConvolutionGeometry::numbers).toArray();
+  }
+
+  /**
+   * Whether PyTorch's own convolutions are exact in float32. On a GPU they may round to TF32, which
+   * the bound of a contribution does not allow; products of matrices do not.
+   */
+  private boolean isNative() {
+    return !inputs.get(0).getDevice().isGpu();
+  }
+}
