@@ -9,8 +9,10 @@ package ai.fastdp;
  *     larger logical batch is processed in several micro-batches
  * @param temporaryBytes a bound on temporaries that tiling over samples can keep small, such as
  *     Gram matrices
+ * @param noiseAheadBytes how much of the coming steps' noise may be drawn while the model runs, 4
+ *     bytes a parameter; with 0 it is drawn when it is added
  */
-public record PerformanceOptions(int physicalBatchSize, long temporaryBytes) {
+public record PerformanceOptions(int physicalBatchSize, long temporaryBytes, long noiseAheadBytes) {
   private static final int DEFAULT_PHYSICAL_BATCH_SIZE = 64;
   private static final long DEFAULT_TEMPORARY_BYTES = 256L << 20;
 
@@ -19,6 +21,7 @@ public record PerformanceOptions(int physicalBatchSize, long temporaryBytes) {
    *
    * @param physicalBatchSize at least 1
    * @param temporaryBytes at least 65536
+   * @param noiseAheadBytes at least 0
    * @throws IllegalArgumentException if a number is out of range
    */
   public PerformanceOptions {
@@ -29,15 +32,18 @@ public record PerformanceOptions(int physicalBatchSize, long temporaryBytes) {
     if (temporaryBytes < 1 << 16) {
       throw new IllegalArgumentException("temporaryBytes must be >= 65536, got " + temporaryBytes);
     }
+    if (noiseAheadBytes < 0) {
+      throw new IllegalArgumentException("noiseAheadBytes must be >= 0, got " + noiseAheadBytes);
+    }
   }
 
   /**
-   * Micro-batches of 64 samples and 256 MiB of temporaries.
+   * Micro-batches of 64 samples, 256 MiB of temporaries and no noise ahead.
    *
    * @return the defaults
    */
   public static PerformanceOptions defaults() {
-    return new PerformanceOptions(DEFAULT_PHYSICAL_BATCH_SIZE, DEFAULT_TEMPORARY_BYTES);
+    return new PerformanceOptions(DEFAULT_PHYSICAL_BATCH_SIZE, DEFAULT_TEMPORARY_BYTES, 0);
   }
 
   /**
@@ -47,7 +53,7 @@ public record PerformanceOptions(int physicalBatchSize, long temporaryBytes) {
    * @return the changed options
    */
   public PerformanceOptions withPhysicalBatchSize(int value) {
-    return new PerformanceOptions(value, temporaryBytes);
+    return new PerformanceOptions(value, temporaryBytes, noiseAheadBytes);
   }
 
   /**
@@ -57,7 +63,17 @@ public record PerformanceOptions(int physicalBatchSize, long temporaryBytes) {
    * @return the changed options
    */
   public PerformanceOptions withTemporaryBytes(long value) {
-    return new PerformanceOptions(physicalBatchSize, value);
+    return new PerformanceOptions(physicalBatchSize, value, noiseAheadBytes);
+  }
+
+  /**
+   * These options with another amount of noise drawn ahead.
+   *
+   * @param value the amount in bytes
+   * @return the changed options
+   */
+  public PerformanceOptions withNoiseAheadBytes(long value) {
+    return new PerformanceOptions(physicalBatchSize, temporaryBytes, value);
   }
 
   /** The bound in float32 elements. */

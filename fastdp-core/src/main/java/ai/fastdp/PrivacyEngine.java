@@ -123,7 +123,8 @@ public final class PrivacyEngine {
               noise,
               plan.noiseMultiplier(),
               plan.sensitivity(),
-              plan.expectedBatchSize());
+              plan.expectedBatchSize(),
+              options.noiseAheadBytes() / Float.BYTES);
       BookKeeper bookKeeper =
           new BookKeeper(
               model, kernels, recorder, hooks, rules, trainable, views, options.temporaryCells());

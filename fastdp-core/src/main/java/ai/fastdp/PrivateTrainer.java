@@ -332,7 +332,7 @@ public final class PrivateTrainer extends Trainer {
   }
 
   private void prepare(NDList data, NDList labels) {
-    requireSum();
+    mechanism.prepare(requireSum());
     if (selfCheckPending || (independencePending && data.head().getShape().get(0) > 1)) {
       SelfCheck check = new SelfCheck(bookKeeper, trainable, perSampleLoss);
       independencePending = !check.run(data, labels);

@@ -27,7 +27,6 @@ import ai.fastdp.mechanism.NoiseSource;
 import ai.fastdp.mechanism.PredictableNoise;
 import ai.fastdp.mechanism.PrivatizedGradient;
 import ai.fastdp.sampling.PrivateBatch;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
@@ -459,13 +458,11 @@ final class PrivateTrainerTest {
   @ParameterizedTest(name = "micro-batches of {0}")
   @CsvSource({"1", "2", "6", "64"})
   void step_anyPhysicalBatchSize_noiseIsDrawnOncePerLogicalStep(int physical) throws Exception {
-    long whole = noiseBytes(1, SAMPLES);
-    // Two 32-bit numbers at least go into every pair of coordinates.
-    assertThat(whole).isGreaterThanOrEqualTo(4L * weights().length);
-    assertThat(noiseBytes(3, physical)).isEqualTo(3 * whole);
+    // The model's numbers fit in one chunk, which is one stream.
+    assertThat(noiseStreams(3, physical)).containsExactly(0L, 1L, 2L);
   }
 
-  private long noiseBytes(int steps, int physical) throws Exception {
+  private List<Long> noiseStreams(int steps, int physical) throws Exception {
     CountingNoise noise = new CountingNoise(new ArrayList<>());
     try (PrivateTrainer trainer =
         engine(steps)
@@ -483,7 +480,7 @@ final class PrivateTrainerTest {
       assertThat(batches).isEqualTo(steps * ((SAMPLES + physical - 1) / physical));
       assertThat(trainer.stepsTaken()).isEqualTo(steps);
     }
-    return noise.bytes;
+    return noise.streams;
   }
 
   // ---------------------------------------------------------------- empty batches
@@ -822,19 +819,19 @@ final class PrivateTrainerTest {
   private static final class CountingNoise implements NoiseSource {
     private final NoiseSource source = PredictableNoise.seeded(1);
     private final List<String> order;
-    private long bytes;
+    private final List<Long> streams = new ArrayList<>();
 
     CountingNoise(List<String> order) {
       this.order = order;
     }
 
     @Override
-    public void fill(ByteBuffer buffer) {
-      bytes += buffer.remaining();
+    public synchronized Bits stream(long index) {
+      streams.add(index);
       if (order.isEmpty() || !order.get(order.size() - 1).equals("noise")) {
         order.add("noise");
       }
-      source.fill(buffer);
+      return source.stream(index);
     }
 
     @Override

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.mechanism;
 
-import java.nio.ByteBuffer;
+import java.math.BigInteger;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
 import javax.crypto.Cipher;
@@ -11,54 +11,90 @@ import javax.crypto.spec.SecretKeySpec;
 /**
  * The key stream of AES-256 in counter mode.
  *
- * <p>Key and first counter come from {@link SecureRandom} and are kept nowhere else; the counter
- * has 128 bits, so that the stream does not repeat. The JDK runs this cipher on the processor's AES
- * instructions, at several gigabytes a second.
+ * <p>Key and first counter come from {@link SecureRandom} and are kept nowhere else, so that no run
+ * and no resumed run repeats another's noise. The counter has 128 bits; stream n begins n 2^32
+ * blocks after the first counter and ends before the next stream begins, 64 GiB later. The JDK runs
+ * this cipher on the processor's AES instructions, at several gigabytes a second.
  */
 final class AesCounterNoise implements NoiseSource {
   private static final int KEY_BYTES = 32;
   private static final int COUNTER_BYTES = 16;
+  private static final int BLOCK_BITS = 32;
+  private static final long STREAM_BYTES = 16L << BLOCK_BITS;
 
-  // Small enough for the first-level cache, and for the cipher's loop to be compiled early.
-  private static final int BLOCK = 4096;
-
-  private final Cipher cipher;
-  private final byte[] zeros = new byte[BLOCK];
-  private final byte[] stream = new byte[BLOCK];
+  private final SecretKeySpec key;
+  private final BigInteger firstCounter;
 
   AesCounterNoise() {
     SecureRandom random = new SecureRandom();
-    byte[] key = new byte[KEY_BYTES];
+    byte[] keyBytes = new byte[KEY_BYTES];
     byte[] counter = new byte[COUNTER_BYTES];
-    random.nextBytes(key);
+    random.nextBytes(keyBytes);
     random.nextBytes(counter);
+    key = new SecretKeySpec(keyBytes, "AES");
+    firstCounter = new BigInteger(1, counter);
+  }
+
+  @Override
+  public Bits stream(long index) {
+    if (index < 0) {
+      throw new IllegalArgumentException("index must be >= 0, got " + index);
+    }
     try {
-      cipher = Cipher.getInstance("AES/CTR/NoPadding");
-      cipher.init(Cipher.ENCRYPT_MODE, new SecretKeySpec(key, "AES"), new IvParameterSpec(counter));
+      Cipher cipher = Cipher.getInstance("AES/CTR/NoPadding");
+      cipher.init(Cipher.ENCRYPT_MODE, key, new IvParameterSpec(counter(index)));
+      return new KeyStream(cipher);
     } catch (GeneralSecurityException e) {
       throw new IllegalStateException("AES/CTR must be available for secure noise", e);
     }
   }
 
-  @Override
-  public synchronized void fill(ByteBuffer buffer) {
-    try {
-      while (buffer.hasRemaining()) {
-        int count = Math.min(BLOCK, buffer.remaining());
-        int made = cipher.update(zeros, 0, count, stream, 0);
-        if (made != count) {
-          throw new IllegalStateException(
-              "the cipher must return as many bytes as it takes, got " + made + " for " + count);
-        }
-        buffer.put(stream, 0, count);
-      }
-    } catch (GeneralSecurityException e) {
-      throw new IllegalStateException("the noise stream failed; no noise was released", e);
-    }
+  private byte[] counter(long index) {
+    BigInteger start = firstCounter.add(BigInteger.valueOf(index).shiftLeft(BLOCK_BITS));
+    byte[] counter = new byte[COUNTER_BYTES];
+    byte[] digits = start.toByteArray();
+    // The counter's lowest 16 bytes: it wraps around as the cipher's own does.
+    int count = Math.min(digits.length, COUNTER_BYTES);
+    System.arraycopy(digits, digits.length - count, counter, COUNTER_BYTES - count, count);
+    return counter;
   }
 
   @Override
   public String description() {
     return "AES-256 in counter mode, keyed from " + new SecureRandom().getAlgorithm();
+  }
+
+  private static final class KeyStream implements Bits {
+    private final Cipher cipher;
+    private byte[] zeros = new byte[0];
+    private long given;
+
+    private KeyStream(Cipher cipher) {
+      this.cipher = cipher;
+    }
+
+    @Override
+    public void fill(byte[] bytes) {
+      given += bytes.length;
+      if (given > STREAM_BYTES) {
+        throw new IllegalStateException(
+            "a stream must be read for at most " + STREAM_BYTES + " bytes, got " + given);
+      }
+      if (zeros.length != bytes.length) {
+        zeros = new byte[bytes.length];
+      }
+      try {
+        int made = cipher.update(zeros, 0, zeros.length, bytes, 0);
+        if (made != bytes.length) {
+          throw new IllegalStateException(
+              "the cipher must return as many bytes as it takes, got "
+                  + made
+                  + " for "
+                  + bytes.length);
+        }
+      } catch (GeneralSecurityException e) {
+        throw new IllegalStateException("the noise stream failed; no noise was released", e);
+      }
+    }
   }
 }

@@ -1,16 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.mechanism;
 
-import java.nio.ByteBuffer;
-
-/** A stream of uniform random bits from which the noise is made. */
+/**
+ * Uniform random bits from which the noise is made, as numbered streams.
+ *
+ * <p>A stream depends on the source and on its number alone, not on the thread that draws it or on
+ * what was drawn before, so that several threads can make the noise of one step. Whoever draws from
+ * a source asks for every number at most once.
+ */
 public interface NoiseSource {
+  /** The bits of one stream, for one thread. */
+  @FunctionalInterface
+  interface Bits {
+    /**
+     * Fills an array with the stream's next bits; no bit is given twice.
+     *
+     * @param bytes the array, filled from end to end
+     */
+    void fill(byte[] bytes);
+  }
+
   /**
-   * Fills the rest of a buffer with fresh uniform random bits; no bit is ever given twice.
+   * Opens a stream.
    *
-   * @param buffer the buffer, filled from its position to its limit
+   * @param index the stream's number, at least 0; streams of different numbers share no bit
+   * @return the stream, from its beginning
    */
-  void fill(ByteBuffer buffer);
+  Bits stream(long index);
 
   /**
    * What the source is, in words for a privacy statement.

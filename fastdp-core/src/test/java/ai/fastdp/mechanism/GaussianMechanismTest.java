@@ -9,10 +9,12 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.apache.commons.rng.sampling.distribution.ZigguratSampler;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -53,7 +55,7 @@ final class GaussianMechanismTest {
     Parameter parameter = parameter(sum.length);
     try (ClippedGradientSum clipped = new ClippedGradientSum(kernels, manager, List.of(parameter));
         GaussianMechanism mechanism =
-            new GaussianMechanism(kernels, manager, source, sigma, sensitivity, batch)) {
+            new GaussianMechanism(kernels, manager, source, sigma, sensitivity, batch, 0)) {
       clipped.view(parameter).addi(manager.create(sum));
       return mechanism.privatize(clipped).gradients().get(0).toFloatArray();
     }
@@ -128,19 +130,18 @@ final class GaussianMechanismTest {
   }
 
   @Test
-  void privatize_neighboursPairsChunksAndSteps_areIndependent() {
+  void privatize_neighboursChunksAndSteps_areIndependent() {
     int size = 1 << 20;
     Parameter parameter = parameter(2L * size);
     try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
         GaussianMechanism mechanism =
-            new GaussianMechanism(kernels, manager, PredictableNoise.seeded(22), 1, 1, 1)) {
+            new GaussianMechanism(kernels, manager, PredictableNoise.seeded(22), 1, 1, 1, 0)) {
       double[] first = widened(mechanism.privatize(sum).gradients().get(0).toFloatArray());
       sum.clear();
       double[] second = widened(mechanism.privatize(sum).gradients().get(0).toFloatArray());
       requireUncorrelated(first, 0, first, 1, size - 1, "neighbours");
-      // Both numbers of a Box-Muller pair come from one radius: cosine and sine.
-      requireUncorrelated(first, 0, first, size / 2, size / 2, "pairs");
-      requireUncorrelated(first, 0, first, size, size, "chunks");
+      requireUncorrelated(
+          first, 0, first, NoiseChunks.CHUNK, 2 * size - NoiseChunks.CHUNK, "chunks");
       requireUncorrelated(first, 0, second, 0, 2 * size, "steps");
     }
   }
@@ -167,44 +168,39 @@ final class GaussianMechanismTest {
         2,
         3,
         7,
-        65_535,
-        131_071,
-        131_073,
+        32_767,
+        32_769,
         262_143,
+        262_144,
         262_145,
         524_289,
         (1 << 20) - 1,
         1 << 20,
         (1 << 20) + 1,
-        (1 << 20) + 2,
         (1 << 21) + 3
       })
   void privatize_anySize_everyCoordinateGetsNoiseAndScaleOnce(int size) {
-    // Constant bits: an eighth of a turn, so that cosine and sine are equal.
+    byte[] word = {1, 2, 3, 4, 5, 6, 7, 32};
     NoiseSource constant =
-        new NoiseSource() {
-          private int fills;
-
-          @Override
-          public void fill(ByteBuffer buffer) {
-            boolean angles = fills++ % 2 == 1;
-            while (buffer.remaining() >= 4) {
-              buffer.putInt(angles ? 0x20000000 : 0x40000000);
-            }
-          }
-
-          @Override
-          public String description() {
-            return "constant (test)";
-          }
-        };
+        PredictableNoise.source(
+            "constant (test)",
+            index ->
+                bytes -> {
+                  for (int j = 0; j < bytes.length; j++) {
+                    bytes[j] = word[j % word.length];
+                  }
+                });
+    double number =
+        ZigguratSampler.NormalizedGaussian.of(
+                () -> ByteBuffer.wrap(word).order(ByteOrder.LITTLE_ENDIAN).getLong())
+            .sample();
+    assertThat(number).isGreaterThan(0.1);
     float[] sum = new float[size];
     for (int j = 0; j < size; j++) {
       sum[j] = j % 1000;
     }
     float[] actual = privatized(constant, sum, 2, 3, 4);
-    // A radius of 63 bits, 0x4000000040000000 / 2^63: a half.
-    double expected = 2 * 3 * Math.sqrt(-2 * Math.log(0.5)) * Math.sqrt(0.5);
+    double expected = 2 * 3 * number;
     for (int j = 0; j < size; j++) {
       double wanted = (sum[j] + expected) / 4;
       if (Math.abs(actual[j] - wanted) > 1e-4 * Math.max(1, wanted)) {
@@ -218,7 +214,7 @@ final class GaussianMechanismTest {
     List<Parameter> parameters = List.of(parameter(5), parameter(1), parameter(300_000));
     try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, parameters);
         GaussianMechanism mechanism =
-            new GaussianMechanism(kernels, manager, PredictableNoise.seeded(23), 1, 1, 1)) {
+            new GaussianMechanism(kernels, manager, PredictableNoise.seeded(23), 1, 1, 1, 0)) {
       PrivatizedGradient gradient = mechanism.privatize(sum);
       assertThat(gradient.parameters()).containsExactlyElementsOf(parameters);
       Set<Float> different = new HashSet<>();
@@ -248,11 +244,11 @@ final class GaussianMechanismTest {
   @ValueSource(doubles = {Double.NaN, 0, -1, Double.POSITIVE_INFINITY})
   void construct_numberNotPositive_isRefused(double bad) {
     NoiseSource none = PredictableNoise.none();
-    assertThatThrownBy(() -> new GaussianMechanism(kernels, manager, none, bad, 1, 1))
+    assertThatThrownBy(() -> new GaussianMechanism(kernels, manager, none, bad, 1, 1, 0))
         .hasMessageContaining("noiseMultiplier must be finite and > 0, got " + bad);
-    assertThatThrownBy(() -> new GaussianMechanism(kernels, manager, none, 1, bad, 1))
+    assertThatThrownBy(() -> new GaussianMechanism(kernels, manager, none, 1, bad, 1, 0))
         .hasMessageContaining("sensitivity must be finite and > 0, got " + bad);
-    assertThatThrownBy(() -> new GaussianMechanism(kernels, manager, none, 1, 1, bad))
+    assertThatThrownBy(() -> new GaussianMechanism(kernels, manager, none, 1, 1, bad, 0))
         .hasMessageContaining("expectedBatchSize must be finite and > 0, got " + bad);
   }
 
@@ -268,9 +264,10 @@ final class GaussianMechanismTest {
   @ParameterizedTest
   @ValueSource(doubles = {1e-25, 1e25})
   void construct_deviationBeyondFloat32_isRefused(double deviation) {
-    // Its square would be zero or infinite in float32: no noise, or nothing else.
     assertThatThrownBy(
-            () -> new GaussianMechanism(kernels, manager, PredictableNoise.none(), deviation, 1, 1))
+            () ->
+                new GaussianMechanism(
+                    kernels, manager, PredictableNoise.none(), deviation, 1, 1, 0))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("must be in [1e-18, 1e18]");
   }
@@ -279,50 +276,110 @@ final class GaussianMechanismTest {
 
   @Test
   void secure_twoSources_differ() {
-    assertThat(bytes(NoiseSource.secure(), 64)).isNotEqualTo(bytes(NoiseSource.secure(), 64));
+    assertThat(bytes(NoiseSource.secure().stream(0), 64))
+        .isNotEqualTo(bytes(NoiseSource.secure().stream(0), 64));
   }
 
   @ParameterizedTest(name = "fills of {0} bytes")
-  @ValueSource(ints = {1, 12, 16, 100, 4095, 4096, 4097, 10_000})
-  void secure_fillAfterFill_neverRepeats(int size) {
-    // 16-byte blocks of 160,000 bytes: two equal ones have a probability of 1e-31.
+  @ValueSource(ints = {16, 100, 4096, 16_384})
+  void secure_fillsAndStreams_neverRepeat(int size) {
+    // 16-byte blocks of 320,000 bytes: two equal ones have a probability of 1e-30.
     NoiseSource source = NoiseSource.secure();
-    byte[] stream = new byte[160_000 / size * size];
-    for (int at = 0; at < stream.length; at += size) {
-      System.arraycopy(bytes(source, size), 0, stream, at, size);
-    }
     Set<ByteBuffer> blocks = new HashSet<>();
-    for (int at = 0; at + 16 <= stream.length; at += 16) {
-      assertThat(blocks.add(ByteBuffer.wrap(stream, at, 16))).isTrue();
-    }
-    // Bits are even: 1.28 million of them.
     long ones = 0;
-    for (byte value : stream) {
-      ones += Integer.bitCount(value & 0xff);
+    long bits = 0;
+    for (long index : new long[] {0, 1, 2, Long.MAX_VALUE}) {
+      NoiseSource.Bits stream = source.stream(index);
+      byte[] all = new byte[80_000 / size * size];
+      for (int at = 0; at < all.length; at += size) {
+        byte[] part = new byte[size];
+        stream.fill(part);
+        System.arraycopy(part, 0, all, at, size);
+      }
+      for (int at = 0; at + 16 <= all.length; at += 16) {
+        assertThat(blocks.add(ByteBuffer.wrap(all, at, 16))).isTrue();
+      }
+      for (byte value : all) {
+        ones += Integer.bitCount(value & 0xff);
+      }
+      bits += 8L * all.length;
     }
-    double bits = 8.0 * stream.length;
-    assertThat((ones - bits / 2) / Math.sqrt(bits / 4)).isBetween(-DEVIATIONS, DEVIATIONS);
+    assertThat((ones - bits / 2.0) / Math.sqrt(bits / 4.0)).isBetween(-DEVIATIONS, DEVIATIONS);
   }
 
   @Test
-  void secure_partOfABuffer_isFilledFromPositionToLimit() {
-    ByteBuffer buffer = ByteBuffer.allocateDirect(1000);
-    buffer.position(100).limit(900);
-    NoiseSource.secure().fill(buffer);
-    assertThat(buffer.position()).isEqualTo(900);
-    buffer.clear();
-    byte[] all = new byte[1000];
-    buffer.get(all);
-    assertThat(Arrays.copyOf(all, 100)).containsOnly(0);
-    assertThat(Arrays.copyOfRange(all, 900, 1000)).containsOnly(0);
-    assertThat(Arrays.copyOfRange(all, 800, 900)).isNotEqualTo(new byte[100]);
-    assertThat(NoiseSource.secure().description()).contains("AES-256");
+  void secure_sameStreamAgain_isTheSame() {
+    // What a chunk holds does not depend on the thread that draws it, nor on when.
+    NoiseSource source = NoiseSource.secure();
+    assertThat(bytes(source.stream(5), 64)).isEqualTo(bytes(source.stream(5), 64));
+    assertThat(source.description()).contains("AES-256");
+    assertThatThrownBy(() -> source.stream(-1)).hasMessage("index must be >= 0, got -1");
   }
 
-  private static byte[] bytes(NoiseSource source, int count) {
-    ByteBuffer buffer = ByteBuffer.allocate(count);
-    source.fill(buffer);
-    return buffer.array();
+  @Test
+  void privatize_anyThreadsAndAnyAmountAhead_sameNoise() {
+    int size = 5 * NoiseChunks.CHUNK + 77;
+    float[] expected = threeSteps(size, 0);
+    for (long ahead : new long[] {1, NoiseChunks.CHUNK, 3L * size, 100L * size}) {
+      assertThat(threeSteps(size, ahead)).isEqualTo(expected);
+    }
+  }
+
+  private static float[] threeSteps(int size, long ahead) {
+    Parameter parameter = parameter(size);
+    float[] last = new float[0];
+    try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
+        GaussianMechanism mechanism =
+            new GaussianMechanism(kernels, manager, PredictableNoise.seeded(25), 1, 1, 1, ahead)) {
+      for (int step = 0; step < 3; step++) {
+        mechanism.prepare(sum);
+        float[] now = mechanism.privatize(sum).gradients().get(0).toFloatArray();
+        assertThat(now).isNotEqualTo(last);
+        last = now;
+        sum.clear();
+      }
+    }
+    return last;
+  }
+
+  @Test
+  void privatize_sourceFails_nothingIsReleasedThenOrLater() {
+    NoiseSource failing =
+        PredictableNoise.source(
+            "failing (test)",
+            index -> {
+              if (index == 2) {
+                throw new IllegalStateException("no bits");
+              }
+              return bytes -> {};
+            });
+    Parameter parameter = parameter(4L * NoiseChunks.CHUNK);
+    try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
+        GaussianMechanism mechanism =
+            new GaussianMechanism(kernels, manager, failing, 1, 1, 1, 0)) {
+      assertThatThrownBy(() -> mechanism.privatize(sum))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("noise could not be drawn");
+      assertThatThrownBy(() -> mechanism.privatize(sum)).isInstanceOf(RuntimeException.class);
+    }
+  }
+
+  @Test
+  void privatize_threadInterrupted_stepIsFinished() {
+    Thread.currentThread().interrupt();
+    float[] values = noise(PredictableNoise.seeded(26), 3 * NoiseChunks.CHUNK, 1, 1, 1);
+    assertThat(Thread.interrupted()).isTrue();
+    for (float value : values) {
+      if (value == 0) {
+        assertThat(value).isNotZero();
+      }
+    }
+  }
+
+  private static byte[] bytes(NoiseSource.Bits stream, int count) {
+    byte[] bytes = new byte[count];
+    stream.fill(bytes);
+    return bytes;
   }
 
   private static double[] widened(float[] values) {

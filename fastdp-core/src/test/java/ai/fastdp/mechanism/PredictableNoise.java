@@ -1,44 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.mechanism;
 
-import java.nio.ByteBuffer;
 import java.util.Random;
+import java.util.function.LongFunction;
 
 /** Noise sources for tests: none at all, and one that repeats. */
 public final class PredictableNoise {
   private PredictableNoise() {}
 
-  /** Words from which the transform makes zeros: the radius is the root of -2 log 1. */
+  /** Words from which the transform makes zeros. */
   public static NoiseSource none() {
-    return new NoiseSource() {
-      @Override
-      public void fill(ByteBuffer buffer) {
-        while (buffer.hasRemaining()) {
-          buffer.putInt(Integer.MAX_VALUE);
-        }
-      }
-
-      @Override
-      public String description() {
-        return "no noise (test)";
-      }
-    };
+    return source("no noise (test)", index -> bytes -> {});
   }
 
   /** The bits of {@link Random}. */
   public static NoiseSource seeded(long seed) {
-    Random random = new Random(seed);
+    return source(
+        "java.util.Random (test)", index -> new Random(seed * 1_000_003 + index)::nextBytes);
+  }
+
+  static NoiseSource source(String description, LongFunction<NoiseSource.Bits> streams) {
     return new NoiseSource() {
       @Override
-      public void fill(ByteBuffer buffer) {
-        byte[] bytes = new byte[buffer.remaining()];
-        random.nextBytes(bytes);
-        buffer.put(bytes);
+      public Bits stream(long index) {
+        return streams.apply(index);
       }
 
       @Override
       public String description() {
-        return "java.util.Random (test)";
+        return description;
       }
     };
   }
