@@ -35,7 +35,7 @@ import picocli.CommandLine.Spec;
 final class StepCommand implements Callable<Integer> {
   @Spec private CommandSpec spec = CommandSpec.create();
 
-  @Option(names = "--model", defaultValue = "gpt2", description = "gpt2")
+  @Option(names = "--model", defaultValue = "gpt2", description = "gpt2 or resnet18")
   private String model = "gpt2";
 
   @Option(names = "--layers", defaultValue = "4")
@@ -49,6 +49,12 @@ final class StepCommand implements Callable<Integer> {
 
   @Option(names = "--tokens", defaultValue = "64")
   private int tokens;
+
+  @Option(
+      names = "--image",
+      defaultValue = "32",
+      description = "pixels along a side of an image, for resnet18")
+  private int image;
 
   @Option(names = "--batch", defaultValue = "16")
   private int batch;
@@ -81,13 +87,11 @@ final class StepCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException, InterruptedException {
-    if (!model.equals("gpt2")) {
-      throw new ParameterException(spec.commandLine(), "--model must be gpt2, got " + model);
-    }
+    StepSubject subject = subject();
     List<Worker> workers = new ArrayList<>();
     try {
       for (StepMode mode : modes) {
-        workers.add(new Worker(mode));
+        workers.add(new Worker(mode, subject));
       }
       for (Worker worker : workers) {
         worker.run(warmup);
@@ -114,6 +118,16 @@ final class StepCommand implements Callable<Integer> {
     }
   }
 
+  private StepSubject subject() {
+    return switch (model) {
+      case "gpt2" -> new StepSubject.LanguageModel(vocabulary, tokens, width, layers, heads);
+      case "resnet18" -> new StepSubject.ResNet18(image);
+      default ->
+          throw new ParameterException(
+              spec.commandLine(), "--model must be gpt2 or resnet18, got " + model);
+    };
+  }
+
   private void print(Map<String, Object> report) {
     PrintWriter out = spec.commandLine().getOut();
     if (json) {
@@ -132,7 +146,7 @@ final class StepCommand implements Callable<Integer> {
     private final PrintWriter requests;
     private final List<Double> millis = new ArrayList<>();
 
-    Worker(StepMode mode) throws IOException {
+    Worker(StepMode mode, StepSubject subject) throws IOException {
       this.mode = mode;
       List<String> command = new ArrayList<>();
       command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -142,9 +156,8 @@ final class StepCommand implements Callable<Integer> {
       command.add(System.getProperty("java.class.path"));
       command.add(StepWorker.class.getName());
       command.add(mode.name());
-      for (int number : new int[] {vocabulary, tokens, width, layers, heads, batch}) {
-        command.add(String.valueOf(number));
-      }
+      command.add(String.valueOf(batch));
+      command.addAll(subject.arguments());
       process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
       answers =
           new BufferedReader(

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.benchmarks;
 
-import ai.fastdp.examples.gpt2.Gpt2Config;
 import ai.fastdp.examples.training.PeakMemory;
 import ai.fastdp.kernel.NativeAllocator;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
 /**
  * A process that runs steps of one mode when it is told to, so that modes take turns on the machine
@@ -18,18 +18,15 @@ import java.nio.charset.StandardCharsets;
 final class StepWorker {
   private StepWorker() {}
 
-  /** Arguments: mode, vocabulary, tokens, width, layers, heads, batch size. */
+  /** Arguments: mode, batch size, and those of a {@link StepSubject}. */
   public static void main(String[] arguments) throws Exception {
     NativeAllocator.keepFreedMemory();
-    int[] numbers = new int[arguments.length];
-    for (int i = 1; i < arguments.length; i++) {
-      numbers[i] = Integer.parseInt(arguments[i]);
-    }
-    Gpt2Config config = Gpt2Config.of(numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]);
+    StepMode mode = StepMode.valueOf(arguments[0]);
+    int batchSize = Integer.parseInt(arguments[1]);
+    StepSubject subject = StepSubject.parse(Arrays.asList(arguments).subList(2, arguments.length));
     BufferedReader in =
         new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-    try (StepWorkload workload =
-        new StepWorkload(StepMode.valueOf(arguments[0]), config, numbers[6])) {
+    try (StepWorkload workload = new StepWorkload(mode, subject, batchSize)) {
       String line = in.readLine();
       while (line != null && !line.isEmpty()) {
         StringBuilder times = new StringBuilder();
