@@ -4,8 +4,8 @@ package ai.fastdp.examples.resnet;
 import java.util.Random;
 
 /**
- * Small images that the program draws: one shape of a class on a plain ground, in random colours,
- * at a random place, size and angle, under noise. Neither the colour nor the place tells the class.
+ * Small images that the program draws: a shape or a texture in two random colours, at a random
+ * place and size, under noise. Neither the colours nor the place tell the class.
  */
 final class DrawnImages {
 
@@ -13,7 +13,7 @@ final class DrawnImages {
 
   private static final double NOISE = 18;
 
-  /** The classes. Coordinates are those of the shape: its middle is 0 and its edge about 1. */
+  /** The classes. Coordinates are those of the drawing: a shape's middle is 0, its edge about 1. */
   private enum Drawing {
     DISC {
       @Override
@@ -25,13 +25,7 @@ final class DrawnImages {
       @Override
       boolean covers(double u, double v) {
         double square = u * u + v * v;
-        return square < 1.2 && square > 0.4;
-      }
-    },
-    SQUARE {
-      @Override
-      boolean covers(double u, double v) {
-        return Math.max(Math.abs(u), Math.abs(v)) < 0.9;
+        return square < 1.3 && square > 0.35;
       }
     },
     CROSS {
@@ -40,16 +34,22 @@ final class DrawnImages {
         return Math.min(Math.abs(u), Math.abs(v)) < 0.3 && Math.max(Math.abs(u), Math.abs(v)) < 1.2;
       }
     },
-    BAR {
+    ROWS {
       @Override
       boolean covers(double u, double v) {
-        return Math.abs(u) < 1.3 && Math.abs(v) < 0.35;
+        return Math.sin(5 * v) > 0;
       }
     },
-    STRIPES {
+    COLUMNS {
       @Override
       boolean covers(double u, double v) {
         return Math.sin(5 * u) > 0;
+      }
+    },
+    CHECKS {
+      @Override
+      boolean covers(double u, double v) {
+        return Math.sin(4 * u) * Math.sin(4 * v) > 0;
       }
     };
 
@@ -86,14 +86,11 @@ final class DrawnImages {
     double radius = SIZE * (0.24 + 0.12 * random.nextDouble());
     double x = SIZE * (0.38 + 0.24 * random.nextDouble());
     double y = SIZE * (0.38 + 0.24 * random.nextDouble());
-    double angle = Math.PI * random.nextDouble();
-    double cos = Math.cos(angle) / radius;
-    double sin = Math.sin(angle) / radius;
     for (int row = 0; row < SIZE; row++) {
       for (int column = 0; column < SIZE; column++) {
         double dx = column + 0.5 - x;
         double dy = row + 0.5 - y;
-        boolean covered = drawing.covers(cos * dx + sin * dy, cos * dy - sin * dx);
+        boolean covered = drawing.covers(dx / radius, dy / radius);
         for (int c = 0; c < colour.length; c++) {
           double value = (covered ? colour : ground)[c] + NOISE * random.nextGaussian();
           pixels[offset + (c * SIZE + row) * SIZE + column] =
