@@ -48,6 +48,7 @@ public final class PerSampleGradients {
   private final List<MatrixUses> matrixOrder = new ArrayList<>();
   private final List<VectorUse> sums = new ArrayList<>();
   private final List<VectorUse> scales = new ArrayList<>();
+  private final List<FormedUse> formedUses = new ArrayList<>();
   private final List<Parameter> denseOrder = new ArrayList<>();
   private @Nullable List<NDArray> dense;
 
@@ -62,6 +63,8 @@ public final class PerSampleGradients {
       this.parameter = parameter;
     }
   }
+
+  private record FormedUse(Parameter parameter, NDArray gradients) {}
 
   private record VectorUse(
       Parameter parameter, @Nullable NDArray input, NDArray outputGradient, double epsilon) {}
@@ -106,6 +109,29 @@ public final class PerSampleGradients {
   /** Adds the use of a scale after a normalisation of the input over the scale's shape. */
   void addScale(Parameter scale, NDArray input, NDArray outputGradient, double epsilon) {
     scales.add(new VectorUse(scale, input, outputGradient, epsilon));
+  }
+
+  /** Adds gradients that are formed already: (B, shape of the parameter). */
+  void addFormed(Parameter parameter, NDArray gradients) {
+    formedUses.add(
+        new FormedUse(parameter, gradients.reshape(batchSize, gradients.size() / batchSize)));
+  }
+
+  /**
+   * Adds the gradients of samples that have graphs of their own: back-propagation in each.
+   *
+   * @param parameters what the graphs end at
+   * @param outputs for each sample its output (1, ...)
+   * @param outputGradient (B, ...)
+   */
+  void addSamples(List<Parameter> parameters, List<NDArray> outputs, NDArray outputGradient) {
+    List<NDArray> arrays = parameters.stream().map(Parameter::getArray).toList();
+    NDList results = kernels.run(manager, "sample_gradients", outputs, outputGradient, arrays);
+    for (int k = 0; k < results.size(); k++) {
+      if (results.get(k).size() > 0) {
+        addFormed(parameters.get(k), results.get(k));
+      }
+    }
   }
 
   /**
@@ -235,7 +261,7 @@ public final class PerSampleGradients {
     IdentityHashMap<Parameter, NDArray> formed = new IdentityHashMap<>();
     if (!sums.isEmpty()) {
       NDList results = kernels.run(manager, "position_sums", outputGradients(sums), widths(sums));
-      collect(sums, results, formed);
+      collect(parameters(sums), results, formed);
     }
     if (!scales.isEmpty()) {
       List<NDArray> inputs = new ArrayList<>();
@@ -249,7 +275,12 @@ public final class PerSampleGradients {
               outputGradients(scales),
               widths(scales),
               epsilons);
-      collect(scales, results, formed);
+      collect(parameters(scales), results, formed);
+    }
+    if (!formedUses.isEmpty()) {
+      NDList results = new NDList();
+      formedUses.forEach(use -> results.add(use.gradients()));
+      collect(formedUses.stream().map(FormedUse::parameter).toList(), results, formed);
     }
     List<NDArray> ordered = new ArrayList<>();
     for (Parameter parameter : denseOrder) {
@@ -260,9 +291,9 @@ public final class PerSampleGradients {
   }
 
   private void collect(
-      List<VectorUse> uses, NDList results, IdentityHashMap<Parameter, NDArray> formed) {
+      List<Parameter> uses, NDList results, IdentityHashMap<Parameter, NDArray> formed) {
     for (int i = 0; i < uses.size(); i++) {
-      Parameter parameter = uses.get(i).parameter();
+      Parameter parameter = uses.get(i);
       if (matrices.containsKey(parameter)) {
         throw new IllegalStateException(
             "parameter '"
@@ -279,6 +310,10 @@ public final class PerSampleGradients {
         formed.put(parameter, before.add(results.get(i)));
       }
     }
+  }
+
+  private static List<Parameter> parameters(List<VectorUse> uses) {
+    return uses.stream().map(VectorUse::parameter).toList();
   }
 
   private static List<NDArray> outputGradients(List<VectorUse> uses) {
