@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.training.loss.Loss;
 import ai.fastdp.hook.SampleAxis;
 
@@ -91,9 +92,9 @@ public interface PerSampleLoss {
                   + " from "
                   + loss.getName());
         }
-        losses.add(value.reshape(1));
+        losses.add(value.reshape(new Shape()));
       }
-      return NDArrays.concat(losses, 0);
+      return NDArrays.stack(losses, 0);
     };
   }
 

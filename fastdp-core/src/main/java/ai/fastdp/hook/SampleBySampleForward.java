@@ -84,7 +84,10 @@ final class SampleBySampleForward implements RecordedForward {
       }
       parts.add(part);
     }
-    NDArray whole = NDArrays.concat(parts, axis.number());
+    // DJL's concatenation of a single array leaves the graph.
+    NDArray only = parts.head();
+    NDArray whole =
+        parts.size() == 1 ? only.reshape(only.getShape()) : NDArrays.concat(parts, axis.number());
     whole.setName(parts.head().getName());
     if (whole.getDataType() != DataType.FLOAT32) {
       return whole;
