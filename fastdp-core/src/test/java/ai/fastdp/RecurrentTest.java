@@ -161,8 +161,8 @@ final class RecurrentTest {
       requireNorm("whole norm", actual.norm(i), whole, whole);
       for (int k = 0; k < parameters.size(); k++) {
         double[] wanted = expected[i][k];
-        // A parameter whose gradient all but vanishes beside the others is rounding on both sides.
-        double size = Math.max(BatchOfOneOracle.norm(wanted), 0.01 * whole);
+        // Beside larger ones, a parameter's gradient is rounded by float32 on both sides.
+        double size = Math.max(BatchOfOneOracle.norm(wanted), 0.1 * whole);
         double[] difference = actual.gradient(parameters.get(k), i).clone();
         for (int j = 0; j < difference.length; j++) {
           difference[j] -= wanted[j];
@@ -179,7 +179,7 @@ final class RecurrentTest {
   /** Never too small; larger by the bound on the rounding of a sum whose terms cancel. */
   private static void requireNorm(String name, double actual, double expected, double size) {
     assertThat(actual).as(name).isGreaterThanOrEqualTo(expected - TOLERANCE * size);
-    assertThat(actual).as(name).isLessThanOrEqualTo(expected + 5 * TOLERANCE * size);
+    assertThat(actual).as(name).isLessThanOrEqualTo(expected + 1e-3 * size);
   }
 
   /** A layer between a linear layer and the loss; its whole output is (B, n). */
