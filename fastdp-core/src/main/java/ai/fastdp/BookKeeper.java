@@ -11,6 +11,7 @@ import ai.fastdp.ghost.PerSampleGradients;
 import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.hook.TracedParameterStore;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
@@ -29,6 +30,7 @@ final class BookKeeper {
   private final HookedModel hooks;
   private final GhostRules rules;
   private final TrainableParameters trainable;
+  private final SampleAxes axes;
   private final long cells;
 
   BookKeeper(
@@ -38,6 +40,7 @@ final class BookKeeper {
       HookedModel hooks,
       GhostRules rules,
       TrainableParameters trainable,
+      SampleAxes axes,
       long cells) {
     this.model = model;
     this.kernels = kernels;
@@ -45,6 +48,7 @@ final class BookKeeper {
     this.hooks = hooks;
     this.rules = rules;
     this.trainable = trainable;
+    this.axes = axes;
     this.cells = cells;
   }
 
@@ -58,14 +62,14 @@ final class BookKeeper {
    * Runs the model under recording.
    *
    * @param parent the manager under which the pass's memory lives until the pass is closed
-   * @param data the data, samples on the first axis
+   * @param data the data, samples on the declared axis
    * @param labels the labels
    * @param run runs the model's block
    */
   Pass forward(NDManager parent, NDList data, NDList labels, Run run) {
     NDManager manager = parent.newSubManager();
     NDManager graph = manager.newSubManager();
-    long batchSize = data.head().getShape().get(0);
+    long batchSize = samples(data);
     try (ForwardRecorder.Recording recording = recorder.begin(manager, batchSize)) {
       ParameterStore store =
           new TracedParameterStore(manager, recorder, trainable.asSet(), hooks.tables());
@@ -87,6 +91,21 @@ final class BookKeeper {
       aliases.add(alias);
     }
     return aliases;
+  }
+
+  /** The number of samples in a batch's data. */
+  long samples(NDList data) {
+    return data.head().getShape().get(axes.data().number());
+  }
+
+  /** Where batches have their samples. */
+  SampleAxes axes() {
+    return axes;
+  }
+
+  /** Runs a model outside a pass with a graph in every mode; close it to go back. */
+  ForwardRecorder.GraphKeeping keepGraphs() {
+    return recorder.keepGraphs();
   }
 
   TorchScriptModule kernels() {
@@ -164,10 +183,13 @@ final class BookKeeper {
       }
       List<NDArray> targets = new ArrayList<>(layerOutputs());
       recording.probes().forEach(probe -> targets.add(probe.array()));
-      NDList outputGradients = kernels.run(manager, "output_gradients", losses, targets);
+      boolean sampleBySample = records.stream().anyMatch(record -> record.samples() != null);
+      NDList outputGradients =
+          kernels.run(manager, "kept_output_gradients", losses, targets, sampleBySample);
       requireLookUpsOnly(outputGradients, records.size());
       for (int i = 0; i < records.size(); i++) {
-        if (outputGradients.get(i).size() > 0) {
+        // One without a path to the loss comes back empty; the output itself may be empty too.
+        if (outputGradients.get(i).getShape().equals(records.get(i).output().getShape())) {
           rules.contribute(records.get(i), outputGradients.get(i), gradients);
         }
       }

@@ -9,6 +9,7 @@ import ai.djl.util.Pair;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.hook.HookedModel.Located;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -25,9 +26,21 @@ final class TrainableParameters {
   private final List<Parameter> parameters = new ArrayList<>();
   private final IdentityHashMap<Parameter, Integer> numbers = new IdentityHashMap<>();
   private final List<Located> layers = new ArrayList<>();
+  private final List<Located> sampleBySample = new ArrayList<>();
 
   TrainableParameters(List<Located> blocks, GhostRules rules) {
+    this(blocks, rules, List.of());
+  }
+
+  /**
+   * @param blocks the model's blocks, parents first
+   * @param rules the rules of layers
+   * @param microBatched the paths of blocks that run sample by sample
+   */
+  TrainableParameters(List<Located> blocks, GhostRules rules, Collection<String> microBatched) {
     List<String> problems = new ArrayList<>();
+    MicroBatchedBlocks whole = new MicroBatchedBlocks(blocks, microBatched, problems);
+    sampleBySample.addAll(whole.blocks());
     for (Located located : blocks) {
       Block block = located.block();
       if (block instanceof BatchNorm) {
@@ -44,7 +57,7 @@ final class TrainableParameters {
           trainable.add("'" + pair.getKey() + "' " + pair.getValue().getShape());
         }
       }
-      if (trainable.isEmpty()) {
+      if (trainable.isEmpty() || whole.covers(block)) {
         continue;
       }
       if (rules.support(block)) {
@@ -54,8 +67,11 @@ final class TrainableParameters {
             describe(located)
                 + " has no rule for per-sample gradients of "
                 + String.join(", ", trainable)
-                + "; freeze its parameters (freezeParameters(true)) or use a supported layer in"
-                + " its place");
+                + "; freeze its parameters (freezeParameters(true)), use a supported layer in its"
+                + " place, or run it sample by sample with"
+                + " PrivacyEngine.Builder.optMicroBatched(\""
+                + located.path()
+                + "\")");
       }
     }
     if (problems.isEmpty() && parameters.isEmpty()) {
@@ -69,6 +85,11 @@ final class TrainableParameters {
 
   List<Located> layers() {
     return Collections.unmodifiableList(layers);
+  }
+
+  /** The blocks that run sample by sample. */
+  List<Located> sampleBySample() {
+    return Collections.unmodifiableList(sampleBySample);
   }
 
   List<Parameter> parameters() {
@@ -104,6 +125,10 @@ final class TrainableParameters {
             "parameter '"
                 + paths.get(k)
                 + "' must be initialized before training; call trainer.initialize(shapes)");
+      }
+      if (parameter.getShape() == null) {
+        // DJL leaves out the shapes of a TorchScript block's parameters.
+        parameter.setArray(parameter.getArray());
       }
       DataType type = parameter.getArray().getDataType();
       if (type != DataType.FLOAT32) {

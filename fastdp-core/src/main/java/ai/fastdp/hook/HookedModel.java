@@ -4,15 +4,18 @@ package ai.fastdp.hook;
 import ai.djl.Model;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
+import ai.djl.nn.recurrent.RecurrentBlock;
 import ai.djl.nn.transformer.IdEmbedding;
+import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.util.Pair;
 import ai.djl.util.PairList;
-import java.lang.reflect.Array;
 import java.lang.reflect.Field;
 import java.lang.reflect.Modifier;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.Deque;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -41,6 +44,8 @@ public final class HookedModel {
   private final IdentityHashMap<Parameter, LayerHook> tables;
   // Fixed lists, sets and maps of the model, by the copies with twins that stand in for them.
   private final IdentityHashMap<Object, Object> containers = new IdentityHashMap<>();
+  // What has been changed, to take it back should a later change fail.
+  private final Deque<Edit> edits = new ArrayDeque<>();
   private boolean attached = true;
 
   private HookedModel(
@@ -55,21 +60,32 @@ public final class HookedModel {
   }
 
   /**
-   * Hooks layers of a model.
+   * Hooks layers of a model, and its TorchScript blocks.
    *
    * @param model the model
    * @param layers the layers to hook
+   * @param sampleBySample the blocks to run on one sample at a time
    * @param recorder what the hooks report to
    * @return the hooked model
    * @throws IllegalArgumentException if a layer's class cannot be subclassed
+   * @throws IllegalStateException if a field that may hold a layer is not accessible; the model is
+   *     as it was
    */
-  public static HookedModel attach(Model model, List<Located> layers, ForwardRecorder recorder) {
+  public static HookedModel attach(
+      Model model, List<Located> layers, List<Located> sampleBySample, ForwardRecorder recorder) {
     TwinFactory factory = new TwinFactory();
     IdentityHashMap<Block, Block> twins = new IdentityHashMap<>();
     // All twins are made before the first takes its place: a failure leaves the model as it was.
     IdentityHashMap<Parameter, LayerHook> tables = new IdentityHashMap<>();
+    for (Located located : sampleBySample) {
+      Block block = located.block();
+      LayerHook hook =
+          new LayerHook(located.path(), block, recorder, new SampleBySampleForward(block));
+      boolean twin = TwinFactory.canTwin(block.getClass());
+      twins.put(block, twin ? factory.twin(hook) : new StandIn(hook));
+    }
     for (Located layer : layers) {
-      LayerHook hook = new LayerHook(layer.path(), layer.block(), recorder);
+      LayerHook hook = hook(layer, recorder);
       if (layer.block() instanceof IdEmbedding) {
         // A final class; its table records the look-ups.
         tables.put(layer.block().getDirectParameters().valueAt(0), hook);
@@ -77,10 +93,35 @@ public final class HookedModel {
         twins.put(layer.block(), factory.twin(hook));
       }
     }
-    HookedModel hooked = new HookedModel(model, layers, twins, tables);
-    hooked.replaceAll(twins);
-    layers.forEach(layer -> ATTACHED.addAll(layer.block().getDirectParameters().values()));
+    for (Located located : walk(model.getBlock())) {
+      Block block = located.block();
+      if (block instanceof PtSymbolBlock
+          && !twins.containsKey(block)
+          && TwinFactory.canTwin(block.getClass())) {
+        ScriptedForward script = new ScriptedForward();
+        twins.put(block, factory.twin(new LayerHook(located.path(), block, recorder, script)));
+      }
+    }
+    List<Located> owners = new ArrayList<>(layers);
+    owners.addAll(sampleBySample);
+    HookedModel hooked = new HookedModel(model, owners, twins, tables);
+    try {
+      hooked.replaceAll(twins);
+    } catch (RuntimeException e) {
+      hooked.takeBack();
+      throw e;
+    }
+    hooked.edits.clear();
+    owners.forEach(owner -> ATTACHED.addAll(owner.block().getParameters().values()));
     return hooked;
+  }
+
+  private static LayerHook hook(Located layer, ForwardRecorder recorder) {
+    RecordedForward recorded =
+        layer.block() instanceof RecurrentBlock recurrent
+            ? new UnrolledForward(layer.path(), recurrent, recorder.kernels())
+            : RecordedForward.OWN;
+    return new LayerHook(layer.path(), layer.block(), recorder, recorded);
   }
 
   /**
@@ -148,21 +189,48 @@ public final class HookedModel {
       return;
     }
     attached = false;
-    layers.forEach(layer -> ATTACHED.removeAll(layer.block().getDirectParameters().values()));
+    layers.forEach(layer -> ATTACHED.removeAll(layer.block().getParameters().values()));
     IdentityHashMap<Block, Block> originals = new IdentityHashMap<>();
     twins.forEach(
         (layer, twin) -> {
           // What the twin learned while it stood in (shapes read from a file, say) goes back.
-          TwinFactory.copyFields(twin, layer, layer.getClass());
+          if (!(twin instanceof StandIn)) {
+            TwinFactory.copyFields(twin, layer, layer.getClass());
+          }
           originals.put(twin, layer);
         });
     replaceAll(originals);
+    edits.clear();
+  }
+
+  /** A change of the model, undone. */
+  @FunctionalInterface
+  private interface Edit {
+    void undo() throws ReflectiveOperationException;
+  }
+
+  /** Undoes all changes, the latest first. */
+  private void takeBack() {
+    while (!edits.isEmpty()) {
+      try {
+        edits.pop().undo();
+      } catch (ReflectiveOperationException e) {
+        throw new LinkageError("a field that could be written cannot be written back", e);
+      }
+    }
   }
 
   private void replaceAll(IdentityHashMap<Block, Block> replacements) {
     Block root = model.getBlock();
-    for (Located located : walk(root)) {
-      replaceFields(located.block(), replacements);
+    Set<Block> owners = Collections.newSetFromMap(new IdentityHashMap<>());
+    walk(root).forEach(located -> owners.add(located.block()));
+    // A block with parts may have a twin too: both hold the parts.
+    owners.addAll(replacements.keySet());
+    owners.addAll(replacements.values());
+    for (Block owner : owners) {
+      if (!(owner instanceof StandIn)) {
+        replaceFields(owner, replacements);
+      }
     }
     Block newRoot = replacements.get(root);
     if (newRoot != null) {
@@ -181,13 +249,39 @@ public final class HookedModel {
           Object value = field.get(owner);
           Object replaced = replaced(value, replacements);
           if (replaced != value) {
+            requireHolds(
+                field.getType(), replaced, "field '" + field.getName() + "' of " + c.getName());
             field.set(owner, replaced);
+            edits.push(() -> field.set(owner, value));
           }
+        } catch (UnheldException e) {
+          throw e;
         } catch (ReflectiveOperationException | RuntimeException e) {
           throw new IllegalStateException(
               "field '" + field.getName() + "' of " + c.getName() + " must be accessible", e);
         }
       }
+    }
+  }
+
+  /** A place of the model whose type is too narrow for a stand-in. */
+  private static final class UnheldException extends IllegalArgumentException {
+    private static final long serialVersionUID = 1L;
+
+    UnheldException(String message) {
+      super(message);
+    }
+  }
+
+  private static void requireHolds(Class<?> type, @Nullable Object replaced, String place) {
+    if (replaced instanceof StandIn standIn && !type.isInstance(standIn)) {
+      throw new UnheldException(
+          place
+              + " must be declared as "
+              + Block.class.getName()
+              + " to hold a block that cannot be subclassed and runs sample by sample, got type "
+              + type.getName()
+              + "; declare it so, or name the block that holds it in optMicroBatched");
     }
   }
 
@@ -211,12 +305,24 @@ public final class HookedModel {
     } else if (value instanceof Map<?, ?> map) {
       return replacedMap(map, replacements);
     } else if (value instanceof Object[] array) {
-      for (int i = 0; i < array.length; i++) {
-        Array.set(array, i, replaced(array[i], replacements));
-      }
+      replaceElements(array, replacements);
       return value;
     }
     return value;
+  }
+
+  private void replaceElements(Object[] array, IdentityHashMap<Block, Block> replacements)
+      throws ReflectiveOperationException {
+    for (int i = 0; i < array.length; i++) {
+      int at = i;
+      Object before = array[i];
+      Object replaced = replaced(before, replacements);
+      if (replaced != before) {
+        requireHolds(array.getClass().getComponentType(), replaced, "an array of the model");
+        array[i] = replaced;
+        edits.push(() -> array[at] = before);
+      }
+    }
   }
 
   @SuppressWarnings("unchecked")
@@ -226,10 +332,11 @@ public final class HookedModel {
     if (!copyReplaced(list, copy, replacements)) {
       return list;
     }
+    List<@Nullable Object> before = new ArrayList<>(list);
+    List<@Nullable Object> target = (List<@Nullable Object>) list;
     try {
-      for (int i = 0; i < copy.size(); i++) {
-        ((List<@Nullable Object>) list).set(i, copy.get(i));
-      }
+      setAll(target, copy);
+      edits.push(() -> setAll(target, before));
       return list;
     } catch (UnsupportedOperationException e) {
       return standIn(Collections.unmodifiableList(copy), list);
@@ -243,13 +350,32 @@ public final class HookedModel {
     if (!copyReplaced(set, copy, replacements)) {
       return set;
     }
+    Set<@Nullable Object> before = new LinkedHashSet<>(set);
+    Set<@Nullable Object> target = (Set<@Nullable Object>) set;
     try {
-      ((Set<@Nullable Object>) set).clear();
-      ((Set<@Nullable Object>) set).addAll(copy);
+      refill(target, copy);
+      edits.push(() -> refill(target, before));
       return set;
     } catch (UnsupportedOperationException e) {
       return standIn(Collections.unmodifiableSet(copy), set);
     }
+  }
+
+  private static void setAll(List<@Nullable Object> list, List<@Nullable Object> values) {
+    for (int i = 0; i < values.size(); i++) {
+      list.set(i, values.get(i));
+    }
+  }
+
+  private static void refill(Set<@Nullable Object> set, Set<@Nullable Object> values) {
+    set.clear();
+    set.addAll(values);
+  }
+
+  /** Puts entry by entry: a map may refuse to take them all at once. */
+  private static void putAll(
+      Map<Object, @Nullable Object> map, Map<Object, @Nullable Object> entries) {
+    entries.forEach(map::put);
   }
 
   private Object standIn(Object copy, Object original) {
@@ -284,10 +410,11 @@ public final class HookedModel {
     if (!changed) {
       return map;
     }
+    Map<Object, @Nullable Object> before = new LinkedHashMap<>(map);
+    Map<Object, @Nullable Object> target = (Map<Object, @Nullable Object>) map;
     try {
-      for (Map.Entry<Object, @Nullable Object> entry : copy.entrySet()) {
-        ((Map<Object, @Nullable Object>) map).put(entry.getKey(), entry.getValue());
-      }
+      putAll(target, copy);
+      edits.push(() -> putAll(target, before));
       return map;
     } catch (UnsupportedOperationException e) {
       return standIn(Collections.unmodifiableMap(copy), map);

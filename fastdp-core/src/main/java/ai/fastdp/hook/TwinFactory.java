@@ -71,6 +71,15 @@ final class TwinFactory {
     }
   }
 
+  /** Whether a class can have a twin. */
+  static boolean canTwin(Class<?> layer) {
+    return AbstractBaseBlock.class.isAssignableFrom(layer)
+        && !Modifier.isFinal(layer.getModifiers())
+        && !layer.isHidden()
+        && !layer.isSealed()
+        && !Modifier.isFinal(ForwardMethod.of(layer).getModifiers());
+  }
+
   private static Class<?> generate(Class<?> layer, String path) {
     if (!AbstractBaseBlock.class.isAssignableFrom(layer)) {
       throw notHookable(layer, path, "extend ai.djl.nn.AbstractBaseBlock");
@@ -125,6 +134,9 @@ final class TwinFactory {
             + condition
             + " to be trained privately, got "
             + layer.getName()
-            + "; change its class or freeze its parameters");
+            + "; change its class, freeze its parameters, or run it sample by sample with"
+            + " PrivacyEngine.Builder.optMicroBatched(\""
+            + path
+            + "\")");
   }
 }
