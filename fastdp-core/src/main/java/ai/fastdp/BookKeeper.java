@@ -11,6 +11,7 @@ import ai.fastdp.ghost.PerSampleGradients;
 import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.hook.TracedParameterStore;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
@@ -29,6 +30,7 @@ final class BookKeeper {
   private final HookedModel hooks;
   private final GhostRules rules;
   private final TrainableParameters trainable;
+  private final SampleAxes axes;
   private final Views views;
   private final long cells;
 
@@ -39,6 +41,7 @@ final class BookKeeper {
       HookedModel hooks,
       GhostRules rules,
       TrainableParameters trainable,
+      SampleAxes axes,
       Views views,
       long cells) {
     this.model = model;
@@ -47,6 +50,7 @@ final class BookKeeper {
     this.hooks = hooks;
     this.rules = rules;
     this.trainable = trainable;
+    this.axes = axes;
     this.views = views;
     this.cells = cells;
   }
@@ -61,16 +65,16 @@ final class BookKeeper {
    * Runs the model under recording.
    *
    * @param parent the manager under which the pass's memory lives until the pass is closed
-   * @param data the data, samples on the first axis and their views, if declared, on the second
+   * @param data the data, samples on the declared axis and their views, if any, on the one after
    * @param labels the labels
    * @param run runs the model's block
    */
   Pass forward(NDManager parent, NDList data, NDList labels, Run run) {
     NDManager manager = parent.newSubManager();
     NDManager graph = manager.newSubManager();
-    long batchSize = data.head().getShape().get(0);
-    try (ForwardRecorder.Recording recording =
-        recorder.begin(manager, batchSize, views.perSample())) {
+    long batchSize = samples(data);
+    long rows = batchSize * views.perSample();
+    try (ForwardRecorder.Recording recording = recorder.begin(manager, rows)) {
       ParameterStore store =
           new TracedParameterStore(manager, recorder, trainable.asSet(), hooks.tables());
       NDList outputs =
@@ -94,8 +98,24 @@ final class BookKeeper {
     return aliases;
   }
 
+  /** The number of samples in a batch's data. */
+  long samples(NDList data) {
+    return data.head().getShape().get(axes.data().number());
+  }
+
+  /** What a sample is. */
   Views views() {
     return views;
+  }
+
+  /** Where batches have their samples. */
+  SampleAxes axes() {
+    return axes;
+  }
+
+  /** Runs a model outside a pass with a graph in every mode; close it to go back. */
+  ForwardRecorder.GraphKeeping keepGraphs() {
+    return recorder.keepGraphs();
   }
 
   TorchScriptModule kernels() {
@@ -173,10 +193,13 @@ final class BookKeeper {
       }
       List<NDArray> targets = new ArrayList<>(layerOutputs());
       recording.probes().forEach(probe -> targets.add(probe.array()));
-      NDList outputGradients = kernels.run(manager, "output_gradients", losses, targets);
+      boolean sampleBySample = records.stream().anyMatch(record -> record.samples() != null);
+      NDList outputGradients =
+          kernels.run(manager, "kept_output_gradients", losses, targets, sampleBySample);
       requireLookUpsOnly(outputGradients, records.size());
       for (int i = 0; i < records.size(); i++) {
-        if (outputGradients.get(i).size() > 0) {
+        // One without a path to the loss comes back empty; the output itself may be empty too.
+        if (outputGradients.get(i).getShape().equals(records.get(i).output().getShape())) {
           rules.contribute(records.get(i), outputGradients.get(i), gradients);
         }
       }

@@ -6,7 +6,9 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.training.loss.Loss;
+import ai.fastdp.hook.SampleAxis;
 
 /**
  * A loss for each sample of a batch.
@@ -90,10 +92,35 @@ public interface PerSampleLoss {
                   + " from "
                   + loss.getName());
         }
-        losses.add(value.reshape(1));
+        losses.add(value.reshape(new Shape()));
       }
-      return NDArrays.concat(losses, 0);
+      return NDArrays.stack(losses, 0);
     };
+  }
+
+  /**
+   * A loss of samples-first arrays, for a model whose predictions or labels have their samples on
+   * another axis: they are moved to the first axis, the other axes keeping their order. For
+   * time-major scores (T, B, C) and labels (B, T): {@code onSampleAxes(1, 0,
+   * sequenceCrossEntropy())}.
+   *
+   * @param predictions the axis of the samples in every prediction, from 0
+   * @param labels the axis of the samples in every label, from 0
+   * @param loss the loss
+   * @return the losses of the samples
+   * @throws IllegalArgumentException if an axis is negative
+   */
+  static PerSampleLoss onSampleAxes(int predictions, int labels, PerSampleLoss loss) {
+    SampleAxis ofPredictions = new SampleAxis(predictions);
+    SampleAxis ofLabels = new SampleAxis(labels);
+    return (y, scores) ->
+        loss.evaluate(samplesFirst(y, ofLabels), samplesFirst(scores, ofPredictions));
+  }
+
+  private static NDList samplesFirst(NDList list, SampleAxis axis) {
+    NDList moved = new NDList();
+    list.forEach(array -> moved.add(axis.toFirst(array)));
+    return moved;
   }
 
   private static NDList sample(NDList list, long i) {

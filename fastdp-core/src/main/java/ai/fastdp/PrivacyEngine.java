@@ -15,6 +15,8 @@ import ai.fastdp.accounting.PrivacyLedger;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.HookedModel;
+import ai.fastdp.hook.SampleAxes;
+import ai.fastdp.hook.SampleAxis;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.GaussianMechanism;
 import ai.fastdp.mechanism.NoiseSource;
@@ -22,7 +24,9 @@ import ai.fastdp.sampling.PoissonSampler;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
@@ -47,6 +51,8 @@ public final class PrivacyEngine {
   private final PerformanceOptions options;
   private final boolean selfCheck;
   private final Views views;
+  private final SampleAxes axes;
+  private final List<String> microBatched;
   private final @Nullable Device device;
   private final List<Evaluator> evaluators;
   private final List<TrainingListener> listeners;
@@ -61,6 +67,12 @@ public final class PrivacyEngine {
     loss = views.mean(builder.loss);
     options = builder.options;
     selfCheck = builder.selfCheck;
+    axes =
+        new SampleAxes(builder.dataAxis, builder.labelAxis, builder.layerAxis, builder.layerAxes);
+    microBatched = List.copyOf(builder.microBatched);
+    if (views.perSample() > 1) {
+      requireViewsAlone();
+    }
     device = builder.device;
     evaluators = List.copyOf(builder.evaluators);
     listeners = List.copyOf(builder.listeners);
@@ -68,6 +80,24 @@ public final class PrivacyEngine {
     noise = builder.noise;
     sampling = builder.sampling;
     ledger = builder.ledger;
+  }
+
+  private void requireViewsAlone() {
+    if (!microBatched.isEmpty()) {
+      throw new IllegalArgumentException(
+          "viewsPerSample must be 1 where blocks run sample by sample, got "
+              + views.perSample()
+              + " with optMicroBatched"
+              + microBatched
+              + "; leave one of them out");
+    }
+    if (axes.data().number() != 0 || axes.labels().number() != 0) {
+      throw new IllegalArgumentException(
+          "viewsPerSample must be 1 where batches have their samples on another axis than the first,"
+              + " got "
+              + views.perSample()
+              + "; batch the samples on the first axis");
+    }
   }
 
   /**
@@ -104,7 +134,8 @@ public final class PrivacyEngine {
       throw new IllegalArgumentException("model must have a block, got none; call setBlock first");
     }
     GhostRules rules = GhostRules.standard();
-    TrainableParameters trainable = new TrainableParameters(model.getBlock(), rules);
+    axes.requirePaths(HookedModel.walk(model.getBlock()));
+    TrainableParameters trainable = new TrainableParameters(model.getBlock(), rules, microBatched);
     MeanLoss meanLoss = new MeanLoss(loss);
     DefaultTrainingConfig config = config(meanLoss);
 
@@ -113,9 +144,14 @@ public final class PrivacyEngine {
     try {
       TorchScriptModule kernels =
           TorchScriptModule.compileResource(
-              manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
-      ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput);
-      hooks = HookedModel.attach(model, trainable.layers(), recorder);
+              manager,
+              "Kernels",
+              TorchScriptModule.class,
+              "kernels.torchscript",
+              "recurrent.torchscript",
+              "samples.torchscript");
+      ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput, axes);
+      hooks = HookedModel.attach(model, trainable.layers(), trainable.sampleBySample(), recorder);
       GaussianMechanism mechanism =
           new GaussianMechanism(
               kernels,
@@ -127,7 +163,15 @@ public final class PrivacyEngine {
               options.noiseAheadBytes() / Float.BYTES);
       BookKeeper bookKeeper =
           new BookKeeper(
-              model, kernels, recorder, hooks, rules, trainable, views, options.temporaryCells());
+              model,
+              kernels,
+              recorder,
+              hooks,
+              rules,
+              trainable,
+              axes,
+              views,
+              options.temporaryCells());
       return new PrivateTrainer(
           new PrivateTrainerParts(
               manager,
@@ -201,6 +245,11 @@ public final class PrivacyEngine {
     private PerformanceOptions options = PerformanceOptions.defaults();
     private boolean selfCheck = true;
     private int viewsPerSample = 1;
+    private SampleAxis dataAxis = SampleAxis.FIRST;
+    private SampleAxis labelAxis = SampleAxis.FIRST;
+    private SampleAxis layerAxis = SampleAxis.FIRST;
+    private final Map<String, SampleAxis> layerAxes = new LinkedHashMap<>();
+    private final List<String> microBatched = new ArrayList<>();
     private @Nullable Device device;
     private @Nullable ExecutorService executor;
     private NoiseSource noise = NoiseSource.secure();
@@ -260,6 +309,84 @@ public final class PrivacyEngine {
      */
     public Builder optViewsPerSample(int value) {
       viewsPerSample = value;
+      return this;
+    }
+
+    /**
+     * Declares the axis on which layers of the model have their samples, for a model that works
+     * time-major, say: 1 for activations (T, B, d). The first axis by default.
+     *
+     * <p>It holds for the inputs and outputs of all layers that own trainable parameters, and of
+     * blocks that run sample by sample. A recurrent layer says by its own {@code batchFirst} where
+     * its samples are. A layer that gets something else, as a head (B, d) behind the last time
+     * step, has its axis declared by {@link #optSampleAxis(String, int)}. A layer that does not
+     * have the batch's samples there is an error that names the layer and the shape.
+     *
+     * <p>Batches are another matter: see {@link #optBatchAxes}.
+     *
+     * @param axis the axis, from 0
+     * @return this builder
+     * @throws IllegalArgumentException if the axis is negative
+     */
+    public Builder optSampleAxis(int axis) {
+      layerAxis = new SampleAxis(axis);
+      return this;
+    }
+
+    /**
+     * Declares the axis of the samples for one layer, or for all layers inside a block; the longest
+     * path counts.
+     *
+     * @param path the names of the children that lead to the block, joined by slashes
+     * @param axis the axis, from 0
+     * @return this builder
+     * @throws IllegalArgumentException if the axis is negative
+     */
+    public Builder optSampleAxis(String path, int axis) {
+      layerAxes.put(path, new SampleAxis(axis));
+      return this;
+    }
+
+    /**
+     * Declares the axes on which the data set's batchifiers put the samples; the first for both by
+     * default, as DJL's own do.
+     *
+     * <p>It holds for every array of a batch. The loss is given predictions and labels as they are
+     * and returns one number for each sample: see {@link PerSampleLoss#onSampleAxes}.
+     *
+     * @param data the axis in data, from 0
+     * @param labels the axis in labels, from 0
+     * @return this builder
+     * @throws IllegalArgumentException if an axis is negative
+     */
+    public Builder optBatchAxes(int data, int labels) {
+      dataAxis = new SampleAxis(data);
+      labelAxis = new SampleAxis(labels);
+      return this;
+    }
+
+    /**
+     * Runs blocks sample by sample, whatever they are: a TorchScript block with trainable
+     * parameters, a final class, a block that overrides a known layer's forward function or has
+     * parameters of its own that no rule knows. Nothing runs this way unless it is named here.
+     *
+     * <p>It is exact: autograd differentiates every sample's run on its own. It is slow: in place
+     * of one run of the block on B samples there are B runs on one, and up to two backward passes
+     * through each; nothing is shared between samples. And it takes memory: the gradients of all B
+     * samples by all parameters P of the block, 4 B P bytes, at once, and the graph of the whole
+     * model until the gradients are formed. {@link PerformanceOptions#withPhysicalBatchSize} lowers
+     * B.
+     *
+     * <p>A named block has all the blocks inside it run with it. All its inputs and outputs must
+     * have samples on the declared axis. A block whose class cannot be subclassed gives its place
+     * to a wrapper, so a field that holds it must be declared as {@link ai.djl.nn.Block}.
+     *
+     * @param paths the names of the children that lead to a block, joined by slashes; the class's
+     *     simple name for the root
+     * @return this builder
+     */
+    public Builder optMicroBatched(String... paths) {
+      microBatched.addAll(Arrays.asList(paths));
       return this;
     }
 

@@ -197,6 +197,8 @@ public final class PrivateTrainer extends Trainer {
             getManager(),
             getExecutorService().orElse(null),
             sampler,
+            bookKeeper.axes().data().number(),
+            bookKeeper.axes().labels().number(),
             options.physicalBatchSize(),
             steps + 1,
             count,
@@ -333,7 +335,7 @@ public final class PrivateTrainer extends Trainer {
 
   private void prepare(NDList data, NDList labels) {
     mechanism.prepare(requireSum());
-    if (selfCheckPending || (independencePending && data.head().getShape().get(0) > 1)) {
+    if (selfCheckPending || (independencePending && bookKeeper.samples(data) > 1)) {
       SelfCheck check = new SelfCheck(bookKeeper, trainable, perSampleLoss);
       independencePending = !check.run(data, labels);
       selfCheckPending = false;

@@ -13,6 +13,8 @@ import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.fastdp.ghost.PerSampleGradients;
 import ai.fastdp.hook.ForwardMethod;
+import ai.fastdp.hook.ForwardRecorder;
+import ai.fastdp.hook.SampleAxis;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.LongStream;
@@ -55,11 +57,11 @@ final class SelfCheck {
    * @throws IllegalStateException if the model or the loss fails it
    */
   boolean run(NDList data, NDList labels) {
-    long batchSize = Math.min(BATCH, data.head().getShape().get(0));
+    long batchSize = Math.min(BATCH, bookKeeper.samples(data));
     long[] samples = LongStream.of(0, batchSize - 1).distinct().toArray();
     try (NDManager manager = data.head().getManager().newSubManager()) {
-      NDList some = samples(data, 0, batchSize, manager);
-      NDList someLabels = samples(labels, 0, batchSize, manager);
+      NDList some = samples(data, dataAxis(), 0, batchSize, manager);
+      NDList someLabels = samples(labels, labelAxis(), 0, batchSize, manager);
       if (batchSize > 1) {
         requireIndependence(manager, some, someLabels, samples);
       }
@@ -114,7 +116,7 @@ final class SelfCheck {
   }
 
   /** Inputs that the model may change in place, in the graph from {@code watched} on. */
-  private static NDList watchedInputs(NDList data, List<NDArray> watched) {
+  private NDList watchedInputs(NDList data, List<NDArray> watched) {
     NDList inputs = new NDList();
     for (NDArray array : data) {
       if (array.getDataType() != DataType.FLOAT32) {
@@ -122,8 +124,9 @@ final class SelfCheck {
         continue;
       }
       array.setRequiresGradient(true);
-      watched.add(array);
-      NDArray copy = array.mul(1);
+      NDArray samplesFirst = dataAxis().toFirst(array);
+      watched.add(samplesFirst);
+      NDArray copy = dataAxis().fromFirst(samplesFirst).mul(1);
       copy.setName(array.getName());
       inputs.add(copy);
     }
@@ -156,15 +159,10 @@ final class SelfCheck {
       boolean readsLabels,
       long sample,
       double[] lossesInBatch) {
-    NDList one = samples(data, sample, sample + 1, manager);
-    NDList oneLabel = samples(labels, sample, sample + 1, manager);
+    NDList one = samples(data, dataAxis(), sample, sample + 1, manager);
+    NDList oneLabel = samples(labels, labelAxis(), sample, sample + 1, manager);
     Views views = bookKeeper.views();
-    NDList outputs =
-        run(
-            new ParameterStore(manager, false),
-            views.fold(one),
-            views.repeat(oneLabel),
-            readsLabels);
+    NDList outputs = runAlone(manager, views.fold(one), views.repeat(oneLabel), readsLabels);
     NDArray alone = loss.evaluate(oneLabel, outputs);
     double lossAlone = alone.toType(DataType.FLOAT64, false).sum().getDouble();
     double lossInBatch = lossesInBatch[Math.toIntExact(sample)];
@@ -230,6 +228,21 @@ final class SelfCheck {
         : block().forward(store, data, false, null);
   }
 
+  @SuppressWarnings("try") // Graphs are kept while it is open.
+  private NDList runAlone(NDManager manager, NDList data, NDList labels, boolean readsLabels) {
+    try (ForwardRecorder.GraphKeeping ignored = bookKeeper.keepGraphs()) {
+      return run(new ParameterStore(manager, false), data, labels, readsLabels);
+    }
+  }
+
+  private SampleAxis dataAxis() {
+    return bookKeeper.axes().data();
+  }
+
+  private SampleAxis labelAxis() {
+    return bookKeeper.axes().labels();
+  }
+
   private Block block() {
     return bookKeeper.model().getBlock();
   }
@@ -239,10 +252,11 @@ final class SelfCheck {
     return Math.sqrt(wide.mul(wide).sum().getDouble());
   }
 
-  private static NDList samples(NDList list, long from, long to, NDManager manager) {
+  private static NDList samples(
+      NDList list, SampleAxis axis, long from, long to, NDManager manager) {
     NDList part = new NDList();
     for (NDArray array : list) {
-      NDArray rows = array.get(new NDIndex().addSliceDim(from, to));
+      NDArray rows = axis.slice(array, from, to);
       rows.attach(manager);
       part.add(rows);
     }

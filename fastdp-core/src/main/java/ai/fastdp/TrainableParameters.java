@@ -10,9 +10,11 @@ import ai.djl.util.Pair;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.HookedModel.Located;
+import ai.fastdp.validation.MicroBatchedBlocks;
 import ai.fastdp.validation.ModelProblem;
 import ai.fastdp.validation.ModelValidator;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -29,21 +31,28 @@ final class TrainableParameters {
   private final List<Parameter> parameters = new ArrayList<>();
   private final IdentityHashMap<Parameter, Integer> numbers = new IdentityHashMap<>();
   private final List<Located> layers = new ArrayList<>();
+  private final List<Located> sampleBySample = new ArrayList<>();
 
   /**
    * Collects the trainable parameters of a model.
    *
+   * @param root the model's block
+   * @param rules the rules of layers
+   * @param microBatched the paths of blocks that run sample by sample
    * @throws IllegalArgumentException naming every problem, if the model cannot be trained exactly
    */
-  TrainableParameters(Block root, GhostRules rules) {
-    List<ModelProblem> problems = ModelValidator.validate(root, rules);
+  TrainableParameters(Block root, GhostRules rules, Collection<String> microBatched) {
+    List<ModelProblem> problems = ModelValidator.validate(root, rules, microBatched);
     if (!problems.isEmpty()) {
       throw new IllegalArgumentException(
           problems.stream()
               .map(ModelProblem::toString)
               .collect(joining("\n  ", "model must be privately trainable, got:\n  ", "")));
     }
-    for (Located located : HookedModel.walk(root)) {
+    List<Located> blocks = HookedModel.walk(root);
+    MicroBatchedBlocks whole = new MicroBatchedBlocks(blocks, microBatched);
+    sampleBySample.addAll(whole.blocks());
+    for (Located located : blocks) {
       boolean trains = false;
       for (Pair<String, Parameter> pair : located.block().getDirectParameters()) {
         if (pair.getValue().requiresGradient()) {
@@ -51,7 +60,7 @@ final class TrainableParameters {
           trains = true;
         }
       }
-      if (trains) {
+      if (trains && !whole.covers(located.block())) {
         layers.add(located);
       }
     }
@@ -59,6 +68,11 @@ final class TrainableParameters {
 
   List<Located> layers() {
     return Collections.unmodifiableList(layers);
+  }
+
+  /** The blocks that run sample by sample. */
+  List<Located> sampleBySample() {
+    return Collections.unmodifiableList(sampleBySample);
   }
 
   List<Parameter> parameters() {
@@ -94,6 +108,10 @@ final class TrainableParameters {
             "parameter '"
                 + paths.get(k)
                 + "' must be initialized before training; call trainer.initialize(shapes)");
+      }
+      if (parameter.getShape() == null) {
+        // DJL leaves out the shapes of a TorchScript block's parameters.
+        parameter.setArray(parameter.getArray());
       }
       DataType type = parameter.getArray().getDataType();
       if (type != DataType.FLOAT32) {

@@ -14,6 +14,7 @@ import ai.fastdp.ghost.PerSampleGradients;
 import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
@@ -29,23 +30,57 @@ final class EngineProbe implements AutoCloseable {
   private final PerSampleLoss loss;
 
   EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options) {
-    this(model, loss, options, new Views(1));
+    this(model, loss, options, new Views(1), SampleAxes.first());
   }
 
   EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, Views views) {
+    this(model, loss, options, views, SampleAxes.first());
+  }
+
+  EngineProbe(
+      Model model,
+      PerSampleLoss loss,
+      PerformanceOptions options,
+      SampleAxes axes,
+      String... microBatched) {
+    this(model, loss, options, new Views(1), axes, microBatched);
+  }
+
+  private EngineProbe(
+      Model model,
+      PerSampleLoss loss,
+      PerformanceOptions options,
+      Views views,
+      SampleAxes axes,
+      String... microBatched) {
     this.model = model;
     this.loss = views.mean(loss);
     manager = model.getNDManager().newSubManager();
     GhostRules rules = GhostRules.standard();
-    TrainableParameters trainable = new TrainableParameters(model.getBlock(), rules);
+    TrainableParameters trainable =
+        new TrainableParameters(model.getBlock(), rules, List.of(microBatched));
+    trainable.requireReady();
     TorchScriptModule kernels =
         TorchScriptModule.compileResource(
-            manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
-    ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput);
-    hooks = HookedModel.attach(model, trainable.layers(), recorder);
+            manager,
+            "Kernels",
+            TorchScriptModule.class,
+            "kernels.torchscript",
+            "recurrent.torchscript",
+            "samples.torchscript");
+    ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput, axes);
+    hooks = HookedModel.attach(model, trainable.layers(), trainable.sampleBySample(), recorder);
     bookKeeper =
         new BookKeeper(
-            model, kernels, recorder, hooks, rules, trainable, views, options.temporaryCells());
+            model,
+            kernels,
+            recorder,
+            hooks,
+            rules,
+            trainable,
+            axes,
+            views,
+            options.temporaryCells());
   }
 
   /**
@@ -75,7 +110,7 @@ final class EngineProbe implements AutoCloseable {
   /** Runs forward and backward once, and reads every sample's gradient by a sum of it alone. */
   @SuppressWarnings("try") // The collector switches gradients on while it is open.
   Result run(NDList data, NDList labels) {
-    int batchSize = Math.toIntExact(data.head().getShape().get(0));
+    int batchSize = Math.toIntExact(bookKeeper.samples(data));
     try (NDManager scope = manager.newSubManager();
         GradientCollector ignored = manager.getEngine().newGradientCollector()) {
       BookKeeper.Pass pass =

@@ -8,6 +8,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.training.dataset.ArrayDataset;
+import ai.djl.training.dataset.RandomAccessDataset;
 import ai.djl.translate.TranslateException;
 import ai.fastdp.clipping.ClippingFunction;
 import ai.fastdp.mechanism.PredictableNoise;
@@ -63,14 +64,22 @@ final class OneStep {
       PerformanceOptions options) {
     long samples = data.head().getShape().get(0);
     PrivacyPlan plan = everySample(samples, clipNorm).optClipping(clipping).build();
+    return firstStep(
+        model, data, labels, engine(plan, loss).optPerformance(options).optSelfCheck(false));
+  }
+
+  /** The clipped sum of all samples in the first step of an engine, by parameter. */
+  static IdentityHashMap<Parameter, double[]> firstStep(
+      Model model, NDList data, NDList labels, PrivacyEngine.Builder engine) {
+    return firstStep(model, dataset(data, labels), data.head().getShape().get(0), engine);
+  }
+
+  /** The clipped sum of all samples of a data set in the first step of an engine. */
+  static IdentityHashMap<Parameter, double[]> firstStep(
+      Model model, RandomAccessDataset dataset, long samples, PrivacyEngine.Builder engine) {
     CapturingOptimizer optimizer = new CapturingOptimizer();
-    try (PrivateTrainer trainer =
-        engine(plan, loss)
-            .optPerformance(options)
-            .optSelfCheck(false)
-            .build()
-            .attach(model, optimizer)) {
-      for (PrivateBatch batch : trainer.batches(dataset(data, labels))) {
+    try (PrivateTrainer trainer = engine.build().attach(model, optimizer)) {
+      for (PrivateBatch batch : trainer.batches(dataset)) {
         trainer.trainBatch(batch);
         trainer.step();
         batch.close();

@@ -6,6 +6,7 @@ import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.fastdp.hook.ForwardMethod;
 import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.hook.SampleGraphs;
 import java.util.List;
 import java.util.Optional;
 
@@ -24,7 +25,8 @@ public final class GhostRules {
               new EmbeddingRule(),
               new ConvolutionRule(),
               new LayerNormRule(),
-              new GroupNormRule()));
+              new GroupNormRule(),
+              new RecurrentRule()));
 
   private final List<GhostRule> rules;
 
@@ -62,14 +64,20 @@ public final class GhostRules {
   }
 
   /**
-   * Adds the contributions of one use of a layer to a micro-batch's gradients.
+   * Adds the contributions of one use of a layer, or of one sample-by-sample run of a block, to a
+   * micro-batch's gradients.
    *
    * @param use the recorded use
    * @param outputGradient (B, ...) gradient of the sum of per-sample losses by the layer's output
    * @param gradients the micro-batch's gradients
    */
   public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
-    require(use.block()).contribute(use, outputGradient, gradients);
+    SampleGraphs samples = use.samples();
+    if (samples == null) {
+      require(use.block()).contribute(use, outputGradient, gradients);
+    } else {
+      gradients.addSamples(samples.parameters(), samples.outputs(), outputGradient);
+    }
   }
 
   private GhostRule require(Block layer) {

@@ -196,6 +196,23 @@ public final class PerSampleGradients {
   }
 
   /**
+   * Adds the gradients of samples that have graphs of their own: back-propagation in each.
+   *
+   * @param parameters what the graphs end at
+   * @param outputs for each sample its output (1, ...)
+   * @param outputGradient (B, ...)
+   */
+  void addSamples(List<Parameter> parameters, List<NDArray> outputs, NDArray outputGradient) {
+    List<NDArray> arrays = parameters.stream().map(Parameter::getArray).toList();
+    NDList results = kernels.run(manager, "sample_gradients", outputs, outputGradient, arrays);
+    for (int k = 0; k < results.size(); k++) {
+      if (results.get(k).size() > 0) {
+        addDense(parameters.get(k), results.get(k));
+      }
+    }
+  }
+
+  /**
    * The parameters that have contributions, in the order of {@link #squaredNorms()}'s rows.
    *
    * @return the parameters
@@ -357,7 +374,7 @@ public final class PerSampleGradients {
     given.forEach(gradient -> collect(gradient.parameter(), gradient.perSample(), formed));
     if (!sums.isEmpty()) {
       NDList results = kernels.run(manager, "position_sums", outputGradients(sums), widths(sums));
-      collect(sums, results, formed);
+      collect(parameters(sums), results, formed);
     }
     if (!scales.isEmpty()) {
       List<NDArray> inputs = new ArrayList<>();
@@ -371,7 +388,7 @@ public final class PerSampleGradients {
               outputGradients(scales),
               widths(scales),
               epsilons);
-      collect(scales, results, formed);
+      collect(parameters(scales), results, formed);
     }
     List<NDArray> ordered = new ArrayList<>();
     for (Parameter parameter : denseOrder) {
@@ -382,9 +399,9 @@ public final class PerSampleGradients {
   }
 
   private void collect(
-      List<VectorUse> uses, NDList results, IdentityHashMap<Parameter, NDArray> formed) {
+      List<Parameter> uses, NDList results, IdentityHashMap<Parameter, NDArray> formed) {
     for (int i = 0; i < uses.size(); i++) {
-      collect(uses.get(i).parameter(), results.get(i), formed);
+      collect(uses.get(i), results.get(i), formed);
     }
   }
 
@@ -405,6 +422,10 @@ public final class PerSampleGradients {
     } else {
       formed.put(parameter, before.add(result));
     }
+  }
+
+  private static List<Parameter> parameters(List<VectorUse> uses) {
+    return uses.stream().map(VectorUse::parameter).toList();
   }
 
   private static List<NDArray> outputGradients(List<VectorUse> uses) {

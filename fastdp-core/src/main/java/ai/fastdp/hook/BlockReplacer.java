@@ -3,13 +3,13 @@ package ai.fastdp.hook;
 
 import ai.djl.nn.Block;
 import ai.djl.util.PairList;
-import ai.fastdp.hook.HookedModel.Located;
-import java.lang.reflect.Array;
 import java.lang.reflect.Field;
 import java.lang.reflect.Modifier;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.Deque;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -28,6 +28,8 @@ import org.jspecify.annotations.Nullable;
 public final class BlockReplacer {
   // Fixed lists, sets and maps of the model, by the copies that stand in for them.
   private final IdentityHashMap<Object, Object> containers = new IdentityHashMap<>();
+  // What has been changed, to take it back should a later change fail.
+  private final Deque<Edit> edits = new ArrayDeque<>();
 
   /** Creates a replacer that has replaced nothing yet. */
   public BlockReplacer() {}
@@ -38,13 +40,45 @@ public final class BlockReplacer {
    * @param root the model's block
    * @param replacements for each block to replace the one that takes its place, by identity
    * @return what takes the place of the root; the root itself unless it is to be replaced
-   * @throws IllegalStateException if a field of a block is not accessible
+   * @throws IllegalArgumentException if a field that holds a block is of too narrow a type
+   * @throws IllegalStateException if a field that may hold a block is not accessible; the model is
+   *     as it was
    */
   public Block replace(Block root, IdentityHashMap<Block, Block> replacements) {
-    for (Located located : HookedModel.walk(root)) {
-      replaceFields(located.block(), replacements);
+    Set<Block> owners = Collections.newSetFromMap(new IdentityHashMap<>());
+    HookedModel.walk(root).forEach(located -> owners.add(located.block()));
+    // A block with parts may have a twin too: both hold the parts.
+    owners.addAll(replacements.keySet());
+    owners.addAll(replacements.values());
+    try {
+      for (Block owner : owners) {
+        if (!(owner instanceof StandIn)) {
+          replaceFields(owner, replacements);
+        }
+      }
+    } catch (RuntimeException e) {
+      takeBack();
+      throw e;
     }
+    edits.clear();
     return replacements.getOrDefault(root, root);
+  }
+
+  /** A change of the model, undone. */
+  @FunctionalInterface
+  private interface Edit {
+    void undo() throws ReflectiveOperationException;
+  }
+
+  /** Undoes all changes, the latest first. */
+  private void takeBack() {
+    while (!edits.isEmpty()) {
+      try {
+        edits.pop().undo();
+      } catch (ReflectiveOperationException e) {
+        throw new LinkageError("a field that could be written cannot be written back", e);
+      }
+    }
   }
 
   private void replaceFields(Object owner, IdentityHashMap<Block, Block> replacements) {
@@ -58,13 +92,39 @@ public final class BlockReplacer {
           Object value = field.get(owner);
           Object replaced = replaced(value, replacements);
           if (replaced != value) {
+            requireHolds(
+                field.getType(), replaced, "field '" + field.getName() + "' of " + c.getName());
             field.set(owner, replaced);
+            edits.push(() -> field.set(owner, value));
           }
+        } catch (UnheldException e) {
+          throw e;
         } catch (ReflectiveOperationException | RuntimeException e) {
           throw new IllegalStateException(
               "field '" + field.getName() + "' of " + c.getName() + " must be accessible", e);
         }
       }
+    }
+  }
+
+  /** A place of the model whose type is too narrow for a stand-in. */
+  private static final class UnheldException extends IllegalArgumentException {
+    private static final long serialVersionUID = 1L;
+
+    UnheldException(String message) {
+      super(message);
+    }
+  }
+
+  private static void requireHolds(Class<?> type, @Nullable Object replaced, String place) {
+    if (replaced instanceof StandIn standIn && !type.isInstance(standIn)) {
+      throw new UnheldException(
+          place
+              + " must be declared as "
+              + Block.class.getName()
+              + " to hold a block that cannot be subclassed and runs sample by sample, got type "
+              + type.getName()
+              + "; declare it so, or name the block that holds it in optMicroBatched");
     }
   }
 
@@ -88,12 +148,24 @@ public final class BlockReplacer {
     } else if (value instanceof Map<?, ?> map) {
       return replacedMap(map, replacements);
     } else if (value instanceof Object[] array) {
-      for (int i = 0; i < array.length; i++) {
-        Array.set(array, i, replaced(array[i], replacements));
-      }
+      replaceElements(array, replacements);
       return value;
     }
     return value;
+  }
+
+  private void replaceElements(Object[] array, IdentityHashMap<Block, Block> replacements)
+      throws ReflectiveOperationException {
+    for (int i = 0; i < array.length; i++) {
+      int at = i;
+      Object before = array[i];
+      Object replaced = replaced(before, replacements);
+      if (replaced != before) {
+        requireHolds(array.getClass().getComponentType(), replaced, "an array of the model");
+        array[i] = replaced;
+        edits.push(() -> array[at] = before);
+      }
+    }
   }
 
   @SuppressWarnings("unchecked")
@@ -103,10 +175,11 @@ public final class BlockReplacer {
     if (!copyReplaced(list, copy, replacements)) {
       return list;
     }
+    List<@Nullable Object> before = new ArrayList<>(list);
+    List<@Nullable Object> target = (List<@Nullable Object>) list;
     try {
-      for (int i = 0; i < copy.size(); i++) {
-        ((List<@Nullable Object>) list).set(i, copy.get(i));
-      }
+      setAll(target, copy);
+      edits.push(() -> setAll(target, before));
       return list;
     } catch (UnsupportedOperationException e) {
       return standIn(Collections.unmodifiableList(copy), list);
@@ -120,13 +193,32 @@ public final class BlockReplacer {
     if (!copyReplaced(set, copy, replacements)) {
       return set;
     }
+    Set<@Nullable Object> before = new LinkedHashSet<>(set);
+    Set<@Nullable Object> target = (Set<@Nullable Object>) set;
     try {
-      ((Set<@Nullable Object>) set).clear();
-      ((Set<@Nullable Object>) set).addAll(copy);
+      refill(target, copy);
+      edits.push(() -> refill(target, before));
       return set;
     } catch (UnsupportedOperationException e) {
       return standIn(Collections.unmodifiableSet(copy), set);
     }
+  }
+
+  private static void setAll(List<@Nullable Object> list, List<@Nullable Object> values) {
+    for (int i = 0; i < values.size(); i++) {
+      list.set(i, values.get(i));
+    }
+  }
+
+  private static void refill(Set<@Nullable Object> set, Set<@Nullable Object> values) {
+    set.clear();
+    set.addAll(values);
+  }
+
+  /** Puts entry by entry: a map may refuse to take them all at once. */
+  private static void putAll(
+      Map<Object, @Nullable Object> map, Map<Object, @Nullable Object> entries) {
+    entries.forEach(map::put);
   }
 
   private Object standIn(Object copy, Object original) {
@@ -161,10 +253,11 @@ public final class BlockReplacer {
     if (!changed) {
       return map;
     }
+    Map<Object, @Nullable Object> before = new LinkedHashMap<>(map);
+    Map<Object, @Nullable Object> target = (Map<Object, @Nullable Object>) map;
     try {
-      for (Map.Entry<Object, @Nullable Object> entry : copy.entrySet()) {
-        ((Map<Object, @Nullable Object>) map).put(entry.getKey(), entry.getValue());
-      }
+      putAll(target, copy);
+      edits.push(() -> putAll(target, before));
       return map;
     } catch (UnsupportedOperationException e) {
       return standIn(Collections.unmodifiableMap(copy), map);

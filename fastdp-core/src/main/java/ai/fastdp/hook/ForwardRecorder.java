@@ -22,35 +22,38 @@ import org.jspecify.annotations.Nullable;
 public final class ForwardRecorder {
   private final TorchScriptModule kernels;
   private final Predicate<Block> needsInput;
+  private final SampleAxes axes;
   private volatile @Nullable Recording current;
+  private volatile @Nullable Thread keeper;
 
   /**
    * Creates a recorder.
    *
    * @param kernels the module with the kernel {@code versions}
    * @param needsInput tells for a layer whether its input must be kept
+   * @param axes where layers have their samples
    */
-  public ForwardRecorder(TorchScriptModule kernels, Predicate<Block> needsInput) {
+  public ForwardRecorder(TorchScriptModule kernels, Predicate<Block> needsInput, SampleAxes axes) {
     this.kernels = kernels;
     this.needsInput = needsInput;
+    this.axes = axes;
   }
 
   /**
    * Begins a recording on this thread.
    *
    * @param manager owns what is recorded
-   * @param batchSize the number of samples B in this pass
-   * @param views the number of a sample's rows on the first axis of layers' inputs and outputs,
-   *     next to each other
+   * @param batchSize the number of samples B in this pass, or of the views of them that go through
+   *     the model
    * @return the recording; close it to end it
    * @throws IllegalStateException if one is under way
    */
-  public Recording begin(NDManager manager, long batchSize, long views) {
+  public Recording begin(NDManager manager, long batchSize) {
     if (current != null) {
       throw new IllegalStateException(
           "a forward pass is already being recorded; finish it before the next one");
     }
-    Recording recording = new Recording(manager, batchSize, views);
+    Recording recording = new Recording(manager, batchSize);
     current = recording;
     return recording;
   }
@@ -58,6 +61,32 @@ public final class ForwardRecorder {
   boolean isRecording() {
     Recording recording = current;
     return recording != null && recording.thread == Thread.currentThread();
+  }
+
+  /**
+   * Lets blocks that DJL runs without a graph in inference mode run with one, on this thread.
+   *
+   * @return close it to go back
+   */
+  public GraphKeeping keepGraphs() {
+    keeper = Thread.currentThread();
+    return () -> keeper = null;
+  }
+
+  boolean keepsGraphs() {
+    return keeper == Thread.currentThread();
+  }
+
+  /** A stretch of time in which graphs are kept. */
+  @FunctionalInterface
+  public interface GraphKeeping extends AutoCloseable {
+    @Override
+    void close();
+  }
+
+  /** The module of the kernels. */
+  TorchScriptModule kernels() {
+    return kernels;
   }
 
   @Nullable LayerHook enter(LayerHook hook) {
@@ -72,16 +101,67 @@ public final class ForwardRecorder {
   }
 
   NDList record(LayerHook hook, NDList inputs, NDList outputs) {
+    SampleAxis axis = axis(hook);
+    Tap tap = tap(hook, outputs.head(), axis);
+    addUse(hook, "", inputs.head(), axis, tap);
     NDList result = new NDList(outputs);
-    result.set(0, recording().add(hook, inputs.head(), outputs.head()));
+    result.set(0, tap.onward());
     return result;
   }
 
-  /** Whether the layer that is running now owns a parameter. */
+  /** The axis of the samples that is declared for a layer. */
+  SampleAxis axis(LayerHook hook) {
+    return axes.of(hook.path());
+  }
+
+  /**
+   * An array whose gradient will be asked for.
+   *
+   * @param recorded the array, samples first
+   * @param onward what the model must go on with for the gradient to be whole
+   */
+  record Tap(NDArray recorded, NDArray onward) {}
+
+  /** Has the gradient of an array taken in the backward pass. */
+  Tap tap(LayerHook hook, NDArray array, SampleAxis axis) {
+    return recording().tap(hook, array, axis);
+  }
+
+  /** Records the use of a layer, or of a part of it, that gave a tapped array. */
+  void addUse(LayerHook hook, String part, NDArray input, SampleAxis axis, Tap tap) {
+    recording().add(hook, part, input, axis, tap);
+  }
+
+  /** Records an output of a block that ran sample by sample. */
+  NDArray addSamples(LayerHook hook, NDArray output, SampleAxis axis, SampleGraphs samples) {
+    Recording recording = recording();
+    Tap tap = recording.tap(hook, output, axis);
+    recording.watch(hook, null, tap.recorded());
+    recording.records.add(
+        new LayerRecord(hook.path(), hook.block(), "", null, tap.recorded(), samples));
+    return tap.onward();
+  }
+
+  /** Hands an array over to the manager of the pass, under which it outlives the model's arrays. */
+  void keep(NDArray array) {
+    array.attach(recording().manager);
+  }
+
+  /** The number of samples in the pass. */
+  long batchSize() {
+    return recording().batchSize;
+  }
+
+  /** Whether the block that is running now owns a parameter. */
   boolean isInsideOwner(Parameter parameter) {
     LayerHook hook = recording().inside;
-    return hook != null
-        && hook.block().getDirectParameters().values().stream().anyMatch(p -> p == parameter);
+    return hook != null && hook.recorded().owns(hook.block(), parameter);
+  }
+
+  /** Whether the block that is running now has its parameters in the graph. */
+  boolean differentiatesParameters() {
+    LayerHook hook = recording().inside;
+    return hook != null && hook.recorded().differentiatesParameters();
   }
 
   /** The error for a trainable parameter that is read outside the layer that owns it. */
@@ -120,18 +200,33 @@ public final class ForwardRecorder {
   /** Records the look-up of rows (ids in sample order) and returns what the model goes on with. */
   NDArray recordRows(LayerHook hook, NDArray index, NDArray rows) {
     Recording recording = recording();
+    long batchSize = recording.batchSize;
+    if (axis(hook).number() != 0) {
+      // The ids come in flattened; their own shape, which would tell the samples apart, is lost.
+      throw new IllegalStateException(
+          "sample axis of layer '"
+              + hook.path()
+              + "' (IdEmbedding) must be 0, got "
+              + axis(hook).number()
+              + "; give it ids (B, T), declare axis 0 for its path, and transpose what it gives, or"
+              + " use an Embedding in its place");
+    }
     if (index.getShape().dimension() != 2
         || index.getShape().get(0) != 1
-        || index.size() % recording.rows != 0) {
-      throw sampleAxis(hook, "input", index, recording.rows);
+        || index.size() % batchSize != 0) {
+      throw sampleAxis(hook, "input", index, SampleAxis.FIRST, batchSize);
     }
-    NDArray ids = index.reshape(recording.rows, -1);
-    NDArray perSample = rows.reshape(recording.rows, -1, rows.getShape().get(1));
-    return recording.add(hook, ids, perSample).reshape(rows.getShape());
+    long positions = index.size() / batchSize;
+    NDArray ids = index.reshape(batchSize, positions);
+    NDArray perSample = rows.reshape(batchSize, positions, rows.getShape().get(1));
+    Tap tap = recording.tap(hook, perSample, SampleAxis.FIRST);
+    recording.add(hook, "", ids, SampleAxis.FIRST, tap);
+    return tap.onward().reshape(rows.getShape());
   }
 
-  private static IllegalStateException sampleAxis(
-      LayerHook hook, String what, NDArray array, long rows) {
+  /** The error for an array whose samples are not where they are declared to be. */
+  static IllegalStateException sampleAxis(
+      LayerHook hook, String what, NDArray array, SampleAxis axis, long batchSize) {
     return new IllegalStateException(
         what
             + " of layer '"
@@ -139,11 +234,14 @@ public final class ForwardRecorder {
             + "' ("
             + hook.block().getClass().getSimpleName()
             + ") must have the "
-            + rows
-            + " samples on its first axis, got shape "
+            + batchSize
+            + " samples on its "
+            + (axis.number() == 0 ? "first axis" : "axis " + axis.number())
+            + ", got shape "
             + array.getShape()
-            + "; do not flatten samples into other axes, and look up positions for every sample (ids"
-            + " of shape (B, T))");
+            + "; do not flatten samples into other axes, look up positions for every sample (ids of"
+            + " shape (B, T)), and declare samples on another axis by"
+            + " PrivacyEngine.Builder.optSampleAxis");
   }
 
   private Recording recording() {
@@ -167,7 +265,7 @@ public final class ForwardRecorder {
   public final class Recording implements AutoCloseable {
     private final Thread thread = Thread.currentThread();
     private final NDManager manager;
-    private final long rows;
+    private final long batchSize;
     private final List<LayerRecord> records = new ArrayList<>();
     private final List<Probe> probes = new ArrayList<>();
     private final List<NDArray> watched = new ArrayList<>();
@@ -175,9 +273,9 @@ public final class ForwardRecorder {
     private final List<Long> versions = new ArrayList<>();
     private @Nullable LayerHook inside;
 
-    private Recording(NDManager manager, long batchSize, long views) {
+    private Recording(NDManager manager, long batchSize) {
       this.manager = manager;
-      this.rows = batchSize * views;
+      this.batchSize = batchSize;
     }
 
     /**
@@ -219,26 +317,33 @@ public final class ForwardRecorder {
       }
     }
 
-    private NDArray add(LayerHook hook, NDArray layerInput, NDArray output) {
-      requireSampleAxis(hook, "output", output);
-      NDArray input = null;
-      if (needsInput.test(hook.block())) {
-        requireSampleAxis(hook, "input", layerInput);
-        input = layerInput.stopGradient();
-        input.attach(manager);
-      }
+    private Tap tap(LayerHook hook, NDArray output, SampleAxis axis) {
+      requireSampleAxis(hook, "output", output, axis);
       // The first layer on a path starts the graph, since its own parameters carry no gradient;
       // further along, the output is in the graph already and this changes nothing.
       output.setRequiresGradient(true);
       NDManager owner = output.getManager();
-      NDArray view = output.reshape(output.getShape());
+      NDArray recorded = axis.toFirst(output);
+      NDArray onward =
+          axis.number() == 0 ? output.reshape(output.getShape()) : axis.fromFirst(recorded);
       output.attach(manager);
-      view.attach(owner);
-      view.setName(output.getName());
+      recorded.attach(manager);
+      onward.attach(owner);
+      onward.setName(output.getName());
+      return new Tap(recorded, onward);
+    }
 
-      watch(hook, input, output);
-      records.add(new LayerRecord(hook.path(), hook.block(), input, output));
-      return view;
+    private void add(LayerHook hook, String part, NDArray layerInput, SampleAxis axis, Tap tap) {
+      NDArray input = null;
+      if (needsInput.test(hook.block())) {
+        requireSampleAxis(hook, "input", layerInput, axis);
+        NDArray outside = layerInput.stopGradient();
+        outside.attach(manager);
+        input = axis.toFirst(outside);
+        input.attach(manager);
+      }
+      watch(hook, input, tap.recorded());
+      records.add(new LayerRecord(hook.path(), hook.block(), part, input, tap.recorded(), null));
     }
 
     private void watch(LayerHook hook, @Nullable NDArray input, NDArray output) {
@@ -253,9 +358,9 @@ public final class ForwardRecorder {
       Arrays.stream(now).forEach(versions::add);
     }
 
-    private void requireSampleAxis(LayerHook hook, String what, NDArray array) {
-      if (array.getShape().dimension() < 1 || array.getShape().get(0) != rows) {
-        throw sampleAxis(hook, what, array, rows);
+    private void requireSampleAxis(LayerHook hook, String what, NDArray array, SampleAxis axis) {
+      if (!axis.holds(array, batchSize)) {
+        throw sampleAxis(hook, what, array, axis, batchSize);
       }
     }
 

@@ -4,7 +4,9 @@ package ai.fastdp.hook;
 import ai.djl.Model;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
+import ai.djl.nn.recurrent.RecurrentBlock;
 import ai.djl.nn.transformer.IdEmbedding;
+import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.util.Pair;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -46,21 +48,32 @@ public final class HookedModel {
   }
 
   /**
-   * Hooks layers of a model.
+   * Hooks layers of a model, and its TorchScript blocks.
    *
    * @param model the model
    * @param layers the layers to hook
+   * @param sampleBySample the blocks to run on one sample at a time
    * @param recorder what the hooks report to
    * @return the hooked model
    * @throws IllegalArgumentException if a layer's class cannot be subclassed
+   * @throws IllegalStateException if a field that may hold a layer is not accessible; the model is
+   *     as it was
    */
-  public static HookedModel attach(Model model, List<Located> layers, ForwardRecorder recorder) {
+  public static HookedModel attach(
+      Model model, List<Located> layers, List<Located> sampleBySample, ForwardRecorder recorder) {
     TwinFactory factory = new TwinFactory();
     IdentityHashMap<Block, Block> twins = new IdentityHashMap<>();
     // All twins are made before the first takes its place: a failure leaves the model as it was.
     IdentityHashMap<Parameter, LayerHook> tables = new IdentityHashMap<>();
+    for (Located located : sampleBySample) {
+      Block block = located.block();
+      LayerHook hook =
+          new LayerHook(located.path(), block, recorder, new SampleBySampleForward(block));
+      boolean twin = TwinFactory.canTwin(block.getClass());
+      twins.put(block, twin ? factory.twin(hook) : new StandIn(hook));
+    }
     for (Located layer : layers) {
-      LayerHook hook = new LayerHook(layer.path(), layer.block(), recorder);
+      LayerHook hook = hook(layer, recorder);
       if (layer.block() instanceof IdEmbedding) {
         // A final class; its table records the look-ups.
         tables.put(layer.block().getDirectParameters().valueAt(0), hook);
@@ -68,10 +81,29 @@ public final class HookedModel {
         twins.put(layer.block(), factory.twin(hook));
       }
     }
-    HookedModel hooked = new HookedModel(model, layers, twins, tables);
+    for (Located located : walk(model.getBlock())) {
+      Block block = located.block();
+      if (block instanceof PtSymbolBlock
+          && !twins.containsKey(block)
+          && TwinFactory.canTwin(block.getClass())) {
+        ScriptedForward script = new ScriptedForward();
+        twins.put(block, factory.twin(new LayerHook(located.path(), block, recorder, script)));
+      }
+    }
+    List<Located> owners = new ArrayList<>(layers);
+    owners.addAll(sampleBySample);
+    HookedModel hooked = new HookedModel(model, owners, twins, tables);
     hooked.replaceAll(twins);
-    layers.forEach(layer -> ATTACHED.addAll(layer.block().getDirectParameters().values()));
+    owners.forEach(owner -> ATTACHED.addAll(owner.block().getParameters().values()));
     return hooked;
+  }
+
+  private static LayerHook hook(Located layer, ForwardRecorder recorder) {
+    RecordedForward recorded =
+        layer.block() instanceof RecurrentBlock recurrent
+            ? new UnrolledForward(layer.path(), recurrent, recorder.kernels())
+            : RecordedForward.OWN;
+    return new LayerHook(layer.path(), layer.block(), recorder, recorded);
   }
 
   /**
@@ -151,12 +183,14 @@ public final class HookedModel {
       return;
     }
     attached = false;
-    layers.forEach(layer -> ATTACHED.removeAll(layer.block().getDirectParameters().values()));
+    layers.forEach(layer -> ATTACHED.removeAll(layer.block().getParameters().values()));
     IdentityHashMap<Block, Block> originals = new IdentityHashMap<>();
     twins.forEach(
         (layer, twin) -> {
           // What the twin learned while it stood in (shapes read from a file, say) goes back.
-          TwinFactory.copyFields(twin, layer, layer.getClass());
+          if (!(twin instanceof StandIn)) {
+            TwinFactory.copyFields(twin, layer, layer.getClass());
+          }
           originals.put(twin, layer);
         });
     replaceAll(originals);

@@ -16,11 +16,13 @@ public final class LayerHook {
   private final String path;
   private final Block original;
   private final ForwardRecorder recorder;
+  private final RecordedForward recorded;
 
-  LayerHook(String path, Block original, ForwardRecorder recorder) {
+  LayerHook(String path, Block original, ForwardRecorder recorder, RecordedForward recorded) {
     this.path = path;
     this.original = original;
     this.recorder = recorder;
+    this.recorded = recorded;
   }
 
   /**
@@ -57,15 +59,19 @@ public final class LayerHook {
       NDList inputs,
       boolean training,
       @Nullable PairList<String, Object> params) {
+    RecordedForward.Call call = new RecordedForward.Call(parameterStore, inputs, training, params);
     if (!recorder.isRecording()) {
-      return twin.fastdpForward(parameterStore, inputs, training, params);
+      return recorded.runUnrecorded(this, recorder, twin, call);
     }
     LayerHook outer = recorder.enter(this);
     try {
-      NDList outputs = twin.fastdpForward(parameterStore, inputs, training, params);
-      return recorder.record(this, inputs, outputs);
+      return recorded.run(this, recorder, twin, call);
     } finally {
       recorder.leave(outer);
     }
+  }
+
+  RecordedForward recorded() {
+    return recorded;
   }
 }

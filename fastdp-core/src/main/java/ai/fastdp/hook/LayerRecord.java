@@ -6,17 +6,38 @@ import ai.djl.nn.Block;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One use of a layer in a forward pass.
+ * One use of a layer in a forward pass, or of a part of it that has an input and an output of its
+ * own. Samples are on the first axis, whichever axis the model has them on.
  *
  * <p>R is the number of rows on the first axis: the number of samples B, or B V where a sample is V
  * views, next to each other.
  *
  * @param path the layer's path from the root of the model
  * @param block the user's layer
- * @param input the layer's first input (R, ...), outside the graph; null where no rule needs it
- * @param output the layer's first output (R, ...), in the graph
+ * @param part which part of the layer, such as {@code l_0_i2h}; empty for the whole
+ * @param input the first input (R, ...), outside the graph; null where no rule needs it
+ * @param output the first output (R, ...), in the graph
+ * @param samples the samples' own graphs of a block that runs sample by sample; null for a layer
  */
-public record LayerRecord(String path, Block block, @Nullable NDArray input, NDArray output) {
+public record LayerRecord(
+    String path,
+    Block block,
+    String part,
+    @Nullable NDArray input,
+    NDArray output,
+    @Nullable SampleGraphs samples) {
+  /**
+   * A use of a whole layer.
+   *
+   * @param path the layer's path
+   * @param block the user's layer
+   * @param input the first input, or null
+   * @param output the first output
+   */
+  public LayerRecord(String path, Block block, @Nullable NDArray input, NDArray output) {
+    this(path, block, "", input, output, null);
+  }
+
   /**
    * The layer's input.
    *

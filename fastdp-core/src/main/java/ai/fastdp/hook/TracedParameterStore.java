@@ -16,7 +16,8 @@ import java.util.Set;
  *
  * <p>Autograd then stores nothing for weight gradients and computes none: the clipped sums are
  * formed from what the hooks recorded. A trainable parameter that is read outside the layer that
- * owns it would escape its clip, so such a read is an error.
+ * owns it would escape its clip, so such a read is an error. A block that runs sample by sample has
+ * its parameters in the graph.
  */
 public final class TracedParameterStore extends ParameterStore {
   private final NDManager manager;
@@ -63,7 +64,7 @@ public final class TracedParameterStore extends ParameterStore {
       return alias;
     }
     if (recorder.isInsideOwner(parameter)) {
-      return alias;
+      return recorder.differentiatesParameters() ? inGraph(parameter) : alias;
     }
     LayerHook table = tables.get(parameter);
     if (table == null) {
@@ -73,6 +74,15 @@ public final class TracedParameterStore extends ParameterStore {
     NDArray traced = new TracedTable((PtNDArray) probe, (PtNDArray) alias, table, recorder);
     traced.setName(parameter.getName());
     return traced;
+  }
+
+  /** The parameter itself, in the graph, under the manager of the pass. */
+  private NDArray inGraph(Parameter parameter) {
+    NDArray array = parameter.getArray();
+    NDArray view = array.reshape(array.getShape());
+    view.attach(manager);
+    view.setName(parameter.getName());
+    return view;
   }
 
   private NDArray detached(Parameter parameter) {

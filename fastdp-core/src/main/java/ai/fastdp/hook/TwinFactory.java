@@ -72,6 +72,25 @@ final class TwinFactory {
     }
   }
 
+  /** Whether a class can have a twin. */
+  static boolean canTwin(Class<?> layer) {
+    return unmetCondition(layer).isEmpty();
+  }
+
+  /** The condition that a class does not meet and a twin needs, to follow "must". */
+  static Optional<String> unmetCondition(Class<?> layer) {
+    if (!AbstractBaseBlock.class.isAssignableFrom(layer)) {
+      return Optional.of("extend ai.djl.nn.AbstractBaseBlock");
+    }
+    if (Modifier.isFinal(layer.getModifiers()) || layer.isHidden() || layer.isSealed()) {
+      return Optional.of("be open to subclasses (not final, sealed or hidden)");
+    }
+    if (Modifier.isFinal(ForwardMethod.of(layer).getModifiers())) {
+      return Optional.of("leave forwardInternal open to overriding");
+    }
+    return Optional.empty();
+  }
+
   private static Class<?> generate(Class<?> layer, String path) {
     unmetCondition(layer)
         .ifPresent(
@@ -81,9 +100,8 @@ final class TwinFactory {
                       + path
                       + "' must "
                       + condition
-                      + " to be trained privately, got "
-                      + layer.getName()
-                      + "; change its class or freeze its parameters");
+                      + " to have a twin, got "
+                      + layer.getName());
             });
     Method forward = ForwardMethod.of(layer);
     try {
@@ -118,19 +136,5 @@ final class TwinFactory {
       throw new IllegalStateException(
           "layer '" + path + "' (" + layer.getName() + ") could not be subclassed", e);
     }
-  }
-
-  /** The condition that a class does not meet and a twin needs, to follow "must". */
-  static Optional<String> unmetCondition(Class<?> layer) {
-    if (!AbstractBaseBlock.class.isAssignableFrom(layer)) {
-      return Optional.of("extend ai.djl.nn.AbstractBaseBlock");
-    }
-    if (Modifier.isFinal(layer.getModifiers()) || layer.isHidden() || layer.isSealed()) {
-      return Optional.of("be open to subclasses (not final, sealed or hidden)");
-    }
-    if (Modifier.isFinal(ForwardMethod.of(layer).getModifiers())) {
-      return Optional.of("leave forwardInternal open to overriding");
-    }
-    return Optional.empty();
   }
 }

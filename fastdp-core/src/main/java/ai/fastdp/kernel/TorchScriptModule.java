@@ -64,22 +64,30 @@ public final class TorchScriptModule implements AutoCloseable {
   }
 
   /**
-   * Compiles a module from a text resource.
+   * Compiles a module from text resources, one after the other.
    *
    * @param manager a manager of the PyTorch engine; the module is released with it
    * @param className the name of the TorchScript class
-   * @param owner the class beside which the resource lies
-   * @param resource the resource's name relative to {@code owner}
+   * @param owner the class beside which the resources lie
+   * @param resources the resources' names relative to {@code owner}
    * @return the module
    */
   public static TorchScriptModule compileResource(
-      NDManager manager, String className, Class<?> owner, String resource) {
+      NDManager manager, String className, Class<?> owner, String... resources) {
+    StringBuilder methods = new StringBuilder();
+    for (String resource : resources) {
+      methods.append(text(owner, resource)).append('\n');
+    }
+    return compile(manager, className, methods.toString());
+  }
+
+  private static String text(Class<?> owner, String resource) {
     try (InputStream in = owner.getResourceAsStream(resource)) {
       if (in == null) {
         throw new IllegalArgumentException(
             "resource must exist beside " + owner.getName() + ", got '" + resource + "'");
       }
-      return compile(manager, className, new String(in.readAllBytes(), StandardCharsets.UTF_8));
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {
       throw new UncheckedIOException("reading '" + resource + "' failed", e);
     }

@@ -27,6 +27,8 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
   private final NDManager manager;
   private final PoissonSampler sampler;
   private final RandomAccessDataset dataset;
+  private final int dataAxis;
+  private final int labelAxis;
   private final int physicalBatchSize;
   private final long firstStep;
   private final long lastStep;
@@ -45,6 +47,8 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
    * @param manager the manager of the batches
    * @param executor loads samples ahead; null for none
    * @param sampler the sampler of logical batches
+   * @param dataAxis the axis on which the data set's batchifier puts the samples of data
+   * @param labelAxis the axis on which it puts the samples of labels
    * @param physicalBatchSize the largest number of samples in a micro-batch
    * @param firstStep the number of the first logical step, from 1
    * @param count how many logical steps to draw
@@ -57,6 +61,8 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
       NDManager manager,
       @Nullable ExecutorService executor,
       PoissonSampler sampler,
+      int dataAxis,
+      int labelAxis,
       int physicalBatchSize,
       long firstStep,
       long count,
@@ -65,6 +71,8 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
     this.dataset = dataset;
     this.manager = manager;
     this.sampler = sampler;
+    this.dataAxis = dataAxis;
+    this.labelAxis = labelAxis;
     this.physicalBatchSize = physicalBatchSize;
     this.firstStep = firstStep;
     this.lastStep = firstStep + count - 1;
@@ -93,20 +101,24 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
       return PrivateBatch.empty(manager, chunk.step(), steps);
     }
     Batch batch = loader.next();
-    batch.getData().forEach(array -> requireSamples("data", array, count));
-    batch.getLabels().forEach(array -> requireSamples("labels", array, count));
+    batch.getData().forEach(array -> requireSamples("data", array, dataAxis, count));
+    batch.getLabels().forEach(array -> requireSamples("labels", array, labelAxis, count));
     return PrivateBatch.of(batch, count, chunk.step(), steps, chunk.last());
   }
 
-  private void requireSamples(String name, NDArray array, int count) {
-    if (array.getShape().dimension() == 0 || array.getShape().get(0) != count) {
+  private static void requireSamples(String name, NDArray array, int axis, int count) {
+    if (array.getShape().dimension() <= axis || array.getShape().get(axis) != count) {
       throw new IllegalArgumentException(
           name
-              + " must have the samples of the batch on the first axis, got shape "
+              + " must have the samples of the batch on "
+              + (axis == 0 ? "the first axis" : "axis " + axis)
+              + ", got shape "
               + array.getShape()
               + " for a batch of "
               + count
-              + "; use a batchifier that stacks samples on axis 0");
+              + "; use a batchifier that stacks samples on axis "
+              + axis
+              + ", or declare their axis by PrivacyEngine.Builder.optBatchAxes");
     }
   }
 

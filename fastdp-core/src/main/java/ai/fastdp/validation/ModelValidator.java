@@ -14,6 +14,7 @@ import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.HookedModel.Located;
 import ai.fastdp.nn.GroupNorm;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Optional;
@@ -43,7 +44,7 @@ public final class ModelValidator {
    * @throws IllegalStateException if an engine is attached to the model
    */
   public static List<ModelProblem> validate(Block root) {
-    return validate(root, GhostRules.standard());
+    return validate(root, GhostRules.standard(), List.of());
   }
 
   /**
@@ -51,13 +52,17 @@ public final class ModelValidator {
    *
    * @param root the model's block, initialized or not
    * @param rules the layers whose per-sample gradients are exact
+   * @param microBatched the paths of blocks that run sample by sample, as in {@code
+   *     PrivacyEngine.Builder.optMicroBatched}
    * @return every problem, in the order of the blocks; empty if the model can be attached
    * @throws IllegalStateException if an engine is attached to the model
    */
-  public static List<ModelProblem> validate(Block root, GhostRules rules) {
+  public static List<ModelProblem> validate(
+      Block root, GhostRules rules, Collection<String> microBatched) {
     HookedModel.requireDetached(root);
     List<Located> blocks = HookedModel.walk(root);
-    List<ModelProblem> problems = new ArrayList<>();
+    MicroBatchedBlocks whole = new MicroBatchedBlocks(blocks, microBatched);
+    List<ModelProblem> problems = new ArrayList<>(whole.problems());
     boolean trains = false;
     for (Located located : blocks) {
       boolean trainable = !trainable(located.block()).isEmpty();
@@ -69,7 +74,9 @@ public final class ModelValidator {
                 "mixes samples through batch statistics, trainable or not",
                 "replace it by GroupNorm, as ModelValidator.fix does"));
       } else if (trainable) {
-        unfit(located, rules).ifPresent(problems::add);
+        if (!whole.covers(located.block())) {
+          unfit(located, rules).ifPresent(problems::add);
+        }
         notFloat32(located).ifPresent(problems::add);
       }
     }
@@ -182,8 +189,8 @@ public final class ModelValidator {
           problem(
               located,
               "has no rule for per-sample gradients of " + named(trainable(located.block())),
-              "freeze its parameters (freezeParameters(true)) or use a supported layer in its"
-                  + " place"));
+              "freeze its parameters (freezeParameters(true)), use a supported layer in its place, or"
+                  + sampleBySample(located)));
     }
     return HookedModel.unmetCondition(located.block())
         .map(
@@ -191,7 +198,14 @@ public final class ModelValidator {
                 problem(
                     located,
                     "must " + condition + " to be trained privately",
-                    "change its class or freeze its parameters (freezeParameters(true))"));
+                    "change its class, freeze its parameters (freezeParameters(true)), or"
+                        + sampleBySample(located)));
+  }
+
+  private static String sampleBySample(Located located) {
+    return " run it sample by sample with PrivacyEngine.Builder.optMicroBatched(\""
+        + located.path()
+        + "\")";
   }
 
   private static Optional<ModelProblem> notFloat32(Located located) {

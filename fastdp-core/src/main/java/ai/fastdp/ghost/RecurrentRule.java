@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.ghost;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.nn.recurrent.GRU;
+import ai.djl.nn.recurrent.LSTM;
+import ai.djl.nn.recurrent.RNN;
+import ai.fastdp.hook.LayerRecord;
+
+/**
+ * {@link RNN}, {@link LSTM} and {@link GRU}: each direction of each layer is two linear layers over
+ * time, from inputs and from previous states to pre-activations.
+ */
+final class RecurrentRule implements GhostRule {
+  private static final String WEIGHT = "_WEIGHT";
+
+  @Override
+  public boolean handles(Block layer) {
+    return GhostRules.runsForwardOf(RNN.class, layer)
+        || GhostRules.runsForwardOf(LSTM.class, layer)
+        || GhostRules.runsForwardOf(GRU.class, layer);
+  }
+
+  @Override
+  public boolean needsInput(Block layer) {
+    return layer.getDirectParameters().stream()
+        .anyMatch(pair -> pair.getKey().endsWith(WEIGHT) && pair.getValue().requiresGradient());
+  }
+
+  @Override
+  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+    GhostRules.trainable(use.block(), use.part() + WEIGHT)
+        .ifPresent(weight -> gradients.addLinear(weight, use.requireInput(), outputGradient));
+    GhostRules.trainable(use.block(), use.part() + "_" + Parameter.Type.BIAS)
+        .ifPresent(bias -> gradients.addPositionSum(bias, outputGradient));
+  }
+}

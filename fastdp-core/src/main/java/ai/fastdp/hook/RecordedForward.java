@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.hook;
+
+import ai.djl.ndarray.NDList;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.training.ParameterStore;
+import ai.djl.util.PairList;
+import org.jspecify.annotations.Nullable;
+
+/** How a hooked block runs while it is recorded. */
+interface RecordedForward {
+  /** The layer's own forward function, recorded from its first input to its first output. */
+  RecordedForward OWN =
+      (hook, recorder, layer, call) -> recorder.record(hook, call.inputs(), call.run(layer));
+
+  /** Runs the block and records what its gradients need. */
+  NDList run(LayerHook hook, ForwardRecorder recorder, HookedBlock layer, Call call);
+
+  /** Runs the block outside a recording. */
+  default NDList runUnrecorded(LayerHook hook, ForwardRecorder recorder, HookedBlock l, Call call) {
+    return call.run(l);
+  }
+
+  /** Whether a parameter may be read while the block runs. */
+  default boolean owns(Block block, Parameter parameter) {
+    return block.getDirectParameters().values().stream().anyMatch(p -> p == parameter);
+  }
+
+  /** Whether the parameters are in the graph while the block runs. */
+  default boolean differentiatesParameters() {
+    return false;
+  }
+
+  /** The arguments of a call of a block's forward function. */
+  record Call(
+      ParameterStore store,
+      NDList inputs,
+      boolean training,
+      @Nullable PairList<String, Object> params) {
+
+    NDList run(HookedBlock layer) {
+      return layer.fastdpForward(store, inputs, training, params);
+    }
+
+    Call with(NDList otherInputs) {
+      return new Call(store, otherInputs, training, params);
+    }
+  }
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.hook;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.index.NDIndex;
+
+/**
+ * The axis of an array that its samples are on.
+ *
+ * @param number the axis, from 0
+ */
+public record SampleAxis(int number) {
+  /** Samples on the first axis, as DJL's own batches and most layers have them. */
+  public static final SampleAxis FIRST = new SampleAxis(0);
+
+  /**
+   * Validates the axis.
+   *
+   * @param number at least 0
+   * @throws IllegalArgumentException if it is negative
+   */
+  public SampleAxis {
+    if (number < 0) {
+      throw new IllegalArgumentException(
+          "sample axis must be >= 0, got " + number + "; count axes from the front");
+    }
+  }
+
+  /**
+   * Whether an array has that many samples on this axis.
+   *
+   * @param array the array
+   * @param samples the number of samples
+   * @return false also if the array has no such axis
+   */
+  public boolean holds(NDArray array, long samples) {
+    return array.getShape().dimension() > number && array.getShape().get(number) == samples;
+  }
+
+  /**
+   * A view with the samples on the first axis and the other axes in their order.
+   *
+   * @param array an array with its samples on this axis
+   * @return the view; the array itself where that is so already
+   */
+  public NDArray toFirst(NDArray array) {
+    if (number == 0) {
+      return array;
+    }
+    int[] order = new int[array.getShape().dimension()];
+    order[0] = number;
+    for (int i = 1; i < order.length; i++) {
+      order[i] = i <= number ? i - 1 : i;
+    }
+    return array.transpose(order);
+  }
+
+  /**
+   * The inverse of {@link #toFirst}.
+   *
+   * @param array an array with its samples on the first axis
+   * @return a view with the samples on this axis
+   */
+  public NDArray fromFirst(NDArray array) {
+    if (number == 0) {
+      return array;
+    }
+    int[] order = new int[array.getShape().dimension()];
+    for (int i = 0; i < order.length; i++) {
+      order[i] = i < number ? i + 1 : i;
+    }
+    order[number] = 0;
+    return array.transpose(order);
+  }
+
+  /**
+   * Some of the samples.
+   *
+   * @param array an array with its samples on this axis
+   * @param from the first sample
+   * @param to the sample after the last
+   * @return a view of these samples
+   */
+  public NDArray slice(NDArray array, long from, long to) {
+    return array.get(new NDIndex().addAllDim(number).addSliceDim(from, to));
+  }
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.hook;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.pytorch.engine.PtSymbolBlock;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A block that runs on one sample at a time, so that autograd tells the samples' gradients apart.
+ *
+ * <p>It may read its parameters in any way: they are in the graph. It costs B runs of the block
+ * instead of one, and B gradients of all its parameters at once.
+ */
+final class SampleBySampleForward implements RecordedForward {
+  private final @Nullable ScriptedForward script;
+  private final List<Parameter> trainable;
+
+  SampleBySampleForward(Block block) {
+    script = block instanceof PtSymbolBlock ? new ScriptedForward() : null;
+    trainable = trainable(block);
+  }
+
+  private static List<Parameter> trainable(Block block) {
+    Set<Parameter> seen = Collections.newSetFromMap(new IdentityHashMap<>());
+    return block.getParameters().values().stream()
+        .filter(Parameter::requiresGradient)
+        .filter(seen::add)
+        .toList();
+  }
+
+  @Override
+  public NDList run(LayerHook hook, ForwardRecorder recorder, HookedBlock block, Call call) {
+    SampleAxis axis = recorder.axis(hook);
+    int samples = Math.toIntExact(recorder.batchSize());
+    for (NDArray input : call.inputs()) {
+      if (!axis.holds(input, samples)) {
+        throw ForwardRecorder.sampleAxis(hook, "input", input, axis, samples);
+      }
+    }
+    List<NDList> outputs = new ArrayList<>(samples);
+    for (int i = 0; i < samples; i++) {
+      NDList one = new NDList();
+      for (NDArray input : call.inputs()) {
+        NDArray row = axis.slice(input, i, i + 1);
+        row.setName(input.getName());
+        one.add(row);
+      }
+      outputs.add(runOne(hook, block, call.with(one)));
+    }
+    NDList results = new NDList();
+    for (int j = 0; j < outputs.get(0).size(); j++) {
+      results.add(joined(hook, recorder, axis, outputs, j));
+    }
+    return results;
+  }
+
+  private NDList runOne(LayerHook hook, HookedBlock block, Call call) {
+    if (script == null) {
+      return call.run(block);
+    }
+    script.requireStateless(hook, block, call);
+    return script.withGraph(hook, block, call);
+  }
+
+  /** The samples' outputs of one number, put together and recorded. */
+  private NDArray joined(
+      LayerHook hook, ForwardRecorder recorder, SampleAxis axis, List<NDList> outputs, int number) {
+    NDList parts = new NDList();
+    List<NDArray> graphs = new ArrayList<>();
+    for (NDList output : outputs) {
+      NDArray part = output.get(number);
+      if (!axis.holds(part, 1)) {
+        throw ForwardRecorder.sampleAxis(hook, "output", part, axis, 1);
+      }
+      parts.add(part);
+    }
+    // DJL's concatenation of a single array leaves the graph.
+    NDArray only = parts.head();
+    NDArray whole =
+        parts.size() == 1 ? only.reshape(only.getShape()) : NDArrays.concat(parts, axis.number());
+    whole.setName(parts.head().getName());
+    if (whole.getDataType() != DataType.FLOAT32) {
+      return whole;
+    }
+    for (NDArray part : parts) {
+      NDArray first = axis.toFirst(part.reshape(part.getShape()));
+      recorder.keep(first);
+      graphs.add(first);
+    }
+    return recorder.addSamples(hook, whole, axis, new SampleGraphs(trainable, graphs));
+  }
+
+  @Override
+  public NDList runUnrecorded(LayerHook hook, ForwardRecorder recorder, HookedBlock b, Call call) {
+    return script == null ? call.run(b) : script.runUnrecorded(hook, recorder, b, call);
+  }
+
+  @Override
+  public boolean owns(Block block, Parameter parameter) {
+    return block.getParameters().values().stream().anyMatch(p -> p == parameter);
+  }
+
+  @Override
+  public boolean differentiatesParameters() {
+    return true;
+  }
+}

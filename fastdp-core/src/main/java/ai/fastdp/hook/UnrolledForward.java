@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.hook;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
+import ai.djl.nn.norm.Dropout;
+import ai.djl.nn.recurrent.GRU;
+import ai.djl.nn.recurrent.LSTM;
+import ai.djl.nn.recurrent.RNN;
+import ai.djl.nn.recurrent.RecurrentBlock;
+import ai.djl.training.ParameterStore;
+import ai.fastdp.kernel.TorchScriptModule;
+import java.lang.reflect.Field;
+
+/**
+ * {@link RNN}, {@link LSTM} and {@link GRU}, unrolled over time while they are recorded.
+ *
+ * <p>DJL's blocks run a fused kernel, whose pre-activations cannot be seen. This computes the same
+ * outputs from the same parameters, to rounding, by steps that can: with pre-activations \(z_t =
+ * W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh}\) and their gradients \(g_t\), the weights are
+ * linear layers over time, \(\partial W_{ih} = \sum_t g_t x_t^\top\), \(\partial W_{hh} = \sum_t
+ * g_t h_{t-1}^\top\), and biases are sums over positions. In a GRU the reset gate stands between
+ * the two parts, so that the part of the states has gradients of its own.
+ *
+ * <p>The inputs' part of all times is one product; the loop is one kernel call for each layer and
+ * direction. Outside a recording the fused kernel runs.
+ */
+final class UnrolledForward implements RecordedForward {
+  private final TorchScriptModule kernels;
+  private final RecurrentBlock block;
+  private final String cell;
+  private final int layers;
+  private final int directions;
+  private final boolean biased;
+  private final boolean returnState;
+  private final float dropRate;
+  private final long width;
+  private final SampleAxis axis;
+
+  UnrolledForward(String path, RecurrentBlock block, TorchScriptModule kernels) {
+    this.kernels = kernels;
+    this.block = block;
+    cell = cell(block);
+    layers = (int) setting(RecurrentBlock.class, "numLayers");
+    directions = (boolean) setting(RecurrentBlock.class, "bidirectional") ? 2 : 1;
+    biased = (boolean) setting(RecurrentBlock.class, "hasBiases");
+    returnState = (boolean) setting(RecurrentBlock.class, "returnState");
+    dropRate = (float) setting(RecurrentBlock.class, "dropRate");
+    width = (long) setting(RecurrentBlock.class, "stateSize");
+    axis = new SampleAxis((boolean) setting(RecurrentBlock.class, "batchFirst") ? 0 : 1);
+    if (directions == 2 && biased) {
+      throw new IllegalArgumentException(
+          "layer '"
+              + path
+              + "' ("
+              + block.getClass().getName()
+              + ") must have one direction or no biases, got two directions with biases, which"
+              + " DJL 0.35.1 cannot run: it hands PyTorch the parameters in another order; build it"
+              + " with optHasBiases(false)");
+    }
+  }
+
+  private String cell(RecurrentBlock recurrent) {
+    if (recurrent instanceof LSTM) {
+      return "lstm";
+    } else if (recurrent instanceof GRU) {
+      return "gru";
+    }
+    return setting(RNN.class, "activation") == RNN.Activation.RELU ? "rnn_relu" : "rnn_tanh";
+  }
+
+  @Override
+  public NDList run(LayerHook hook, ForwardRecorder recorder, HookedBlock layer, Call call) {
+    NDArray input = call.inputs().head();
+    long samples = recorder.batchSize();
+    if (input.getShape().dimension() != 3 || !axis.holds(input, samples)) {
+      throw ForwardRecorder.sampleAxis(hook, "input", input, axis, samples);
+    }
+    NDList states = states(hook, call.inputs(), samples);
+    NDArray sequence = axis.number() == 0 ? input.transpose(1, 0, 2) : input;
+    if (sequence.getShape().get(0) == 0) {
+      throw new IllegalArgumentException(
+          "input of layer '"
+              + hook.path()
+              + "' must have at least one time step, got shape "
+              + input.getShape()
+              + "; leave out or pad empty sequences");
+    }
+    NDList lastStates = new NDList();
+    NDList lastCells = new NDList();
+    for (int l = 0; l < layers; l++) {
+      NDList outputs = new NDList();
+      for (int d = 0; d < directions; d++) {
+        outputs.add(
+            new Direction(hook, recorder, call.store(), l, d)
+                .run(sequence, states, lastStates, lastCells));
+      }
+      sequence = outputs.size() == 1 ? outputs.head() : NDArrays.concat(outputs, 2);
+      if (l < layers - 1 && dropRate > 0 && call.training()) {
+        sequence = Dropout.dropout(sequence, dropRate, true).singletonOrThrow();
+      }
+    }
+    NDList result = new NDList(axis.number() == 0 ? sequence.transpose(1, 0, 2) : sequence);
+    if (returnState) {
+      result.add(NDArrays.stack(lastStates, 0));
+      if (block instanceof LSTM) {
+        result.add(NDArrays.stack(lastCells, 0));
+      }
+    }
+    return result;
+  }
+
+  /** The given initial states, zeros for those that are not given. */
+  private NDList states(LayerHook hook, NDList inputs, long samples) {
+    Shape shape = new Shape((long) layers * directions, samples, width);
+    NDList states = new NDList();
+    int count = block instanceof LSTM ? 2 : 1;
+    for (int i = 1; i <= count; i++) {
+      NDArray state =
+          i < inputs.size()
+              ? inputs.get(i)
+              : inputs.head().getManager().zeros(shape, inputs.head().getDataType());
+      if (!state.getShape().equals(shape)) {
+        throw new IllegalStateException(
+            "initial state of layer '"
+                + hook.path()
+                + "' must have shape "
+                + shape
+                + " (layers and directions, samples, state size), got "
+                + state.getShape()
+                + "; give one state for each sample");
+      }
+      states.add(state);
+    }
+    return states;
+  }
+
+  /** One direction of one layer. */
+  private final class Direction {
+    private static final SampleAxis SAMPLES = new SampleAxis(1);
+
+    private final LayerHook hook;
+    private final ForwardRecorder recorder;
+    private final ParameterStore store;
+    private final int number;
+    private final boolean reverse;
+    private final String prefix;
+
+    Direction(LayerHook hook, ForwardRecorder recorder, ParameterStore store, int layer, int d) {
+      this.hook = hook;
+      this.recorder = recorder;
+      this.store = store;
+      number = layer * directions + d;
+      reverse = d == 1;
+      prefix = (reverse ? "r_" : "l_") + layer + "_";
+    }
+
+    /** Runs a sequence (T, B, d) to outputs (T, B, H) and adds the last states. */
+    NDArray run(NDArray x, NDList states, NDList lastStates, NDList lastCells) {
+      ForwardRecorder.Tap ofInputs = recorder.tap(hook, inputPart(x), SAMPLES);
+      recorder.addUse(hook, prefix + "i2h", x, SAMPLES, ofInputs);
+      NDArray z = ofInputs.onward();
+      NDArray weight = value(x, "h2h_WEIGHT");
+      NDArray state = states.get(0).get(number);
+      String method = reverse ? cell + "_reverse" : cell;
+
+      ForwardRecorder.Tap ofStates = ofInputs;
+      NDArray all;
+      if (block instanceof LSTM) {
+        NDList results =
+            kernels.runDifferentiable(method, z, state, states.get(1).get(number), weight);
+        all = results.get(0);
+        lastCells.add(results.get(1));
+      } else if (block instanceof GRU) {
+        NDArray bias =
+            biased ? value(x, "h2h_BIAS") : x.getManager().zeros(new Shape(z.getShape().get(2)));
+        // One bias for every time and sample, whose gradients are those of the states' part.
+        ofStates = recorder.tap(hook, bias.stopGradient().broadcast(z.getShape()), SAMPLES);
+        all = kernels.runDifferentiable(method, z, state, weight, ofStates.onward()).head();
+      } else {
+        all = kernels.runDifferentiable(method, z, state, weight).head();
+      }
+      long steps = x.getShape().get(0);
+      NDArray outputs = all.get((reverse ? 0 : 1) + ":" + (reverse ? steps : steps + 1));
+      NDArray before = all.get((reverse ? 1 : 0) + ":" + (reverse ? steps + 1 : steps));
+      recorder.addUse(hook, prefix + "h2h", before, SAMPLES, ofStates);
+      lastStates.add(all.get(reverse ? 0 : steps));
+      return outputs;
+    }
+
+    /** The inputs' part of the pre-activations of all times, (T, B, gates H). */
+    private NDArray inputPart(NDArray x) {
+      NDArray weight = value(x, "i2h_WEIGHT");
+      if (!biased) {
+        return kernels.runDifferentiable("input_part", x, weight).head();
+      }
+      NDArray bias = value(x, "i2h_BIAS");
+      if (!(block instanceof GRU)) {
+        bias = bias.add(value(x, "h2h_BIAS"));
+      }
+      return kernels.runDifferentiable("input_part_with_bias", x, weight, bias).head();
+    }
+
+    private NDArray value(NDArray x, String name) {
+      Parameter parameter = block.getDirectParameters().get(prefix + name);
+      return store.getValue(parameter, x.getDevice(), true);
+    }
+  }
+
+  private Object setting(Class<?> owner, String name) {
+    try {
+      Field field = owner.getDeclaredField(name);
+      field.setAccessible(true);
+      Object value = field.get(block);
+      if (value == null) {
+        throw new IllegalArgumentException(
+            name
+                + " of "
+                + owner.getSimpleName()
+                + " must be set, got none; set it on the builder");
+      }
+      return value;
+    } catch (ReflectiveOperationException e) {
+      throw new LinkageError(
+          "this version of DJL keeps " + owner.getSimpleName() + "." + name + " elsewhere", e);
+    }
+  }
+}
