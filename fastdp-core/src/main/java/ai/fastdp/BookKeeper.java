@@ -186,7 +186,8 @@ final class BookKeeper {
       recording.checkUnmodified();
       losses.attach(manager);
       graph.close();
-      PerSampleGradients gradients = new PerSampleGradients(kernels, manager, batchSize, cells);
+      PerSampleGradients gradients =
+          new PerSampleGradients(kernels, manager, batchSize, views.perSample(), cells);
       List<LayerRecord> records = records();
       if (records.isEmpty()) {
         return gradients;

@@ -5,6 +5,7 @@ import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Block;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.evaluator.Evaluator;
 import ai.djl.training.listener.TrainingListener;
@@ -12,6 +13,7 @@ import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.Optimizer;
 import ai.fastdp.accounting.InMemoryLedger;
 import ai.fastdp.accounting.PrivacyLedger;
+import ai.fastdp.ghost.GhostRule;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.HookedModel;
@@ -60,6 +62,7 @@ public final class PrivacyEngine {
   private final NoiseSource noise;
   private final RandomGenerator sampling;
   private final @Nullable PrivacyLedger ledger;
+  private final GhostRules rules;
 
   private PrivacyEngine(Builder builder) {
     plan = builder.plan;
@@ -80,6 +83,7 @@ public final class PrivacyEngine {
     noise = builder.noise;
     sampling = builder.sampling;
     ledger = builder.ledger;
+    rules = builder.rules;
   }
 
   private void requireViewsAlone() {
@@ -133,7 +137,6 @@ public final class PrivacyEngine {
     if (model.getBlock() == null) {
       throw new IllegalArgumentException("model must have a block, got none; call setBlock first");
     }
-    GhostRules rules = GhostRules.standard();
     axes.requirePaths(HookedModel.walk(model.getBlock()));
     TrainableParameters trainable = new TrainableParameters(model.getBlock(), rules, microBatched);
     MeanLoss meanLoss = new MeanLoss(loss);
@@ -255,6 +258,7 @@ public final class PrivacyEngine {
     private NoiseSource noise = NoiseSource.secure();
     private RandomGenerator sampling = new SecureRandom();
     private @Nullable PrivacyLedger ledger;
+    private GhostRules rules = GhostRules.standard();
 
     private Builder(PrivacyPlan plan) {
       this.plan = plan;
@@ -398,6 +402,19 @@ public final class PrivacyEngine {
      */
     public Builder optDevice(Device value) {
       device = value;
+      return this;
+    }
+
+    /**
+     * Adds the rule of a user's class of blocks that read parameters of their own.
+     *
+     * @param type the class; the rule holds for it and not for its subclasses
+     * @param rule how the per-sample gradients of its parameters follow from a use
+     * @return this builder
+     * @throws IllegalArgumentException if the class has a rule already, or no instances of its own
+     */
+    public Builder addRule(Class<? extends Block> type, GhostRule rule) {
+      rules = rules.with(type, rule);
       return this;
     }
 

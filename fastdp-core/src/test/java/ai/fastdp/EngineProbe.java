@@ -30,11 +30,15 @@ final class EngineProbe implements AutoCloseable {
   private final PerSampleLoss loss;
 
   EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options) {
-    this(model, loss, options, new Views(1), SampleAxes.first());
+    this(model, loss, options, GhostRules.standard());
   }
 
   EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, Views views) {
-    this(model, loss, options, views, SampleAxes.first());
+    this(model, loss, options, GhostRules.standard(), views, SampleAxes.first());
+  }
+
+  EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, GhostRules rules) {
+    this(model, loss, options, rules, new Views(1), SampleAxes.first());
   }
 
   EngineProbe(
@@ -43,20 +47,20 @@ final class EngineProbe implements AutoCloseable {
       PerformanceOptions options,
       SampleAxes axes,
       String... microBatched) {
-    this(model, loss, options, new Views(1), axes, microBatched);
+    this(model, loss, options, GhostRules.standard(), new Views(1), axes, microBatched);
   }
 
   private EngineProbe(
       Model model,
       PerSampleLoss loss,
       PerformanceOptions options,
+      GhostRules rules,
       Views views,
       SampleAxes axes,
       String... microBatched) {
     this.model = model;
     this.loss = views.mean(loss);
     manager = model.getNDManager().newSubManager();
-    GhostRules rules = GhostRules.standard();
     TrainableParameters trainable =
         new TrainableParameters(model.getBlock(), rules, List.of(microBatched));
     trainable.requireReady();

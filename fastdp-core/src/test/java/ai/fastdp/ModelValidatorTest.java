@@ -148,9 +148,9 @@ final class ModelValidatorTest {
     initialize(after);
     assertThat(ModelValidator.fix(after))
         .extracting(Replacement::replacement)
-        .containsExactly("GroupNorm of " + groups + " groups, with its scale and shift");
+        .containsExactly("GroupNorm of " + groups + " groups, same scale and shift");
     for (SequentialBlock block : List.of(before, after)) {
-      assertThat(((GroupNorm) block.getChildren().valueAt(1)).groups()).isEqualTo(groups);
+      assertThat(((GroupNorm) block.getChildren().valueAt(1)).groups(channels)).isEqualTo(groups);
       assertThat(ModelValidator.validate(block)).isEmpty();
     }
   }

@@ -12,6 +12,7 @@ import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.hook.BlockReplacer;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.HookedModel.Located;
+import ai.fastdp.nn.FrozenBatchNorm;
 import ai.fastdp.nn.GroupNorm;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -72,7 +73,8 @@ public final class ModelValidator {
             problem(
                 located,
                 "mixes samples through batch statistics, trainable or not",
-                "replace it by GroupNorm, as ModelValidator.fix does"));
+                "replace it by GroupNorm, as ModelValidator.fix does, or fix the statistics that it was"
+                    + " trained with, as ModelValidator.freezeStatistics does"));
       } else if (trainable) {
         if (!whole.covers(located.block())) {
           unfit(located, rules).ifPresent(problems::add);
@@ -94,7 +96,7 @@ public final class ModelValidator {
    * <p>The number of groups is gcd(32, channels), as in Opacus. Scale and shift carry over where
    * the model is initialized, and so does which of them is trained; the running statistics, which
    * GroupNorm has no use for, are given up. What a model computes changes, so that a trained one
-   * wants fine-tuning.
+   * wants fine-tuning; {@link #freezeStatistics} keeps what it computes.
    *
    * @param root the model's block, initialized or not
    * @return what was replaced, in the order of the blocks; empty if there was no BatchNorm
@@ -104,6 +106,24 @@ public final class ModelValidator {
    */
   public static List<Replacement> fix(Block root) {
     return replaceBatchNorms(root, ModelValidator::groupNorm);
+  }
+
+  /**
+   * Replaces every BatchNorm of a model by a {@link FrozenBatchNorm} with the same scale, shift and
+   * statistics, in place. What the model computes in inference does not change; in training it
+   * computes the same, and the statistics stay as they are.
+   *
+   * <p>The statistics were learned from earlier training's data, which this training's guarantee
+   * does not cover: for weights that are public.
+   *
+   * @param root the model's block, with weights
+   * @return what was replaced, in the order of the blocks; empty if there was no BatchNorm
+   * @throws IllegalStateException if an engine is attached to the model
+   * @throws IllegalArgumentException if the root itself is a BatchNorm, or one of the model's
+   *     cannot be replaced; nothing is changed
+   */
+  public static List<Replacement> freezeStatistics(Block root) {
+    return replaceBatchNorms(root, ModelValidator::frozenBatchNorm);
   }
 
   private static List<Replacement> replaceBatchNorms(
@@ -134,15 +154,7 @@ public final class ModelValidator {
   private record Substitute(Block block, String description) {}
 
   private static Substitute groupNorm(Located located) {
-    BatchNorm norm = (BatchNorm) located.block();
-    if (norm.getClass() != BatchNorm.class && norm.getClass() != GhostBatchNorm.class) {
-      throw new IllegalArgumentException(
-          "layer '"
-              + located.path()
-              + "' must be DJL's own BatchNorm to be replaced, got "
-              + norm.getClass().getName()
-              + "; replace it yourself");
-    }
+    BatchNorm norm = ownBatchNorm(located);
     if (BatchNormTraits.axis(norm) != 1) {
       throw new IllegalArgumentException(
           "layer '"
@@ -156,8 +168,9 @@ public final class ModelValidator {
             .setCommonGroups(LARGEST_GROUPS)
             .optEpsilon(BatchNormTraits.epsilon(norm))
             .build();
+    Parameter scale = norm.getDirectParameters().get("gamma");
     boolean initialized = norm.isInitialized();
-    if (!initialized && norm.getDirectParameters().valueAt(0).isInitialized()) {
+    if (!initialized && scale.isInitialized()) {
       throw new IllegalArgumentException(
           "layer '"
               + located.path()
@@ -165,8 +178,8 @@ public final class ModelValidator {
               + " initialize on the model first");
     }
     if (initialized) {
-      NDArray scale = norm.getDirectParameters().get("gamma").getArray();
-      group.initialize(scale.getManager(), scale.getDataType(), norm.getInputShapes());
+      NDArray array = scale.getArray();
+      group.initialize(array.getManager(), array.getDataType(), norm.getInputShapes());
     }
     for (Pair<String, Parameter> pair : group.getDirectParameters()) {
       Parameter before = norm.getDirectParameters().get(pair.getKey());
@@ -179,8 +192,36 @@ public final class ModelValidator {
     return new Substitute(
         group,
         initialized
-            ? "GroupNorm of " + group.groups() + " groups, with its scale and shift"
+            ? "GroupNorm of "
+                + group.groups(scale.getShape().get(0))
+                + " groups, same scale and shift"
             : "GroupNorm of gcd(" + LARGEST_GROUPS + ", channels) groups");
+  }
+
+  private static Substitute frozenBatchNorm(Located located) {
+    BatchNorm norm = ownBatchNorm(located);
+    if (norm.getDirectParameters().values().stream().anyMatch(p -> !p.isInitialized())) {
+      throw new IllegalArgumentException(
+          "layer '"
+              + located.path()
+              + "' must have statistics to keep, got none; load the model's weights first");
+    }
+    return new Substitute(
+        FrozenBatchNorm.of(norm), "FrozenBatchNorm, same scale, shift and statistics");
+  }
+
+  /** What a subclass of a user's does is not known. */
+  private static BatchNorm ownBatchNorm(Located located) {
+    BatchNorm norm = (BatchNorm) located.block();
+    if (norm.getClass() != BatchNorm.class && norm.getClass() != GhostBatchNorm.class) {
+      throw new IllegalArgumentException(
+          "layer '"
+              + located.path()
+              + "' must be DJL's own BatchNorm to be replaced, got "
+              + norm.getClass().getName()
+              + "; replace it yourself");
+    }
+    return norm;
   }
 
   private static Optional<ModelProblem> unfit(Located located, GhostRules rules) {

@@ -18,7 +18,7 @@ enum Norm {
   FROZEN_BATCHNORM {
     @Override
     int apply(Block model) {
-      return 0;
+      return ModelValidator.freezeStatistics(model).size();
     }
   };
 
