@@ -19,7 +19,6 @@ import ai.fastdp.examples.SharedData;
 import ai.fastdp.examples.training.InputException;
 import ai.fastdp.examples.training.Score;
 import ai.fastdp.validation.ModelValidator;
-import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -94,7 +93,7 @@ final class ResNetsTest {
   void load_weightsOfAnotherModel_giveItsScores() throws Exception {
     ResNet20 source = resNet20(1);
     Path file = directory.resolve("weights.npz");
-    write(file, source, "");
+    WeightsFixture.write(file, source, "");
     ResNet20 target = resNet20(2);
     NDList images = new NDList(manager.randomNormal(new Shape(2, 3, 32, 32)));
     ParameterStore store = new ParameterStore(manager, false);
@@ -112,11 +111,11 @@ final class ResNetsTest {
     assertRefused(file, "cannot read --weights");
     Files.writeString(file, "not a zip file, whatever its name says");
     assertRefused(file, "--weights");
-    write(file, resNet20(1), "layer2.1.bn2.running_var");
+    WeightsFixture.write(file, resNet20(1), "layer2.1.bn2.running_var");
     assertRefused(file, "must have 'layer2.1.bn2.running_var' of shape (32), got none");
     ResNet20 other = new ResNet20(7);
     other.initialize(manager, DataType.FLOAT32, new Shape(1, 3, 32, 32));
-    write(file, other, "");
+    WeightsFixture.write(file, other, "");
     assertRefused(file, "'linear.weight' of shape (10, 64), got (7, 64)");
     byte[] whole = Files.readAllBytes(file);
     Files.write(file, Arrays.copyOf(whole, whole.length / 2));
@@ -180,38 +179,5 @@ final class ResNetsTest {
     ResNet20 block = new ResNet20(10);
     block.initialize(manager, DataType.FLOAT32, new Shape(1, 3, 32, 32));
     return block;
-  }
-
-  /** Writes a model's weights under PyTorch's names, but for one. */
-  private static void write(Path file, ResNet20 block, String without) throws Exception {
-    NDList arrays = new NDList();
-    collect(block, "", arrays);
-    arrays.removeIf(array -> array.getName().equals(without));
-    try (OutputStream out = Files.newOutputStream(file)) {
-      arrays.encode(out, NDList.Encoding.NPZ);
-    }
-  }
-
-  private static void collect(Block block, String path, NDList arrays) {
-    block
-        .getDirectParameters()
-        .forEach(
-            pair -> {
-              String name =
-                  switch (pair.getKey()) {
-                    case "gamma" -> "weight";
-                    case "beta" -> "bias";
-                    case "runningMean" -> "running_mean";
-                    case "runningVar" -> "running_var";
-                    default -> pair.getKey();
-                  };
-              NDArray copy = pair.getValue().getArray().duplicate();
-              copy.setName(path + name);
-              arrays.add(copy);
-            });
-    block
-        .getChildren()
-        .forEach(
-            child -> collect(child.getValue(), path + child.getKey().substring(2) + ".", arrays));
   }
 }
