@@ -213,6 +213,46 @@ final class ModelValidatorTest {
   }
 
   @Test
+  void freezeStatistics_trainedModel_computesTheSameAndKeepsThem() throws Exception {
+    Hoarder hoarder = new Hoarder();
+    initialize(hoarder);
+    HookedModel.walk(hoarder).stream()
+        .filter(located -> located.block() instanceof BatchNorm)
+        .forEach(
+            located ->
+                OneStep.normal(manager, 7, 1, 6)
+                    .abs()
+                    .copyTo(located.block().getDirectParameters().get("runningVar").getArray()));
+    NDList input = new NDList(OneStep.normal(manager, 3, 2, SAMPLES, 3, 8, 8));
+    ParameterStore store = new ParameterStore(manager, false);
+    NDArray expected = hoarder.forward(store, input, false).head();
+    assertThat(ModelValidator.freezeStatistics(hoarder)).hasSize(5);
+    assertThat(hoarder.forward(store, input, true).head().sub(expected).abs().max().getFloat())
+        .isLessThan(1e-4f);
+    List<float[]> before = statistics(hoarder);
+    train(hoarder);
+    assertThat(statistics(hoarder)).usingRecursiveComparison().isEqualTo(before);
+    assertThat(before).hasSize(10);
+  }
+
+  private static List<float[]> statistics(Block block) {
+    return block.getParameters().values().stream()
+        .filter(
+            p ->
+                p.getType() == Parameter.Type.RUNNING_MEAN
+                    || p.getType() == Parameter.Type.RUNNING_VAR)
+        .map(p -> p.getArray().toFloatArray())
+        .toList();
+  }
+
+  @Test
+  void freezeStatistics_withoutStatistics_isRefused() {
+    assertThatThrownBy(() -> ModelValidator.freezeStatistics(new Hoarder()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContainingAll("'02field'", "statistics to keep");
+  }
+
+  @Test
   void fix_normsWhereverAParentHoldsThem_replacesAll() {
     Hoarder hoarder = new Hoarder();
     assertThat(ModelValidator.fix(hoarder))
