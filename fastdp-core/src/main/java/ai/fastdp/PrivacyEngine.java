@@ -12,6 +12,7 @@ import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.Optimizer;
 import ai.fastdp.accounting.InMemoryLedger;
 import ai.fastdp.accounting.PrivacyLedger;
+import ai.fastdp.clipping.Clipper;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.HookedModel;
@@ -105,6 +106,9 @@ public final class PrivacyEngine {
     GhostRules rules = GhostRules.standard();
     TrainableParameters trainable =
         new TrainableParameters(HookedModel.walk(model.getBlock()), rules);
+    Clipper clipper =
+        new Clipper(plan.style(), plan.clipping(), plan.clipNorm(), trainable.paths());
+    ReleaseUnits units = new ReleaseUnits(trainable, clipper.groups());
     MeanLoss meanLoss = new MeanLoss(loss);
     DefaultTrainingConfig config = config(meanLoss);
 
@@ -116,14 +120,11 @@ public final class PrivacyEngine {
               manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
       ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput);
       hooks = HookedModel.attach(model, trainable.layers(), recorder);
+      if (units.areSeveral()) {
+        hooks.hookCuts(recorder);
+      }
       GaussianMechanism mechanism =
-          new GaussianMechanism(
-              kernels,
-              manager,
-              noise,
-              plan.noiseMultiplier(),
-              plan.sensitivity(),
-              plan.expectedBatchSize());
+          new GaussianMechanism(kernels, manager, noise, plan.expectedBatchSize());
       BookKeeper bookKeeper =
           new BookKeeper(
               model, kernels, recorder, hooks, rules, trainable, options.temporaryCells());
@@ -137,6 +138,8 @@ public final class PrivacyEngine {
               trainable,
               hooks,
               bookKeeper,
+              clipper,
+              units,
               mechanism,
               ledger == null ? new InMemoryLedger(plan.newAccountant(), plan.budget()) : ledger,
               new PoissonSampler(plan.sampleRate(), sampling),

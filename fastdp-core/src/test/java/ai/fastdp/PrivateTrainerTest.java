@@ -434,7 +434,7 @@ final class PrivateTrainerTest {
     PrivateTrainer trainer = trainer(plan, recording, new CountingNoise(order), updating(order));
     trainer.trainBatch(trainer.batches(dataset()).iterator().next());
     trainer.step();
-    assertThat(order).containsExactly("charge " + plan.stepEvent(), "noise", "update");
+    assertThat(order).containsExactly("charge " + plan.stepEvent(0), "noise", "update");
   }
 
   @Test
@@ -786,7 +786,7 @@ final class PrivateTrainerTest {
 
   private static double epsilonAfter(PrivacyPlan plan, long steps) {
     var accountant = plan.newAccountant();
-    accountant.compose(plan.stepEvent(), steps);
+    accountant.compose(plan.stepEvent(0), steps);
     return accountant.epsilon(plan.budget().delta()).upper().orElseThrow();
   }
 

@@ -29,42 +29,24 @@ public final class GaussianMechanism implements AutoCloseable {
 
   private final TorchScriptModule kernels;
   private final NoiseSource source;
-  private final double deviation;
   private final double scale;
   private final NDManager manager;
   private final ByteBuffer radii = allocate(Long.BYTES);
   private final ByteBuffer angles = allocate(Integer.BYTES);
 
   /**
-   * Creates the mechanism of a plan.
+   * Creates a mechanism.
    *
    * @param kernels the module of the book-keeping kernels
    * @param parent the manager under which the mechanism's memory lives
    * @param source the bits of the noise
-   * @param noiseMultiplier \(\sigma\), finite and greater than 0
-   * @param sensitivity S, finite and greater than 0
    * @param expectedBatchSize B, finite and greater than 0
    */
   public GaussianMechanism(
-      TorchScriptModule kernels,
-      NDManager parent,
-      NoiseSource source,
-      double noiseMultiplier,
-      double sensitivity,
-      double expectedBatchSize) {
+      TorchScriptModule kernels, NDManager parent, NoiseSource source, double expectedBatchSize) {
     this.kernels = kernels;
     this.source = source;
-    deviation =
-        requirePositive("noiseMultiplier", noiseMultiplier)
-            * requirePositive("sensitivity", sensitivity);
     scale = 1 / requirePositive("expectedBatchSize", expectedBatchSize);
-    // The square of the noise's standard deviation is a float32 factor on the way.
-    if (!(deviation * scale >= 1e-18 && deviation * scale <= 1e18)) {
-      throw new IllegalArgumentException(
-          "noiseMultiplier * sensitivity / expectedBatchSize must be in [1e-18, 1e18], got "
-              + deviation * scale
-              + "; scale the loss");
-    }
     manager = parent.newSubManager();
   }
 
@@ -73,11 +55,56 @@ public final class GaussianMechanism implements AutoCloseable {
    * used again.
    *
    * @param sum the clipped sum of one logical step
+   * @param noiseMultiplier \(\sigma\), finite and greater than 0
+   * @param sensitivity S, finite and greater than 0; \(\sigma S / B\) must be in [1e-18, 1e18]
    * @return the privatized gradient
+   * @throws IllegalArgumentException if a number is out of range; the sum is left as it is
    */
-  public PrivatizedGradient privatize(ClippedGradientSum sum) {
+  public PrivatizedGradient privatize(
+      ClippedGradientSum sum, double noiseMultiplier, double sensitivity) {
+    double deviation =
+        requirePositive("noiseMultiplier", noiseMultiplier)
+            * requirePositive("sensitivity", sensitivity);
+    // The square of the noise's standard deviation is a float32 factor on the way.
+    if (!(deviation * scale >= 1e-18 && deviation * scale <= 1e18)) {
+      throw new IllegalArgumentException(
+          "noiseMultiplier * sensitivity / expectedBatchSize must be in [1e-18, 1e18], got "
+              + deviation * scale
+              + "; scale the loss");
+    }
     NDArray flat = sum.flat();
     long size = flat.size();
+    addNoise(flat, size, deviation, scale);
+    List<NDArray> gradients = new ArrayList<>();
+    sum.parameters().forEach(parameter -> gradients.add(sum.view(parameter)));
+    return new PrivatizedGradient(sum.parameters(), gradients);
+  }
+
+  /**
+   * The noisy share of the step's samples that were not clipped,
+   *
+   * <p>\(\tilde b = \frac12 + \frac1B\left(\sum_i (b_i - \frac12) + \mathcal N(0,
+   * \sigma_b^2)\right)\).
+   *
+   * @param sum the clipped sum of one logical step, with its count
+   * @param countNoise \(\sigma_b\), in [1e-18, 1e18]
+   * @return the share; beyond [0, 1] where the noise is that large
+   * @throws IllegalArgumentException if the noise is out of range
+   * @see <a href="https://arxiv.org/abs/1905.03871">Andrew et al. 2021, algorithm 1</a>
+   */
+  public double unclippedShare(ClippedGradientSum sum, double countNoise) {
+    if (!(countNoise >= 1e-18 && countNoise <= 1e18)) {
+      throw new IllegalArgumentException("countNoise must be in [1e-18, 1e18], got " + countNoise);
+    }
+    try (NDManager scope = manager.newSubManager()) {
+      NDArray noise = scope.zeros(new Shape(1), DataType.FLOAT32, sum.flat().getDevice());
+      addNoise(noise, 1, countNoise, 1);
+      return 0.5 + scale * (sum.centredCount() + noise.toFloatArray()[0]);
+    }
+  }
+
+  /** flat = scale * (flat + deviation * N(0, I)), a chunk at a time. */
+  private void addNoise(NDArray flat, long size, double deviation, double factor) {
     for (long offset = 0; offset < size; offset += CHUNK) {
       int count = (int) Math.min(CHUNK, size - offset);
       int pairs = (count + 1) / 2;
@@ -91,12 +118,9 @@ public final class GaussianMechanism implements AutoCloseable {
             uniform(chunk, radii, pairs, DataType.INT64, flat.getDevice()),
             uniform(chunk, angles, pairs, DataType.INT32, flat.getDevice()),
             deviation,
-            scale);
+            factor);
       }
     }
-    List<NDArray> gradients = new ArrayList<>();
-    sum.parameters().forEach(parameter -> gradients.add(sum.view(parameter)));
-    return new PrivatizedGradient(sum.parameters(), gradients);
   }
 
   /** The source's next bits as integers. */
