@@ -5,31 +5,42 @@ import ai.fastdp.clipping.ClippingStyle;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.Locale;
-import java.util.function.IntFunction;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
 /** The clipping style of the private modes. */
 enum StepStyle {
   /** One group. */
-  ALL_LAYER(blocks -> ClippingStyle.allLayer()),
+  ALL_LAYER {
+    @Override
+    ClippingStyle of(int blocks) {
+      return ClippingStyle.allLayer();
+    }
+  },
   /** A group for each layer. */
-  LAYER_WISE(blocks -> ClippingStyle.layerWise()),
+  LAYER_WISE {
+    @Override
+    ClippingStyle of(int blocks) {
+      return ClippingStyle.layerWise();
+    }
+  },
   /** A group for each parameter. */
-  PARAM_WISE(blocks -> ClippingStyle.paramWise()),
+  PARAM_WISE {
+    @Override
+    ClippingStyle of(int blocks) {
+      return ClippingStyle.paramWise();
+    }
+  },
   /** Groups of equal depth. */
-  BLOCK_WISE(ClippingStyle::blockWise);
-
-  private final transient IntFunction<ClippingStyle> style;
-
-  StepStyle(IntFunction<ClippingStyle> style) {
-    this.style = style;
-  }
+  BLOCK_WISE {
+    @Override
+    ClippingStyle of(int blocks) {
+      return ClippingStyle.blockWise(blocks);
+    }
+  };
 
   /** The style, with this number of groups where it has one. */
-  ClippingStyle of(int blocks) {
-    return style.apply(blocks);
-  }
+  abstract ClippingStyle of(int blocks);
 
   private String option() {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
