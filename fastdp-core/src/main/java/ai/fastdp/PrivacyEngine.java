@@ -12,6 +12,7 @@ import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.Optimizer;
 import ai.fastdp.accounting.InMemoryLedger;
 import ai.fastdp.accounting.PrivacyLedger;
+import ai.fastdp.clipping.Clipper;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.HookedModel;
@@ -115,6 +116,9 @@ public final class PrivacyEngine {
     List<HookedModel.Located> blocks = HookedModel.walk(model.getBlock());
     axes.requirePaths(blocks);
     TrainableParameters trainable = new TrainableParameters(blocks, rules, microBatched);
+    Clipper clipper =
+        new Clipper(plan.style(), plan.clipping(), plan.clipNorm(), trainable.paths());
+    ReleaseUnits units = new ReleaseUnits(trainable, clipper.groups());
     MeanLoss meanLoss = new MeanLoss(loss);
     DefaultTrainingConfig config = config(meanLoss);
 
@@ -131,13 +135,14 @@ public final class PrivacyEngine {
               "samples.torchscript");
       ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput, axes);
       hooks = HookedModel.attach(model, trainable.layers(), trainable.sampleBySample(), recorder);
+      if (units.areSeveral()) {
+        hooks.hookCuts(recorder);
+      }
       GaussianMechanism mechanism =
           new GaussianMechanism(
               kernels,
               manager,
               noise,
-              plan.noiseMultiplier(),
-              plan.sensitivity(),
               plan.expectedBatchSize(),
               options.noiseAheadBytes() / Float.BYTES);
       BookKeeper bookKeeper =
@@ -153,6 +158,8 @@ public final class PrivacyEngine {
               trainable,
               hooks,
               bookKeeper,
+              clipper,
+              units,
               mechanism,
               ledger == null ? new InMemoryLedger(plan.newAccountant(), plan.budget()) : ledger,
               new PoissonSampler(plan.sampleRate(), sampling),

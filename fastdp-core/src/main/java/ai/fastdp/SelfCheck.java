@@ -77,6 +77,7 @@ final class SelfCheck {
             manager,
             data,
             labels,
+            false,
             (store, d, l) -> block().forward(store, watchedInputs(d, watched), l, null))) {
       NDArray losses = loss.evaluate(labels, pass.outputs());
       pass.requirePerSample(losses);
@@ -137,7 +138,8 @@ final class SelfCheck {
       NDManager manager, NDList data, NDList labels, long[] samples) {
     boolean readsLabels = readsLabels(block());
     try (BookKeeper.Pass pass =
-        bookKeeper.forward(manager, data, labels, (store, d, l) -> run(store, d, l, readsLabels))) {
+        bookKeeper.forward(
+            manager, data, labels, true, (store, d, l) -> run(store, d, l, readsLabels))) {
       NDArray losses = loss.evaluate(labels, pass.outputs());
       pass.requirePerSample(losses);
       double[] lossesInBatch = losses.toType(DataType.FLOAT64, false).toDoubleArray();

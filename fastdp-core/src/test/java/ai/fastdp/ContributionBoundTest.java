@@ -373,7 +373,11 @@ final class ContributionBoundTest {
     List<String> paths = IntStream.range(0, parameters.size()).mapToObj(k -> "p" + k).toList();
     Clipper.Factors clipped =
         new Clipper(ClippingStyle.allLayer(), function, CLIP_NORM, paths)
-            .factors(gradients.squaredNorms(), IntStream.range(0, paths.size()).toArray());
+            .factors(
+                gradients.squaredNorms(),
+                IntStream.range(0, paths.size()).toArray(),
+                CLIP_NORM,
+                scope.ones(new Shape(1), DataType.BOOLEAN));
     List<NDArray> targets = new ArrayList<>();
     parameters.forEach(p -> targets.add(scope.zeros(p.getShape(), DataType.FLOAT32)));
     gradients.addWeightedSums(clipped.factors(), clipped.keep(), targets);

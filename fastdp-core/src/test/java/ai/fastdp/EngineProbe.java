@@ -28,19 +28,30 @@ final class EngineProbe implements AutoCloseable {
   private final HookedModel hooks;
   private final BookKeeper bookKeeper;
   private final PerSampleLoss loss;
+  private final ForwardRecorder recorder;
+  private final boolean cutting;
 
   EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options) {
-    this(model, loss, options, SampleAxes.first());
+    this(model, loss, options, false);
+  }
+
+  /**
+   * @param cutting whether the graph is cut wherever it can be
+   */
+  EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, boolean cutting) {
+    this(model, loss, options, cutting, SampleAxes.first());
   }
 
   EngineProbe(
       Model model,
       PerSampleLoss loss,
       PerformanceOptions options,
+      boolean cutting,
       SampleAxes axes,
       String... microBatched) {
     this.model = model;
     this.loss = loss;
+    this.cutting = cutting;
     manager = model.getNDManager().newSubManager();
     GhostRules rules = GhostRules.standard();
     TrainableParameters trainable =
@@ -54,11 +65,29 @@ final class EngineProbe implements AutoCloseable {
             "kernels.torchscript",
             "recurrent.torchscript",
             "samples.torchscript");
-    ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput, axes);
+    recorder = new ForwardRecorder(kernels, rules::needInput, axes);
     hooks = HookedModel.attach(model, trainable.layers(), trainable.sampleBySample(), recorder);
     bookKeeper =
         new BookKeeper(
             model, kernels, recorder, hooks, rules, trainable, axes, options.temporaryCells());
+    if (cutting) {
+      hooks.hookCuts(recorder);
+    }
+  }
+
+  /** The blocks at whose outputs passes are cut. */
+  List<String> cutPaths() {
+    return recorder.cutPaths();
+  }
+
+  /** Drops the cuts that paths go around. */
+  @SuppressWarnings("try") // The collector switches gradients on while it is open.
+  void settleCuts(NDList data, NDList labels) {
+    try (NDManager scope = manager.newSubManager();
+        GradientCollector ignored = manager.getEngine().newGradientCollector()) {
+      bookKeeper.settleCuts(
+          scope, data, labels, loss, (store, d, l) -> model.getBlock().forward(store, d, l, null));
+    }
   }
 
   /**
@@ -93,7 +122,11 @@ final class EngineProbe implements AutoCloseable {
         GradientCollector ignored = manager.getEngine().newGradientCollector()) {
       BookKeeper.Pass pass =
           bookKeeper.forward(
-              scope, data, labels, (store, d, l) -> model.getBlock().forward(store, d, l, null));
+              scope,
+              data,
+              labels,
+              cutting,
+              (store, d, l) -> model.getBlock().forward(store, d, l, null));
       PerSampleGradients gradients = pass.gradients(loss.evaluate(labels, pass.outputs()));
       NDArray squared = gradients.squaredNorms();
       List<Parameter> parameters = gradients.parameters();

@@ -58,13 +58,13 @@ public class NoiseBenchmark {
             .optShape(new Shape(NUMBERS))
             .build();
     sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
-    mechanism = new GaussianMechanism(kernels, manager, NoiseSource.secure(), 2, 3, 4, 0);
+    mechanism = new GaussianMechanism(kernels, manager, NoiseSource.secure(), 4, 0);
   }
 
   /** Checks that the noise has the deviation that it should have before anything is timed. */
   @Setup
   public void check() {
-    float[] noise = mechanism.privatize(sum).gradients().get(0).toFloatArray();
+    float[] noise = mechanism.privatize(sum, 2, 3).gradients().get(0).toFloatArray();
     double squares = 0;
     for (float value : noise) {
       squares += (double) value * value;
@@ -91,7 +91,7 @@ public class NoiseBenchmark {
   @Benchmark
   @OperationsPerInvocation(NUMBERS)
   public PrivatizedGradient privatize() {
-    return mechanism.privatize(sum);
+    return mechanism.privatize(sum, 2, 3);
   }
 
   /**

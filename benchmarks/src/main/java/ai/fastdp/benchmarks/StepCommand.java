@@ -64,6 +64,20 @@ final class StepCommand implements Callable<Integer> {
           "${COMPLETION-CANDIDATES}; the ratio is the first mode's median over the second's")
   private List<StepMode> modes = List.of();
 
+  @Option(
+      names = "--style",
+      defaultValue = "all-layer",
+      converter = StepStyle.Converter.class,
+      description = "clipping style of the private modes: ${COMPLETION-CANDIDATES}",
+      completionCandidates = StepStyle.Names.class)
+  private StepStyle style = StepStyle.ALL_LAYER;
+
+  @Option(
+      names = "--blocks",
+      defaultValue = "4",
+      description = "groups of the block-wise style (${DEFAULT-VALUE})")
+  private int blocks;
+
   @Option(names = "--rounds", defaultValue = "24", description = "turns of each mode")
   private int rounds;
 
@@ -142,7 +156,8 @@ final class StepCommand implements Callable<Integer> {
       command.add(System.getProperty("java.class.path"));
       command.add(StepWorker.class.getName());
       command.add(mode.name());
-      for (int number : new int[] {vocabulary, tokens, width, layers, heads, batch}) {
+      command.add(style.name());
+      for (int number : new int[] {vocabulary, tokens, width, layers, heads, batch, blocks}) {
         command.add(String.valueOf(number));
       }
       process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();

@@ -18,18 +18,22 @@ import java.nio.charset.StandardCharsets;
 final class StepWorker {
   private StepWorker() {}
 
-  /** Arguments: mode, vocabulary, tokens, width, layers, heads, batch size. */
+  /** Arguments: mode, style, vocabulary, tokens, width, layers, heads, batch size, blocks. */
   public static void main(String[] arguments) throws Exception {
     NativeAllocator.keepFreedMemory();
     int[] numbers = new int[arguments.length];
-    for (int i = 1; i < arguments.length; i++) {
+    for (int i = 2; i < arguments.length; i++) {
       numbers[i] = Integer.parseInt(arguments[i]);
     }
-    Gpt2Config config = Gpt2Config.of(numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]);
+    Gpt2Config config = Gpt2Config.of(numbers[2], numbers[3], numbers[4], numbers[5], numbers[6]);
     BufferedReader in =
         new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     try (StepWorkload workload =
-        new StepWorkload(StepMode.valueOf(arguments[0]), config, numbers[6])) {
+        new StepWorkload(
+            StepMode.valueOf(arguments[0]),
+            StepStyle.valueOf(arguments[1]).of(numbers[8]),
+            config,
+            numbers[7])) {
       String line = in.readLine();
       while (line != null && !line.isEmpty()) {
         StringBuilder times = new StringBuilder();

@@ -21,6 +21,7 @@ import ai.fastdp.PerformanceOptions;
 import ai.fastdp.PrivacyEngine;
 import ai.fastdp.PrivacyPlan;
 import ai.fastdp.PrivateTrainer;
+import ai.fastdp.clipping.ClippingStyle;
 import ai.fastdp.examples.gpt2.Gpt2;
 import ai.fastdp.examples.gpt2.Gpt2Config;
 import ai.fastdp.optim.DpAdamW;
@@ -43,7 +44,7 @@ final class StepWorkload implements AutoCloseable {
   private final Trainer trainer;
   private Iterator<? extends Batch> batches;
 
-  StepWorkload(StepMode mode, Gpt2Config config, int batchSize) {
+  StepWorkload(StepMode mode, ClippingStyle style, Gpt2Config config, int batchSize) {
     model = Model.newInstance("gpt2");
     model.setBlock(new Gpt2(config));
     NDManager manager = model.getNDManager();
@@ -61,7 +62,7 @@ final class StepWorkload implements AutoCloseable {
     if (mode == StepMode.BIAS) {
       model.getBlock().freezeParameters(true, parameter -> !isBias(parameter));
     }
-    trainer = mode == StepMode.PLAIN ? plain() : book(batchSize);
+    trainer = mode == StepMode.PLAIN ? plain() : book(style, batchSize);
     trainer.initialize(new Shape(1, tokens));
     batches = Collections.emptyIterator();
   }
@@ -75,7 +76,7 @@ final class StepWorkload implements AutoCloseable {
         new DefaultTrainingConfig(new MeanLoss()).optOptimizer(AdamW.builder().build()));
   }
 
-  private PrivateTrainer book(int batchSize) {
+  private PrivateTrainer book(ClippingStyle style, int batchSize) {
     PrivacyPlan plan =
         PrivacyPlan.builder()
             .setSampleSize(batchSize)
@@ -84,6 +85,7 @@ final class StepWorkload implements AutoCloseable {
             .setNoiseMultiplier(1)
             .setDelta(1e-5)
             .setClipNorm(1)
+            .optStyle(style)
             .build();
     return PrivacyEngine.builder(plan)
         .optLoss(PerSampleLoss.sequenceCrossEntropy())

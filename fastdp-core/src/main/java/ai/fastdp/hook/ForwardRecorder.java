@@ -6,10 +6,15 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.jni.JniUtils;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +28,7 @@ public final class ForwardRecorder {
   private final TorchScriptModule kernels;
   private final Predicate<Block> needsInput;
   private final SampleAxes axes;
+  private final Set<String> cutPaths = new LinkedHashSet<>();
   private volatile @Nullable Recording current;
   private volatile @Nullable Thread keeper;
 
@@ -44,17 +50,45 @@ public final class ForwardRecorder {
    *
    * @param manager owns what is recorded
    * @param batchSize the number of samples B in this pass
+   * @param cutting whether the graph is cut at the outputs of {@link #cutPaths()}
    * @return the recording; close it to end it
    * @throws IllegalStateException if one is under way
    */
-  public Recording begin(NDManager manager, long batchSize) {
+  public Recording begin(NDManager manager, long batchSize, boolean cutting) {
     if (current != null) {
       throw new IllegalStateException(
           "a forward pass is already being recorded; finish it before the next one");
     }
-    Recording recording = new Recording(manager, batchSize);
+    Recording recording = new Recording(manager, batchSize, cutting);
     current = recording;
     return recording;
+  }
+
+  /**
+   * The blocks at whose outputs recorded passes are cut.
+   *
+   * @return the blocks' paths
+   */
+  public List<String> cutPaths() {
+    return List.copyOf(cutPaths);
+  }
+
+  /** Cuts at the outputs of these blocks from now on. */
+  void cutAt(Collection<String> paths) {
+    cutPaths.addAll(paths);
+  }
+
+  /**
+   * Cuts no longer at the outputs of these blocks.
+   *
+   * @param paths the blocks' paths
+   */
+  public void dropCuts(Collection<String> paths) {
+    cutPaths.removeAll(paths);
+  }
+
+  NDList cut(String path, NDList outputs) {
+    return cutPaths.contains(path) ? recording().cut(path, outputs) : outputs;
   }
 
   boolean isRecording() {
@@ -270,11 +304,14 @@ public final class ForwardRecorder {
     private final List<NDArray> watched = new ArrayList<>();
     private final List<String> watchedNames = new ArrayList<>();
     private final List<Long> versions = new ArrayList<>();
+    private final List<Cut> cuts = new ArrayList<>();
+    private final boolean cutting;
     private @Nullable LayerHook inside;
 
-    private Recording(NDManager manager, long batchSize) {
+    private Recording(NDManager manager, long batchSize, boolean cutting) {
       this.manager = manager;
       this.batchSize = batchSize;
+      this.cutting = cutting;
     }
 
     /**
@@ -293,6 +330,39 @@ public final class ForwardRecorder {
      */
     public List<Probe> probes() {
       return List.copyOf(probes);
+    }
+
+    /**
+     * The cuts so far, in the order in which they were made.
+     *
+     * @return the cuts
+     */
+    public List<Cut> cuts() {
+      return List.copyOf(cuts);
+    }
+
+    /** Cuts the graph at a block's output, where it has one output that is in the graph. */
+    private NDList cut(String path, NDList outputs) {
+      if (!cutting || outputs.size() != 1 || !isComputed(outputs.head())) {
+        return outputs;
+      }
+      NDArray output = outputs.head();
+      NDManager owner = output.getManager();
+      NDArray leaf = output.stopGradient();
+      leaf.setRequiresGradient(true);
+      NDArray view = leaf.reshape(leaf.getShape());
+      output.attach(manager);
+      leaf.attach(manager);
+      view.attach(owner);
+      view.setName(output.getName());
+      cuts.add(new Cut(path, output, leaf, records.size()));
+      return new NDList(view);
+    }
+
+    /** Whether an array was computed from one that requires a gradient. */
+    private boolean isComputed(NDArray array) {
+      return array.getDataType().isFloating()
+          && !JniUtils.getGradientFunctionNames((PtNDArray) array).isEmpty();
     }
 
     /**

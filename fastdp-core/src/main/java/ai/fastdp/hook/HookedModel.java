@@ -41,6 +41,7 @@ public final class HookedModel {
   private final Model model;
   private final List<Located> layers;
   private final IdentityHashMap<Block, Block> twins;
+  private final IdentityHashMap<Block, Block> cutTwins = new IdentityHashMap<>();
   private final IdentityHashMap<Parameter, LayerHook> tables;
   // Fixed lists, sets and maps of the model, by the copies with twins that stand in for them.
   private final IdentityHashMap<Object, Object> containers = new IdentityHashMap<>();
@@ -82,7 +83,7 @@ public final class HookedModel {
       LayerHook hook =
           new LayerHook(located.path(), block, recorder, new SampleBySampleForward(block));
       boolean twin = TwinFactory.canTwin(block.getClass());
-      twins.put(block, twin ? factory.twin(hook) : new StandIn(hook));
+      twins.put(block, twin ? factory.twin(located.path(), block, hook) : new StandIn(hook));
     }
     for (Located layer : layers) {
       LayerHook hook = hook(layer, recorder);
@@ -90,7 +91,7 @@ public final class HookedModel {
         // A final class; its table records the look-ups.
         tables.put(layer.block().getDirectParameters().valueAt(0), hook);
       } else {
-        twins.put(layer.block(), factory.twin(hook));
+        twins.put(layer.block(), factory.twin(layer.path(), layer.block(), hook));
       }
     }
     for (Located located : walk(model.getBlock())) {
@@ -99,7 +100,10 @@ public final class HookedModel {
           && !twins.containsKey(block)
           && TwinFactory.canTwin(block.getClass())) {
         ScriptedForward script = new ScriptedForward();
-        twins.put(block, factory.twin(new LayerHook(located.path(), block, recorder, script)));
+        twins.put(
+            block,
+            factory.twin(
+                located.path(), block, new LayerHook(located.path(), block, recorder, script)));
       }
     }
     List<Located> owners = new ArrayList<>(layers);
@@ -122,6 +126,38 @@ public final class HookedModel {
             ? new UnrolledForward(layer.path(), recurrent, recorder.kernels())
             : RecordedForward.OWN;
     return new LayerHook(layer.path(), layer.block(), recorder, recorded);
+  }
+
+  /**
+   * Hooks the blocks at whose outputs the graph may be cut, and tells the recorder to cut there.
+   *
+   * @param recorder what the hooks report to
+   */
+  public void hookCuts(ForwardRecorder recorder) {
+    IdentityHashMap<Block, String> paths = new IdentityHashMap<>();
+    for (Located located : walk(model.getBlock())) {
+      paths.put(located.block(), located.path());
+    }
+    // The tree has twins in it now; a layer's twin cuts by itself.
+    List<Located> hooked = new ArrayList<>();
+    for (Located layer : layers) {
+      Block twin = twins.get(layer.block());
+      hooked.add(new Located(layer.path(), twin == null ? layer.block() : twin));
+    }
+    List<Located> candidates = CutCandidates.of(model.getBlock(), hooked, paths::get);
+    TwinFactory factory = new TwinFactory();
+    Set<String> cuts = new LinkedHashSet<>();
+    for (Located candidate : candidates) {
+      if (candidate.block() instanceof HookedBlock) {
+        cuts.add(candidate.path());
+      } else if (TwinFactory.canTwin(candidate.block().getClass())) {
+        BlockHook hook = new CutHook(candidate.path(), recorder);
+        cutTwins.put(candidate.block(), factory.twin(candidate.path(), candidate.block(), hook));
+        cuts.add(candidate.path());
+      }
+    }
+    replaceAll(cutTwins);
+    recorder.cutAt(cuts);
   }
 
   /**
@@ -190,14 +226,20 @@ public final class HookedModel {
     }
     attached = false;
     layers.forEach(layer -> ATTACHED.removeAll(layer.block().getParameters().values()));
+    // In the other order than they came: blocks that hold layers first.
+    putBack(cutTwins);
+    putBack(twins);
+  }
+
+  private void putBack(IdentityHashMap<Block, Block> replaced) {
     IdentityHashMap<Block, Block> originals = new IdentityHashMap<>();
-    twins.forEach(
-        (layer, twin) -> {
+    replaced.forEach(
+        (block, twin) -> {
           // What the twin learned while it stood in (shapes read from a file, say) goes back.
           if (!(twin instanceof StandIn)) {
-            TwinFactory.copyFields(twin, layer, layer.getClass());
+            TwinFactory.copyFields(twin, block, block.getClass());
           }
-          originals.put(twin, layer);
+          originals.put(twin, block);
         });
     replaceAll(originals);
     edits.clear();

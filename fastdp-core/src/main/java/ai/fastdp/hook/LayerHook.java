@@ -10,9 +10,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * One hooked layer: its path, its twin, and what happens around the twin's forward function.
  *
- * <p>Public because generated twins in other packages call {@link #forward}.
+ * <p>Public because rules and errors speak of layers by their hooks.
  */
-public final class LayerHook {
+public final class LayerHook implements BlockHook {
   private final String path;
   private final Block original;
   private final ForwardRecorder recorder;
@@ -43,16 +43,8 @@ public final class LayerHook {
     return original;
   }
 
-  /**
-   * Runs the layer and, where a recording is under way on this thread, records it.
-   *
-   * @param twin the generated twin
-   * @param parameterStore where the layer reads its parameters
-   * @param inputs the layer's inputs
-   * @param training whether dropout and the like are active
-   * @param params optional parameters of the call
-   * @return what the model goes on with
-   */
+  /** {@inheritDoc} Where a recording is under way on this thread, it is recorded. */
+  @Override
   public NDList forward(
       HookedBlock twin,
       ParameterStore parameterStore,
@@ -65,7 +57,7 @@ public final class LayerHook {
     }
     LayerHook outer = recorder.enter(this);
     try {
-      return recorded.run(this, recorder, twin, call);
+      return recorder.cut(path, recorded.run(this, recorder, twin, call));
     } finally {
       recorder.leave(outer);
     }

@@ -23,8 +23,8 @@ import net.bytebuddy.implementation.MethodCall;
 import org.objenesis.ObjenesisStd;
 
 /**
- * Makes the twin of a layer: an object of a generated subclass with the same field values, whose
- * forward function runs inside a {@link LayerHook}.
+ * Makes the twin of a block: an object of a generated subclass with the same field values, whose
+ * forward function runs inside a {@link BlockHook}.
  *
  * <p>{@code AbstractBaseBlock.forward} is final, and it calls the protected {@code forwardInternal}
  * of the layer's class; the subclass overrides that. It is generated into the layer's own package,
@@ -39,11 +39,11 @@ final class TwinFactory {
 
   private final ObjenesisStd objenesis = new ObjenesisStd();
 
-  Block twin(LayerHook hook) {
-    Class<?> layer = hook.block().getClass();
-    Class<?> twinClass = TWINS.computeIfAbsent(layer, c -> generate(c, hook.path()));
+  Block twin(String path, Block block, BlockHook hook) {
+    Class<?> layer = block.getClass();
+    Class<?> twinClass = TWINS.computeIfAbsent(layer, c -> generate(c, path));
     Block twin = (Block) objenesis.newInstance(twinClass);
-    copyFields(hook.block(), twin, layer);
+    copyFields(block, twin, layer);
     try {
       Field field = twinClass.getField(HOOK_FIELD);
       field.set(twin, hook);
@@ -93,7 +93,7 @@ final class TwinFactory {
     }
     try {
       Method around =
-          LayerHook.class.getMethod(
+          BlockHook.class.getMethod(
               "forward",
               HookedBlock.class,
               ParameterStore.class,
@@ -106,7 +106,7 @@ final class TwinFactory {
               .subclass(layer, ConstructorStrategy.Default.NO_CONSTRUCTORS)
               .name(layer.getName() + SUFFIX)
               .implement(HookedBlock.class)
-              .defineField(HOOK_FIELD, LayerHook.class, Visibility.PUBLIC)
+              .defineField(HOOK_FIELD, BlockHook.class, Visibility.PUBLIC)
               .method(named(forward.getName()).and(takesArguments(forward.getParameterTypes())))
               .intercept(
                   MethodCall.invoke(around).onField(HOOK_FIELD).withThis().withAllArguments())
