@@ -11,6 +11,7 @@ import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.ghost.PerSampleGradients;
 import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.HookedModel;
+import ai.fastdp.hook.KeptMemory;
 import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.hook.TracedParameterStore;
@@ -69,7 +70,7 @@ final class BookKeeper {
    * @param run runs the model's block
    */
   Pass forward(NDManager parent, NDList data, NDList labels, boolean cutting, Run run) {
-    NDManager manager = parent.newSubManager();
+    NDManager manager = new KeptMemory().newSubManager(parent);
     NDManager graph = manager.newSubManager();
     long batchSize = samples(data);
     try (ForwardRecorder.Recording recording = recorder.begin(manager, batchSize, cutting)) {
