@@ -65,12 +65,12 @@ final class BlockBidiagonal implements AutoCloseable {
   void set(Strategy strategy) {
     for (int j = 0; j < diagonal.length; j++) {
       fill(strategy, j, j);
-      diagonal[j].data().setData(block);
+      write(block, diagonal[j]);
       invertLowerTriangular(block, width);
-      inverse[j].data().setData(block);
+      write(block, inverse[j]);
       if (j < below.length) {
         fill(strategy, j + 1, j);
-        below[j].data().setData(block);
+        write(block, below[j]);
       }
     }
   }
@@ -84,6 +84,17 @@ final class BlockBidiagonal implements AutoCloseable {
             row < steps && column < steps ? strategy.entry(row, column) : row == column ? 1 : 0;
       }
     }
+  }
+
+  /** In bulk: element-wise access of ND4J's buffers costs more than the products. */
+  private static void write(double[] values, INDArray array) {
+    array.data().asNioDouble().put(values);
+  }
+
+  private static double[] read(INDArray array) {
+    double[] values = new double[Math.toIntExact(array.length())];
+    array.data().asNioDouble().get(values);
+    return values;
   }
 
   /** In place, column after column, by forward substitution. */
@@ -129,7 +140,7 @@ final class BlockBidiagonal implements AutoCloseable {
   }
 
   private void read(INDArray product, int blockRow, int blockColumn, double[][] diagonals) {
-    double[] values = product.data().asDouble();
+    double[] values = read(product);
     for (int c = 0; c < width; c++) {
       int column = blockColumn * width + c;
       for (int r = 0; r < width; r++) {
@@ -152,7 +163,7 @@ final class BlockBidiagonal implements AutoCloseable {
     for (int first = 0; first < steps; first += slabRows) {
       int last = solve(workload, first);
       for (int j = 0; j <= last; j++) {
-        double[] values = slab[j].data().asDouble();
+        double[] values = read(slab[j]);
         for (int i = 0; i < values.length; i++) {
           int row = first + i % slabRows;
           if (row < steps) {
@@ -204,7 +215,7 @@ final class BlockBidiagonal implements AutoCloseable {
   }
 
   private void pack(INDArray part, int blockRow, int blockColumn, double[] gradient) {
-    double[] values = part.data().asDouble();
+    double[] values = read(part);
     for (int c = 0; c < width; c++) {
       int column = blockColumn * width + c;
       for (int r = 0; r < width; r++) {
@@ -239,7 +250,7 @@ final class BlockBidiagonal implements AutoCloseable {
                 i < rows.length && column < rows[i].length ? rows[i][column] : 0;
           }
         }
-        right.data().setData(slabBlock);
+        write(slabBlock, right);
         if (j < last) {
           Nd4j.gemm(slab[j + 1], below[j], right, false, false, -1, 1);
         }

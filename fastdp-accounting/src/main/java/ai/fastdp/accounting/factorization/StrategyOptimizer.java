@@ -24,8 +24,15 @@ import org.apache.commons.math3.optim.nonlinear.scalar.gradient.NonLinearConjuga
  */
 public final class StrategyOptimizer {
 
-  private static final double RELATIVE_TOLERANCE = 1e-11;
-  private static final int MAX_EVALUATIONS = 100_000;
+  private static final double TOEPLITZ_TOLERANCE = 1e-11;
+  private static final double BANDED_TOLERANCE = 1e-9;
+  private static final int MAX_EVALUATIONS = 20_000;
+
+  /** Of the search along a line; the objectives are scaled to suit it. */
+  private static final double LINE_RELATIVE_TOLERANCE = 1e-6;
+
+  private static final double LINE_ABSOLUTE_TOLERANCE = 1e-8;
+  private static final double LINE_FIRST_STEP = 1e-2;
 
   private StrategyOptimizer() {}
 
@@ -52,6 +59,8 @@ public final class StrategyOptimizer {
           minimize(
               x -> objective.value(withFirst(x)),
               x -> Arrays.copyOfRange(objective.gradient(withFirst(x)), 1, bands),
+              1,
+              TOEPLITZ_TOLERANCE,
               Arrays.copyOfRange(ratios, 1, bands));
       found = withFirst(best);
     }
@@ -62,8 +71,8 @@ public final class StrategyOptimizer {
 
   /**
    * The banded strategy with columns of norm 1 and the least mean squared error, in O(T^2 b) for
-   * each evaluation. Starts from {@link #toeplitz}, whose error is within a percent where T is much
-   * larger than b.
+   * each evaluation. Starts from {@link #toeplitz}, whose error is within a few percent where T is
+   * much larger than b.
    *
    * @param workload the matrix A (T, T)
    * @param bands b, in [1, T]
@@ -80,7 +89,13 @@ public final class StrategyOptimizer {
     BandedStrategy start =
         BandedStrategy.columnNormalized(toeplitz(model, bands, ErrorMeasure.MEAN_SQUARED));
     try (BandedObjective objective = new BandedObjective(workload, start)) {
-      double[] best = minimize(objective::value, objective::gradient, start.packed());
+      double[] best =
+          minimize(
+              objective::value,
+              objective::gradient,
+              workload.steps(),
+              BANDED_TOLERANCE,
+              start.packed());
       return objective.strategy(best);
     }
   }
@@ -100,13 +115,30 @@ public final class StrategyOptimizer {
     double at(double[] point);
   }
 
-  private static double[] minimize(ScalarFunction value, VectorFunction gradient, double[] start) {
+  /**
+   * Searches from {@code start}.
+   *
+   * @param level what the objective is scaled to at the start: the number of columns that share it,
+   *     so that the curvature by one entry is of the order of 1
+   * @param tolerance relative change of the objective at which the search ends
+   */
+  private static double[] minimize(
+      ScalarFunction value,
+      VectorFunction gradient,
+      double level,
+      double tolerance,
+      double[] start) {
+    double scale = level / value.at(start);
     try {
       return new NonLinearConjugateGradientOptimizer(
-              Formula.POLAK_RIBIERE, new SimpleValueChecker(RELATIVE_TOLERANCE, 0))
+              Formula.POLAK_RIBIERE,
+              new SimpleValueChecker(tolerance, 0),
+              LINE_RELATIVE_TOLERANCE,
+              LINE_ABSOLUTE_TOLERANCE,
+              LINE_FIRST_STEP)
           .optimize(
-              new ObjectiveFunction(value::at),
-              new ObjectiveFunctionGradient(gradient::at),
+              new ObjectiveFunction(x -> scale * finiteOrLarge(value.at(x))),
+              new ObjectiveFunctionGradient(x -> scaled(scale, gradient.at(x))),
               GoalType.MINIMIZE,
               new InitialGuess(start),
               new MaxEval(MAX_EVALUATIONS))
@@ -118,5 +150,14 @@ public final class StrategyOptimizer {
               + " evaluations, got no minimum; use fewer bands or ToeplitzStrategy.squareRoot",
           e);
     }
+  }
+
+  /** A step along a line may leave the range of doubles; the line search then turns back. */
+  private static double finiteOrLarge(double error) {
+    return error >= 0 ? error : Double.POSITIVE_INFINITY;
+  }
+
+  private static double[] scaled(double factor, double[] vector) {
+    return Arrays.stream(vector).map(x -> factor * x).toArray();
   }
 }

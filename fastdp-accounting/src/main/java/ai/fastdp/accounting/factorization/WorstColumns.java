@@ -22,7 +22,7 @@ final class WorstColumns {
     int count = participations(gram.size(), pattern);
     boolean chain = gram.bands() <= 2L * separation || count <= 2;
     double squared = chain ? chain(gram, separation, count) : rowSums(gram, separation, count);
-    return rounded(squared, count, gram.size(), gram.largestDiagonal(), chain);
+    return rounded(squared, errorOfSum(gram, separation, count, squared), chain);
   }
 
   /** Non-negative coefficients that do not increase: the first columns, densely. */
@@ -46,7 +46,9 @@ final class WorstColumns {
       }
     }
     double squared = new Series(sum).squaredNorm();
-    return rounded(squared, count, steps, coefficients.squaredNorm(), true);
+    // Each row adds at most count terms, then steps squares are added.
+    double error = (steps + 2.0 * count + 2) * squared;
+    return rounded(squared, error, true);
   }
 
   private static int participations(int steps, MinSeparation pattern) {
@@ -134,7 +136,7 @@ final class WorstColumns {
     }
     int count = ceilDivide(gram.size(), period);
     boolean exact = !negative || gram.bands() <= 2L * period || count <= 2;
-    return rounded(worst, count, gram.size(), gram.largestDiagonal(), exact);
+    return rounded(worst, errorOfSum(gram, period, count, worst), exact);
   }
 
   private static double largest(double[] values) {
@@ -142,15 +144,20 @@ final class WorstColumns {
   }
 
   /**
-   * The root, rounded up. A computed inner product of two columns errs by at most (T + 2) u times
-   * the product of their norms, in whatever order it was summed; there are count^2 of them, and
-   * summing these adds count^2 u relative. Twice that covers the terms of second order.
+   * In units of the unit roundoff u. A computed inner product of two columns of b entries errs by
+   * at most (b + 2) u times the product of their norms, in whatever order it was summed. A step has
+   * such products with itself and 2 (b - 1) / separation others; adding m of them adds m u
+   * relative.
    */
-  private static Sensitivity rounded(
-      double squared, int count, int steps, double largestDiagonal, boolean exact) {
-    double terms = (double) count * count;
+  private static double errorOfSum(Gram gram, int separation, int count, double squared) {
+    long partners = 2L * Math.floorDiv(gram.bands() - 1, separation);
+    double products = (double) count * Math.min(count, 1 + partners);
+    return products * (gram.bands() + 2.0) * gram.largestDiagonal() + (products + count) * squared;
+  }
+
+  /** The root, rounded up; twice the error covers its terms of second order. */
+  private static Sensitivity rounded(double squared, double error, boolean exact) {
     double unit = Math.ulp(1.0) / 2;
-    double slack = 2 * unit * terms * ((steps + 2.0) * largestDiagonal + squared);
-    return new Sensitivity(Math.nextUp(Math.sqrt(squared + slack)), exact);
+    return new Sensitivity(Math.nextUp(Math.sqrt(squared + 2 * error * unit)), exact);
   }
 }
