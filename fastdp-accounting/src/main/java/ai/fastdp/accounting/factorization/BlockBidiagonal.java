@@ -55,8 +55,23 @@ final class BlockBidiagonal implements AutoCloseable {
     return created;
   }
 
+  /**
+   * The blocks of a strategy.
+   *
+   * @throws IllegalStateException if ND4J or its native library is missing
+   */
   static BlockBidiagonal of(Strategy strategy) {
-    BlockBidiagonal blocks = new BlockBidiagonal(strategy.steps(), strategy.bands());
+    BlockBidiagonal blocks;
+    try {
+      blocks = new BlockBidiagonal(strategy.steps(), strategy.bands());
+    } catch (LinkageError e) {
+      throw new IllegalStateException(
+          "org.nd4j:nd4j-native must be on the class path for banded strategies and workloads that"
+              + " are not Toeplitz, got "
+              + e
+              + "; add the dependency, with the classifier of the platform",
+          e);
+    }
     blocks.set(strategy);
     return blocks;
   }
@@ -164,10 +179,10 @@ final class BlockBidiagonal implements AutoCloseable {
       int last = solve(workload, first);
       for (int j = 0; j <= last; j++) {
         double[] values = read(slab[j]);
-        for (int i = 0; i < values.length; i++) {
-          int row = first + i % slabRows;
-          if (row < steps) {
-            norms[row] += values[i] * values[i];
+        for (int c = 0; c < width; c++) {
+          for (int i = 0; i < slabRows && first + i < steps; i++) {
+            double x = values[c * slabRows + i];
+            norms[first + i] += x * x;
           }
         }
       }
@@ -243,11 +258,11 @@ final class BlockBidiagonal implements AutoCloseable {
     }
     try (INDArray right = Nd4j.create(DataType.DOUBLE, new long[] {slabRows, width}, 'f')) {
       for (int j = last; j >= 0; j--) {
-        for (int c = 0; c < width; c++) {
-          int column = j * width + c;
-          for (int i = 0; i < slabRows; i++) {
-            slabBlock[c * slabRows + i] =
-                i < rows.length && column < rows[i].length ? rows[i][column] : 0;
+        Arrays.fill(slabBlock, 0);
+        for (int i = 0; i < rows.length; i++) {
+          int filled = Math.min(width, rows[i].length - j * width);
+          for (int c = 0; c < filled; c++) {
+            slabBlock[c * slabRows + i] = rows[i][j * width + c];
           }
         }
         write(slabBlock, right);
