@@ -11,6 +11,9 @@ import java.util.Arrays;
  */
 final class WorstColumns {
 
+  /** Below this, squares of small entries could vanish and the bound of their rounding fail. */
+  private static final double SMALLEST_SQUARE = 1e-250;
+
   private WorstColumns() {}
 
   static Sensitivity of(Gram gram, Participation participation) {
@@ -157,6 +160,12 @@ final class WorstColumns {
 
   /** The root, rounded up; twice the error covers its terms of second order. */
   private static Sensitivity rounded(double squared, double error, boolean exact) {
+    if (!(squared >= SMALLEST_SQUARE)) {
+      throw new IllegalArgumentException(
+          "strategy must have a column norm >= 1e-125, got "
+              + Math.sqrt(squared)
+              + "; scale C and the noise up together");
+    }
     double unit = Math.ulp(1.0) / 2;
     return new Sensitivity(Math.nextUp(Math.sqrt(squared + 2 * error * unit)), exact);
   }

@@ -121,6 +121,20 @@ class SensitivityTest {
     assertThat(new BigDecimal(value).pow(2)).isGreaterThanOrEqualTo(sum);
   }
 
+  /** Its square is zero in float64: the effective noise would be overstated. */
+  @Test
+  void strategyTooSmall_isRefused() {
+    ToeplitzStrategy tiny = ToeplitzStrategy.of(3, 1e-170, 1e-171);
+    assertThatThrownBy(() -> tiny.sensitivity(Participation.single()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage(
+            "strategy must have a column norm >= 1e-125, got 0.0; scale C and the noise up"
+                + " together");
+    ToeplitzStrategy small = ToeplitzStrategy.of(3, 1e-120, -1e-170);
+    assertThat(small.sensitivity(Participation.single()).value())
+        .isBetween(1e-120, 1e-120 * (1 + ROUNDING));
+  }
+
   @Test
   void badArguments_areNamed() {
     assertThatThrownBy(() -> new MinSeparation(0, 1)).hasMessage("separation must be >= 1, got 0");
