@@ -15,10 +15,10 @@ public interface DpOptimizer extends AutoCloseable {
    * Lets a DJL optimizer, one of DJL's or of your own, take privatized gradients.
    *
    * <p>Its {@code update} is called once for each parameter with {@code Parameter.getId()}, the
-   * weights and the privatized gradient, so that its learning-rate trackers, weight decay, gradient
-   * clipping and rescaling do what they do in DJL. The gradient is divided by the expected batch
-   * size already: a {@code rescaleGrad} of one over the batch size would divide it again. Weights
-   * that are not float32 are updated through float32 master copies.
+   * weights and a copy of the privatized gradient, so that its learning-rate trackers, weight
+   * decay, gradient clipping and rescaling do what they do in DJL. The gradient is divided by the
+   * expected batch size already: a {@code rescaleGrad} of one over the batch size would divide it
+   * again. Weights that are not float32 are updated through float32 master copies.
    *
    * <p>The optimizers of {@code fastdp-optim} update all parameters in one call and hand out their
    * state; DJL's keep theirs to themselves, so that {@link #state()} is an error here.

@@ -48,7 +48,10 @@ final class WrappedOptimizer implements DpOptimizer {
     List<Parameter> parameters = gradient.parameters();
     List<NDArray> weights = masters(parameters).arrays();
     for (int k = 0; k < weights.size(); k++) {
-      optimizer.update(parameters.get(k).getId(), weights.get(k), gradient.gradients().get(k));
+      // A copy: the gradient is the engine's, and an optimizer may write to what it is given.
+      try (NDArray own = gradient.gradients().get(k).duplicate()) {
+        optimizer.update(parameters.get(k).getId(), weights.get(k), own);
+      }
     }
     masters(parameters).publish();
   }

@@ -2,8 +2,8 @@
 package ai.fastdp.kernel;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -22,7 +22,7 @@ public final class MasterWeights {
   private final List<NDArray> weights;
   private final List<NDArray> arrays;
   private final List<Integer> copied = new ArrayList<>();
-  private final List<NDArray> copies;
+  private final List<NDArray> copies = new ArrayList<>();
 
   private MasterWeights(NDManager manager, List<NDArray> weights) {
     this.weights = List.copyOf(weights);
@@ -36,10 +36,14 @@ public final class MasterWeights {
         copied.add(k);
       }
     }
-    copies = haveCopies() ? module.run(manager, "copies", ofCopied(weights)) : new NDList();
-    for (int j = 0; j < copies.size(); j++) {
-      arrays.set(copied.get(j), copies.get(j));
+    for (int k : copied) {
+      NDArray weight = weights.get(k);
+      // Made by DJL and not by a kernel, so that optimizers other than kernels may write to it.
+      NDArray copy = manager.zeros(weight.getShape(), DataType.FLOAT32, weight.getDevice());
+      copies.add(copy);
+      arrays.set(k, copy);
     }
+    setCopies(weights);
   }
 
   private List<NDArray> ofCopied(List<NDArray> all) {
@@ -78,7 +82,7 @@ public final class MasterWeights {
   /** Rounds the master copies to the weights; to be called after every update. */
   public void publish() {
     if (haveCopies()) {
-      module.run(copies.get(0).getManager(), "publish", ofCopied(weights), copies);
+      module.run(copies.get(0).getManager(), "copy", ofCopied(weights), copies);
     }
   }
 
@@ -120,8 +124,12 @@ public final class MasterWeights {
                 + " saved with this state");
       }
     }
+    setCopies(saved);
+  }
+
+  private void setCopies(List<NDArray> all) {
     if (haveCopies()) {
-      module.run(copies.get(0).getManager(), "publish", copies, ofCopied(saved));
+      module.run(copies.get(0).getManager(), "copy", copies, ofCopied(all));
     }
   }
 }

@@ -131,7 +131,7 @@ abstract sealed class ListOptimizer implements DpOptimizer
     } else {
       requireNames("arrays", List.of(), state.arrays());
     }
-    SavedLists copies = SavedLists.copyOf(state.arrays());
+    SavedLists copies = state.updates() > 0 ? SavedLists.copyOf(state.arrays()) : null;
     release();
     saved = copies;
     numbers.putAll(state.numbers());

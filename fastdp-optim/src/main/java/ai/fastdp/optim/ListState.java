@@ -15,6 +15,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /** The arrays that one optimizer keeps beside the parameters that it updates, and its kernels. */
 final class ListState implements AutoCloseable {
@@ -58,9 +59,9 @@ final class ListState implements AutoCloseable {
     }
   }
 
-  /** Sets the arrays to saved ones. */
+  /** Sets the arrays to those that were saved after one or more updates. */
   void restore(Map<String, List<NDArray>> saved, String mastersName) {
-    if (saved.containsKey(mastersName) != masters.haveCopies() && !saved.isEmpty()) {
+    if (saved.containsKey(mastersName) != masters.haveCopies()) {
       throw new IllegalArgumentException(
           "weights must have the data types that they were saved with, got "
               + (masters.haveCopies() ? "some" : "none")
@@ -74,11 +75,9 @@ final class ListState implements AutoCloseable {
     }
     arrays.forEach(
         (name, list) -> {
-          List<NDArray> sources = saved.get(name);
-          if (sources != null) {
-            for (int k = 0; k < list.size(); k++) {
-              sources.get(k).copyTo(list.get(k));
-            }
+          List<NDArray> sources = Objects.requireNonNull(saved.get(name), name);
+          for (int k = 0; k < list.size(); k++) {
+            sources.get(k).copyTo(list.get(k));
           }
         });
   }

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.function.Supplier;
 
@@ -81,11 +82,15 @@ final class Fixture {
     return all;
   }
 
-  static List<Parameter> parameters(NDManager manager) {
-    return parameters(manager, DataType.FLOAT32);
+  static Supplier<DpOptimizer> form(String name) {
+    return Objects.requireNonNull(all().get(name), name);
   }
 
-  static List<Parameter> parameters(NDManager manager, DataType type) {
+  static List<Parameter> parameters(NDManager manager) {
+    return parameters(manager, Precision.FLOAT32);
+  }
+
+  static List<Parameter> parameters(NDManager manager, Precision type) {
     List<Parameter> parameters = new ArrayList<>();
     for (int k = 0; k < SHAPES.size(); k++) {
       parameters.add(parameter(manager, "p" + k, TYPES.get(k), SHAPES.get(k), type));
@@ -94,7 +99,7 @@ final class Fixture {
   }
 
   static Parameter parameter(
-      NDManager manager, String name, Parameter.Type type, Shape shape, DataType dataType) {
+      NDManager manager, String name, Parameter.Type type, Shape shape, Precision precision) {
     Parameter parameter =
         Parameter.builder()
             .setName(name)
@@ -103,11 +108,11 @@ final class Fixture {
             .optInitializer(new NormalInitializer(0.5f))
             .build();
     parameter.initialize(manager, DataType.FLOAT32);
-    if (dataType == DataType.FLOAT32) {
+    if (precision == Precision.FLOAT32) {
       return parameter;
     }
     Parameter cast = Parameter.builder().setName(name).setType(type).build();
-    cast.setArray(parameter.getArray().toType(dataType, true));
+    cast.setArray(precision.of(parameter.getArray()));
     return cast;
   }
 
@@ -143,8 +148,6 @@ final class Fixture {
 
   /** The values of all parameters, as float32 whatever their type. */
   static List<float[]> values(List<Parameter> parameters) {
-    return parameters.stream()
-        .map(p -> p.getArray().toType(DataType.FLOAT32, true).toFloatArray())
-        .toList();
+    return parameters.stream().map(p -> Precision.FLOAT32.of(p.getArray()).toFloatArray()).toList();
   }
 }

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Parameter;
 import ai.fastdp.DpOptimizer;
 import ai.fastdp.mechanism.NoiselessGradient;
@@ -38,19 +37,18 @@ final class MasterWeightsTest {
     return Fixture.all().entrySet().stream()
         .flatMap(
             form ->
-                Stream.of(DataType.FLOAT16, DataType.BFLOAT16)
+                Stream.of(Precision.FLOAT16, Precision.BFLOAT16)
                     .map(type -> Arguments.of(form.getKey(), type, form.getValue())));
   }
 
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("forms")
   void update_narrowWeights_areTheRoundedFloat32Weights(
-      String name, DataType type, Supplier<DpOptimizer> form) {
+      String name, Precision type, Supplier<DpOptimizer> form) {
     List<Parameter> narrow = Fixture.parameters(manager, type);
-    List<Parameter> wide = List.copyOf(narrow);
+    List<Parameter> wide = widened(narrow);
     try (DpOptimizer narrowOptimizer = form.get();
         DpOptimizer wideOptimizer = form.get()) {
-      wide = widened(narrow);
       for (int t = 0; t < 50; t++) {
         List<NDArray> gradients = Fixture.arrays(manager, new Random(t), narrow);
         narrowOptimizer.update(NoiselessGradient.withNoise(narrow, gradients, Fixture.DEVIATION));
@@ -58,10 +56,10 @@ final class MasterWeightsTest {
       }
     }
     for (int k = 0; k < narrow.size(); k++) {
-      assertThat(narrow.get(k).getArray().getDataType()).isEqualTo(type);
-      NDArray rounded = wide.get(k).getArray().toType(type, true);
-      assertThat(narrow.get(k).getArray().toType(DataType.FLOAT32, true).toFloatArray())
-          .containsExactly(rounded.toType(DataType.FLOAT32, true).toFloatArray());
+      assertThat(type.isTypeOf(narrow.get(k).getArray())).isTrue();
+      NDArray rounded = type.of(wide.get(k).getArray());
+      assertThat(Precision.FLOAT32.of(narrow.get(k).getArray()).toFloatArray())
+          .containsExactly(Precision.FLOAT32.of(rounded).toFloatArray());
     }
   }
 
@@ -71,7 +69,7 @@ final class MasterWeightsTest {
             p -> {
               Parameter wide =
                   Parameter.builder().setName(p.getName()).setType(p.getType()).build();
-              wide.setArray(p.getArray().toType(DataType.FLOAT32, true));
+              wide.setArray(Precision.FLOAT32.of(p.getArray()));
               return wide;
             })
         .toList();
@@ -81,14 +79,14 @@ final class MasterWeightsTest {
   void update_stepsBelowHalfAUnit_addUp() {
     // A unit of bfloat16 at 1 is 1/128; a thousand steps of 1e-4 are 0.1 together.
     Parameter parameter = Parameter.builder().setName("w").setType(Parameter.Type.WEIGHT).build();
-    parameter.setArray(manager.create(new float[] {1}).toType(DataType.BFLOAT16, true));
+    parameter.setArray(Precision.BFLOAT16.of(manager.create(new float[] {1})));
     try (DpOptimizer optimizer = DpSgd.builder().setLearningRate(1e-4f).build()) {
       for (int t = 0; t < 1000; t++) {
         optimizer.update(
             NoiselessGradient.of(List.of(parameter), List.of(manager.create(new float[] {1}))));
       }
     }
-    float last = parameter.getArray().toType(DataType.FLOAT32, true).toFloatArray()[0];
+    float last = Precision.FLOAT32.of(parameter.getArray()).toFloatArray()[0];
     assertThat(last).isBetween(0.895f, 0.905f);
   }
 
@@ -116,15 +114,15 @@ final class MasterWeightsTest {
   @Test
   void update_replacedArrays_areTheWeights() {
     Parameter parameter = Parameter.builder().setName("w").setType(Parameter.Type.WEIGHT).build();
-    parameter.setArray(manager.create(new float[] {1}).toType(DataType.FLOAT16, true));
+    parameter.setArray(Precision.FLOAT16.of(manager.create(new float[] {1})));
     List<NDArray> gradient = List.of(manager.create(new float[] {1}));
     try (DpOptimizer optimizer = DpSgd.builder().setLearningRate(0.5f).build()) {
       optimizer.update(NoiselessGradient.of(List.of(parameter), gradient));
+      parameter.close();
       parameter.setShape(null);
-      parameter.setArray(manager.create(new float[] {8}).toType(DataType.FLOAT16, true));
+      parameter.setArray(Precision.FLOAT16.of(manager.create(new float[] {8})));
       optimizer.update(NoiselessGradient.of(List.of(parameter), gradient));
     }
-    assertThat(parameter.getArray().toType(DataType.FLOAT32, true).toFloatArray())
-        .containsExactly(7.5f);
+    assertThat(Precision.FLOAT32.of(parameter.getArray()).toFloatArray()).containsExactly(7.5f);
   }
 }

@@ -17,6 +17,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.function.Supplier;
@@ -50,7 +51,7 @@ final class OptimizerStateTest {
     return Fixture.all().entrySet().stream()
         .flatMap(
             form ->
-                Stream.of(DataType.FLOAT32, DataType.FLOAT16)
+                Arrays.stream(Precision.values())
                     .map(type -> Arguments.of(form.getKey(), type, form.getValue())));
   }
 
@@ -65,7 +66,7 @@ final class OptimizerStateTest {
   private record Run(OptimizerState state, List<Parameter> parameters, List<float[]> last) {}
 
   /** Updates before and after the moment at which the state and the weights are copied. */
-  private Run run(Supplier<DpOptimizer> form, DataType type) {
+  private Run run(Supplier<DpOptimizer> form, Precision type) {
     manager.getEngine().setRandomSeed(3);
     List<Parameter> parameters = Fixture.parameters(manager, type);
     try (DpOptimizer optimizer = form.get()) {
@@ -118,17 +119,17 @@ final class OptimizerStateTest {
 
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("forms")
-  void restore_continuesBitForBit(String name, DataType type, Supplier<DpOptimizer> form) {
+  void restore_continuesBitForBit(String name, Precision type, Supplier<DpOptimizer> form) {
     Run run = run(form, type);
     assertThat(run.state().updates()).isEqualTo(BEFORE);
-    assertThat(run.state().arrays().containsKey("master")).isEqualTo(type != DataType.FLOAT32);
+    assertThat(run.state().arrays().containsKey("master")).isEqualTo(type != Precision.FLOAT32);
     assertThat(same(resume(form, run, run.state()), run.last())).isTrue();
   }
 
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("forms")
   void restore_anyPartLostOrChanged_isRefusedOrShows(
-      String name, DataType type, Supplier<DpOptimizer> form) {
+      String name, Precision type, Supplier<DpOptimizer> form) {
     Run run = run(form, type);
     OptimizerState whole = run.state();
     for (String array : whole.arrays().keySet()) {
@@ -173,7 +174,7 @@ final class OptimizerStateTest {
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("forms")
   void restore_intoARunningOptimizer_goesBack(
-      String name, DataType type, Supplier<DpOptimizer> form) {
+      String name, Precision type, Supplier<DpOptimizer> form) {
     Run run = run(form, type);
     List<Parameter> parameters = Fixture.copies(manager, run.parameters());
     try (DpOptimizer optimizer = form.get()) {
@@ -190,7 +191,7 @@ final class OptimizerStateTest {
   @ParameterizedTest(name = "{0}, {1}")
   @MethodSource("forms")
   void restore_stateFromBeforeTheFirstUpdate_beginsAnew(
-      String name, DataType type, Supplier<DpOptimizer> form) {
+      String name, Precision type, Supplier<DpOptimizer> form) {
     Run run = run(form, type);
     OptimizerState first;
     try (DpOptimizer optimizer = form.get()) {
@@ -214,10 +215,10 @@ final class OptimizerStateTest {
   void restore_stateOfAnotherForm_isRefused() {
     Map<String, Supplier<DpOptimizer>> all = Fixture.all();
     for (String saved : all.keySet()) {
-      Run run = run(all.get(saved), DataType.FLOAT32);
+      Run run = run(Fixture.form(saved), Precision.FLOAT32);
       for (String other : all.keySet()) {
         if (!other.equals(saved)) {
-          assertThatThrownBy(() -> resume(all.get(other), run, run.state()))
+          assertThatThrownBy(() -> resume(Fixture.form(other), run, run.state()))
               .as("%s into %s", saved, other)
               .isInstanceOf(IllegalArgumentException.class)
               .hasMessageContaining("state")
@@ -229,8 +230,8 @@ final class OptimizerStateTest {
 
   @Test
   void restore_refusedState_changesNothing() {
-    Supplier<DpOptimizer> form = Fixture.all().get("adam, noise correction");
-    Run run = run(form, DataType.FLOAT32);
+    Supplier<DpOptimizer> form = Fixture.form("adam, noise correction");
+    Run run = run(form, Precision.FLOAT32);
     List<Parameter> parameters = Fixture.copies(manager, run.parameters());
     try (DpOptimizer optimizer = form.get();
         DpOptimizer other = DpSgd.builder().setLearningRate(1).build()) {
@@ -244,11 +245,11 @@ final class OptimizerStateTest {
 
   @Test
   void restore_otherShapes_isRefusedAndTheWeightsStay() {
-    Supplier<DpOptimizer> form = Fixture.all().get("momentum");
-    Run run = run(form, DataType.FLOAT32);
+    Supplier<DpOptimizer> form = Fixture.form("momentum");
+    Run run = run(form, Precision.FLOAT32);
     List<Parameter> wrong = new ArrayList<>(Fixture.copies(manager, run.parameters()));
     wrong.set(
-        1, Fixture.parameter(manager, "p1", Parameter.Type.BIAS, new Shape(6), DataType.FLOAT32));
+        1, Fixture.parameter(manager, "p1", Parameter.Type.BIAS, new Shape(6), Precision.FLOAT32));
     List<float[]> before = Fixture.values(wrong);
     try (DpOptimizer optimizer = form.get()) {
       optimizer.restore(run.state());
@@ -267,9 +268,9 @@ final class OptimizerStateTest {
 
   @Test
   void restore_weightsOfAnotherType_isRefused() {
-    Supplier<DpOptimizer> form = Fixture.all().get("adam");
-    Run wide = run(form, DataType.FLOAT32);
-    Run half = run(form, DataType.FLOAT16);
+    Supplier<DpOptimizer> form = Fixture.form("adam");
+    Run wide = run(form, Precision.FLOAT32);
+    Run half = run(form, Precision.FLOAT16);
     assertThatThrownBy(() -> resume(form, wide, half.state()))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("data types");
@@ -280,8 +281,8 @@ final class OptimizerStateTest {
 
   @Test
   void restore_thenState_isTheSameState() {
-    Run run = run(Fixture.all().get("lamb"), DataType.FLOAT16);
-    try (DpOptimizer optimizer = Fixture.all().get("lamb").get()) {
+    Run run = run(Fixture.form("lamb"), Precision.FLOAT16);
+    try (DpOptimizer optimizer = Fixture.form("lamb").get()) {
       optimizer.restore(run.state());
       OptimizerState again = optimizer.state();
       assertThat(again.updates()).isEqualTo(BEFORE);
@@ -291,7 +292,10 @@ final class OptimizerStateTest {
               (name, list) -> {
                 for (int k = 0; k < list.size(); k++) {
                   assertThat(list.get(k).toFloatArray())
-                      .containsExactly(run.state().arrays().get(name).get(k).toFloatArray());
+                      .containsExactly(
+                          Objects.requireNonNull(run.state().arrays().get(name))
+                              .get(k)
+                              .toFloatArray());
                 }
               });
     }

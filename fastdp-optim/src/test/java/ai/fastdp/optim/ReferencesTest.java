@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.offset;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.tracker.Tracker;
@@ -150,7 +149,7 @@ final class ReferencesTest {
     parameters.add(
         1,
         Fixture.parameter(
-            manager, "large", Parameter.Type.WEIGHT, new Shape(2, 70_001), DataType.FLOAT32));
+            manager, "large", Parameter.Type.WEIGHT, new Shape(2, 70_001), Precision.FLOAT32));
     List<ScalarReference> scalar = parameters.stream().map(references::make).toList();
     List<double[]> expected = new ArrayList<>();
     for (float[] values : Fixture.values(parameters)) {
