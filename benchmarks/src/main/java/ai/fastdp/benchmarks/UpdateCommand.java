@@ -94,7 +94,7 @@ final class UpdateCommand implements Callable<Integer> {
               manager, "Fused", UpdateCommand.class, "fused.torchscript");
       try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, parameters);
           GaussianMechanism mechanism =
-              new GaussianMechanism(kernels, manager, NoiseSource.secure(), 1, 1, 1000)) {
+              new GaussianMechanism(kernels, manager, NoiseSource.secure(), 1, 1, 1000, 0)) {
         PrivatizedGradient gradient = mechanism.privatize(sum);
         Map<String, Object> report = new LinkedHashMap<>();
         report.put("parameters", parameters.size());

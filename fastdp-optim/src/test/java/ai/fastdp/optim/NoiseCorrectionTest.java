@@ -39,7 +39,7 @@ final class NoiseCorrectionTest {
       try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
           GaussianMechanism mechanism =
               new GaussianMechanism(
-                  kernels, manager, NoiseSource.secure(), SIGMA, SENSITIVITY, BATCH);
+                  kernels, manager, NoiseSource.secure(), SIGMA, SENSITIVITY, BATCH, 0);
           DpAdam optimizer = DpAdam.builder().optBeta2(BETA2).optNoiseCorrection(FLOOR).build()) {
         for (int t = 0; t < UPDATES; t++) {
           optimizer.update(mechanism.privatize(sum));
