@@ -112,7 +112,7 @@ public final class GaussianMechanism implements AutoCloseable {
     }
     List<NDArray> gradients = new ArrayList<>();
     sum.parameters().forEach(parameter -> gradients.add(sum.view(parameter)));
-    return new PrivatizedGradient(sum.parameters(), gradients);
+    return new PrivatizedGradient(sum.parameters(), gradients, deviation * scale);
   }
 
   /**

@@ -46,6 +46,16 @@ final class GaussianMechanismTest {
     manager.close();
   }
 
+  @Test
+  void privatize_noiseDeviation_isThatOfTheNoise() {
+    Parameter parameter = parameter(3);
+    try (ClippedGradientSum clipped = new ClippedGradientSum(kernels, manager, List.of(parameter));
+        GaussianMechanism mechanism =
+            new GaussianMechanism(kernels, manager, NoiseSource.secure(), 1.5, 0.25, 16, 0)) {
+      assertThat(mechanism.privatize(clipped).noiseDeviation()).isEqualTo(1.5 * 0.25 / 16);
+    }
+  }
+
   private static float[] noise(NoiseSource source, int size, double sigma, double s, double b) {
     return privatized(source, new float[size], sigma, s, b);
   }
