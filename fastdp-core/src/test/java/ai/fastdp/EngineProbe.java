@@ -42,6 +42,10 @@ final class EngineProbe implements AutoCloseable {
     this(model, loss, options, cutting, SampleAxes.first());
   }
 
+  EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, GhostRules rules) {
+    this(model, loss, options, rules, SampleAxes.first());
+  }
+
   EngineProbe(
       Model model,
       PerSampleLoss loss,
@@ -49,11 +53,20 @@ final class EngineProbe implements AutoCloseable {
       boolean cutting,
       SampleAxes axes,
       String... microBatched) {
+    this(model, loss, options, GhostRules.standard(), axes, microBatched);
+  }
+
+  private EngineProbe(
+      Model model,
+      PerSampleLoss loss,
+      PerformanceOptions options,
+      GhostRules rules,
+      SampleAxes axes,
+      String... microBatched) {
     this.model = model;
     this.loss = loss;
     this.cutting = cutting;
     manager = model.getNDManager().newSubManager();
-    GhostRules rules = GhostRules.standard();
     TrainableParameters trainable =
         new TrainableParameters(HookedModel.walk(model.getBlock()), rules, List.of(microBatched));
     trainable.requireReady();
