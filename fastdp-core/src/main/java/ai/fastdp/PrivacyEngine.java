@@ -20,6 +20,7 @@ import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.hook.SampleAxis;
+import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.GaussianMechanism;
 import ai.fastdp.mechanism.NoiseSource;
@@ -128,14 +129,7 @@ public final class PrivacyEngine {
     NDManager manager = model.getNDManager().newSubManager();
     HookedModel hooks = null;
     try {
-      TorchScriptModule kernels =
-          TorchScriptModule.compileResource(
-              manager,
-              "Kernels",
-              TorchScriptModule.class,
-              "kernels.torchscript",
-              "recurrent.torchscript",
-              "samples.torchscript");
+      TorchScriptModule kernels = BookKeepingKernels.compile(manager);
       ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput, axes);
       hooks = HookedModel.attach(model, trainable.layers(), trainable.sampleBySample(), recorder);
       if (units.areSeveral()) {

@@ -15,6 +15,7 @@ import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.hook.SampleAxes;
+import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
@@ -70,14 +71,7 @@ final class EngineProbe implements AutoCloseable {
     TrainableParameters trainable =
         new TrainableParameters(HookedModel.walk(model.getBlock()), rules, List.of(microBatched));
     trainable.requireReady();
-    TorchScriptModule kernels =
-        TorchScriptModule.compileResource(
-            manager,
-            "Kernels",
-            TorchScriptModule.class,
-            "kernels.torchscript",
-            "recurrent.torchscript",
-            "samples.torchscript");
+    TorchScriptModule kernels = BookKeepingKernels.compile(manager);
     recorder = new ForwardRecorder(kernels, rules::needInput, axes);
     hooks = HookedModel.attach(model, trainable.layers(), trainable.sampleBySample(), recorder);
     bookKeeper =
