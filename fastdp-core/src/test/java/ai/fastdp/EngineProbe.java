@@ -44,7 +44,7 @@ final class EngineProbe implements AutoCloseable {
   }
 
   EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, GhostRules rules) {
-    this(model, loss, options, rules, SampleAxes.first());
+    this(model, loss, options, false, rules, SampleAxes.first());
   }
 
   EngineProbe(
@@ -54,13 +54,14 @@ final class EngineProbe implements AutoCloseable {
       boolean cutting,
       SampleAxes axes,
       String... microBatched) {
-    this(model, loss, options, GhostRules.standard(), axes, microBatched);
+    this(model, loss, options, cutting, GhostRules.standard(), axes, microBatched);
   }
 
   private EngineProbe(
       Model model,
       PerSampleLoss loss,
       PerformanceOptions options,
+      boolean cutting,
       GhostRules rules,
       SampleAxes axes,
       String... microBatched) {
