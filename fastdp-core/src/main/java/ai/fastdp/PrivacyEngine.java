@@ -5,6 +5,7 @@ import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Block;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.evaluator.Evaluator;
 import ai.djl.training.listener.TrainingListener;
@@ -13,11 +14,13 @@ import ai.djl.training.optimizer.Optimizer;
 import ai.fastdp.accounting.InMemoryLedger;
 import ai.fastdp.accounting.PrivacyLedger;
 import ai.fastdp.clipping.Clipper;
+import ai.fastdp.ghost.GhostRule;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.hook.SampleAxis;
+import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.GaussianMechanism;
 import ai.fastdp.mechanism.NoiseSource;
@@ -60,6 +63,7 @@ public final class PrivacyEngine {
   private final NoiseSource noise;
   private final RandomGenerator sampling;
   private final @Nullable PrivacyLedger ledger;
+  private final GhostRules rules;
 
   private PrivacyEngine(Builder builder) {
     plan = builder.plan;
@@ -76,6 +80,7 @@ public final class PrivacyEngine {
     noise = builder.noise;
     sampling = builder.sampling;
     ledger = builder.ledger;
+    rules = builder.rules;
   }
 
   /**
@@ -112,7 +117,6 @@ public final class PrivacyEngine {
       throw new IllegalArgumentException("model must have a block, got none; call setBlock first");
     }
     HookedModel.requireDetached(model);
-    GhostRules rules = GhostRules.standard();
     List<HookedModel.Located> blocks = HookedModel.walk(model.getBlock());
     axes.requirePaths(blocks);
     TrainableParameters trainable = new TrainableParameters(blocks, rules, microBatched);
@@ -125,14 +129,7 @@ public final class PrivacyEngine {
     NDManager manager = model.getNDManager().newSubManager();
     HookedModel hooks = null;
     try {
-      TorchScriptModule kernels =
-          TorchScriptModule.compileResource(
-              manager,
-              "Kernels",
-              TorchScriptModule.class,
-              "kernels.torchscript",
-              "recurrent.torchscript",
-              "samples.torchscript");
+      TorchScriptModule kernels = BookKeepingKernels.compile(manager);
       ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput, axes);
       hooks = HookedModel.attach(model, trainable.layers(), trainable.sampleBySample(), recorder);
       if (units.areSeveral()) {
@@ -232,6 +229,7 @@ public final class PrivacyEngine {
     private NoiseSource noise = NoiseSource.secure();
     private RandomGenerator sampling = new SecureRandom();
     private @Nullable PrivacyLedger ledger;
+    private GhostRules rules = GhostRules.standard();
 
     private Builder(PrivacyPlan plan) {
       this.plan = plan;
@@ -356,6 +354,19 @@ public final class PrivacyEngine {
      */
     public Builder optDevice(Device value) {
       device = value;
+      return this;
+    }
+
+    /**
+     * Adds the rule of a user's class of blocks that read parameters of their own.
+     *
+     * @param type the class; the rule holds for it and not for its subclasses
+     * @param rule how the per-sample gradients of its parameters follow from a use
+     * @return this builder
+     * @throws IllegalArgumentException if the class has a rule already, or no instances of its own
+     */
+    public Builder addRule(Class<? extends Block> type, GhostRule rule) {
+      rules = rules.with(type, rule);
       return this;
     }
 

@@ -16,6 +16,7 @@ import ai.fastdp.clipping.ClippingStyle;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.ghost.PerSampleGradients;
 import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.nn.GroupNorm;
 import ai.fastdp.nn.TiedLinear;
@@ -45,9 +46,7 @@ final class ContributionBoundTest {
   @BeforeAll
   static void compile() {
     manager = NDManager.newBaseManager("PyTorch");
-    kernels =
-        TorchScriptModule.compileResource(
-            manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
+    kernels = BookKeepingKernels.compile(manager);
   }
 
   @AfterAll

@@ -15,6 +15,7 @@ import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.hook.SampleAxes;
+import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
@@ -42,6 +43,10 @@ final class EngineProbe implements AutoCloseable {
     this(model, loss, options, cutting, SampleAxes.first());
   }
 
+  EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, GhostRules rules) {
+    this(model, loss, options, false, rules, SampleAxes.first());
+  }
+
   EngineProbe(
       Model model,
       PerSampleLoss loss,
@@ -49,22 +54,25 @@ final class EngineProbe implements AutoCloseable {
       boolean cutting,
       SampleAxes axes,
       String... microBatched) {
+    this(model, loss, options, cutting, GhostRules.standard(), axes, microBatched);
+  }
+
+  private EngineProbe(
+      Model model,
+      PerSampleLoss loss,
+      PerformanceOptions options,
+      boolean cutting,
+      GhostRules rules,
+      SampleAxes axes,
+      String... microBatched) {
     this.model = model;
     this.loss = loss;
     this.cutting = cutting;
     manager = model.getNDManager().newSubManager();
-    GhostRules rules = GhostRules.standard();
     TrainableParameters trainable =
         new TrainableParameters(HookedModel.walk(model.getBlock()), rules, List.of(microBatched));
     trainable.requireReady();
-    TorchScriptModule kernels =
-        TorchScriptModule.compileResource(
-            manager,
-            "Kernels",
-            TorchScriptModule.class,
-            "kernels.torchscript",
-            "recurrent.torchscript",
-            "samples.torchscript");
+    TorchScriptModule kernels = BookKeepingKernels.compile(manager);
     recorder = new ForwardRecorder(kernels, rules::needInput, axes);
     hooks = HookedModel.attach(model, trainable.layers(), trainable.sampleBySample(), recorder);
     bookKeeper =

@@ -17,9 +17,15 @@ import ai.djl.nn.convolutional.Conv2d;
 import ai.djl.nn.convolutional.Conv3d;
 import ai.djl.nn.core.Embedding;
 import ai.djl.nn.core.Linear;
+import ai.djl.nn.core.LinearCollection;
+import ai.djl.nn.core.Multiplication;
 import ai.djl.nn.norm.LayerNorm;
 import ai.djl.nn.transformer.IdEmbedding;
+import ai.fastdp.nn.AddedParameter;
+import ai.fastdp.nn.FrozenBatchNorm;
 import ai.fastdp.nn.GroupNorm;
+import ai.fastdp.nn.InstanceNorm;
+import ai.fastdp.nn.RMSNorm;
 import ai.fastdp.nn.TiedLinear;
 import java.util.Arrays;
 import java.util.List;
@@ -192,6 +198,8 @@ enum Recipe {
       5),
   LAYER_NORM_LAST_AXIS(() -> layerNorm(LayerNorm.builder().axis(2).build(), 6, 5), 6, 5),
   LAYER_NORM_ALL_AXES(() -> layerNorm(LayerNorm.builder().build(), 6, 5), 6, 5),
+  // DJL takes the axes' lengths and normalises over the last axes of these lengths.
+  LAYER_NORM_MIDDLE_AXIS(() -> layerNorm(LayerNorm.builder().axis(1).build(), 5, 5), 5, 5),
   LAYER_NORM_RANK_4(() -> layerNorm(LayerNorm.builder().axis(2, 3).build(), 2, 3, 5), 2, 3, 5),
   LAYER_NORM_SCALE_ONLY(
       () -> layerNorm(LayerNorm.builder().axis(2).optCenter(false).build(), 6, 5), 6, 5),
@@ -417,6 +425,106 @@ enum Recipe {
       new long[] {6, 5, 4},
       new long[] {6, 5, 4},
       0),
+  INSTANCE_NORM(
+      () ->
+          // A bias before it would have no gradient.
+          new Wiring((call, x) -> call.run("n", call.run("a", x)).tanh())
+              .part("a", conv2d(6, 3, 1, 1, 1, 1, false), 3, 5, 4)
+              .part("n", InstanceNorm.builder().build(), 6, 5, 4),
+      new long[] {3, 5, 4},
+      new long[] {6, 5, 4},
+      0),
+  RMS_NORM(() -> rmsNorm(6, 5), 6, 5),
+  RMS_NORM_RANK_2(() -> rmsNorm(5), 5),
+  RMS_NORM_RANK_4(() -> rmsNorm(2, 3, 5), 2, 3, 5),
+  RMS_NORM_USED_TWICE(
+      () ->
+          new Wiring((call, x) -> call.run("n", call.run("a", call.run("n", x)).tanh()))
+              .part("n", RMSNorm.builder().build(), 6, 5)
+              .part("a", linear(5), 6, 5),
+      6,
+      5),
+  FROZEN_BATCH_NORM(
+      () ->
+          new Wiring((call, x) -> call.run("n", call.run("a", x)).tanh())
+              .part("a", conv2d(6, 3, 1, 1, 1, 1, true), 3, 5, 4)
+              .part("n", FrozenBatchNorm.builder().optEpsilon(0.1f).build(), 6, 5, 4),
+      new long[] {3, 5, 4},
+      new long[] {6, 5, 4},
+      0),
+  FROZEN_BATCH_NORM_RANK_2(
+      () ->
+          new Wiring((call, x) -> call.run("n", call.run("a", x)).tanh())
+              .part("a", linear(6), 3)
+              .part("n", FrozenBatchNorm.builder().build(), 6),
+      new long[] {3},
+      new long[] {6},
+      0),
+  FROZEN_BATCH_NORM_USED_TWICE(
+      () ->
+          new Wiring((call, x) -> call.run("n", call.run("a", call.run("n", x)).tanh()))
+              .part("a", conv2d(6, 3, 1, 1, 1, 1, true), 6, 5, 4)
+              .part("n", FrozenBatchNorm.builder().build(), 6, 5, 4),
+      new long[] {6, 5, 4},
+      new long[] {6, 5, 4},
+      0),
+  LINEAR_COLLECTION(
+      () ->
+          new Wiring((call, x) -> call.run("b", call.run("a", x).tanh()))
+              .part("a", LinearCollection.builder().setUnits(4).build(), 3, 5)
+              .part("b", LinearCollection.builder().setUnits(2).optBias(false).build(), 3, 4),
+      new long[] {3, 5},
+      new long[] {3, 2},
+      0),
+  LINEAR_COLLECTION_TWO_AXES(
+      () ->
+          new Wiring((call, x) -> call.run("a", x).tanh())
+              .part("a", LinearCollection.builder().setUnits(4).build(), 2, 3, 5),
+      new long[] {2, 3, 5},
+      new long[] {2, 3, 4},
+      0),
+  LINEAR_COLLECTION_USED_TWICE(
+      () ->
+          new Wiring((call, x) -> call.run("a", call.run("a", x).tanh()))
+              .part("a", LinearCollection.builder().setUnits(5).build(), 3, 5),
+      new long[] {3, 5},
+      new long[] {3, 5},
+      0),
+  MULTIPLICATION(
+      () ->
+          new Wiring(
+                  (call, x) ->
+                      call.run("b", call.run("m", call.run("a", x)).sum(new int[] {0}).tanh()))
+              .part("a", linear(5), 3, 5)
+              .part("m", Multiplication.builder().setUnits(4).build(), 3, 5)
+              .part("b", linear(2), 3, 5),
+      new long[] {3, 5},
+      new long[] {3, 2},
+      0),
+  MULTIPLICATION_AS_MANY_UNITS_AS_SAMPLES(
+      () ->
+          new Wiring((call, x) -> call.run("m", x).transpose(1, 0, 2).tanh())
+              .part("m", Multiplication.builder().setUnits(7).build(), 5),
+      new long[] {5},
+      new long[] {7, 5},
+      0),
+  LINEAR_RANK_5(
+      () ->
+          new Wiring((call, x) -> call.run("b", Activation.tanh(call.run("a", x))))
+              .part("a", linear(7), 2, 3, 2, 5)
+              .part("b", linear(4), 2, 3, 2, 7),
+      new long[] {2, 3, 2, 5},
+      new long[] {2, 3, 2, 4},
+      0),
+  ADDED_PARAMETER(() -> added(new Shape(6, 5)), 6, 5),
+  ADDED_PARAMETER_TO_EVERY_POSITION(() -> added(new Shape(5)), 6, 5),
+  ADDED_PARAMETER_TO_ONE_AXIS(() -> added(new Shape(6, 1)), 6, 5),
+  ADDED_PARAMETER_USED_TWICE(
+      () ->
+          new Wiring((call, x) -> call.run("p", call.run("p", x).tanh()))
+              .part("p", AddedParameter.builder().setShape(new Shape(6, 1)).build(), 6, 5),
+      6,
+      5),
   TRANSFORMER(() -> new TinyTransformer(31, 8, 12, 2), new long[] {8}, new long[] {8}, 31);
 
   private final Supplier<Block> block;
@@ -453,6 +561,11 @@ enum Recipe {
       if (parameter.getName().equals("gamma") && parameter.requiresGradient()) {
         for (int j = 0; j < values.length; j++) {
           values[j] += 1;
+        }
+      }
+      if (parameter.getName().equals("runningVar")) {
+        for (int j = 0; j < values.length; j++) {
+          values[j] = 0.2f + Math.abs(values[j]);
         }
       }
       parameter.getArray().set(values);
@@ -550,6 +663,19 @@ enum Recipe {
         .part("a", linear(shape[shape.length - 1]), shape)
         .part("n", norm, shape)
         .part("b", linear(shape[shape.length - 1]), shape);
+  }
+
+  private static Block rmsNorm(long... shape) {
+    return new Wiring((call, x) -> call.run("n", call.run("a", x)).tanh())
+        .part("a", linear(shape[shape.length - 1]), shape)
+        .part("n", RMSNorm.builder().optEpsilon(0.01f).build(), shape);
+  }
+
+  private static Block added(Shape shape) {
+    return new Wiring((call, x) -> call.run("b", call.run("p", call.run("a", x)).tanh()))
+        .part("a", linear(5), 6, 5)
+        .part("p", AddedParameter.builder().setShape(shape).build(), 6, 5)
+        .part("b", linear(5), 6, 5);
   }
 
   static <B extends Block> B frozen(B block) {

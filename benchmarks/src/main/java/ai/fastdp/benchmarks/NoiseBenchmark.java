@@ -4,6 +4,7 @@ package ai.fastdp.benchmarks;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.ClippedGradientSum;
 import ai.fastdp.mechanism.GaussianMechanism;
@@ -48,9 +49,7 @@ public class NoiseBenchmark {
 
   /** Makes the mechanism. */
   public NoiseBenchmark() {
-    TorchScriptModule kernels =
-        TorchScriptModule.compileResource(
-            manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
+    TorchScriptModule kernels = BookKeepingKernels.compile(manager);
     Parameter parameter =
         Parameter.builder()
             .setName("all")

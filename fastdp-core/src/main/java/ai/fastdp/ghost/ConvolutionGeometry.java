@@ -64,6 +64,28 @@ public record ConvolutionGeometry(Shape stride, Shape padding, Shape dilation, i
         layer.getStride(), layer.getPadding(), layer.getDilation(), layer.getGroups());
   }
 
+  /** Whether a weight (p, c, kernel) moves over an input so to give an output. */
+  boolean fits(Shape weight, Shape input, Shape output) {
+    int n = stride.dimension();
+    if (weight.dimension() != n + 2
+        || input.dimension() != n + 2
+        || output.dimension() != n + 2
+        || weight.get(0) % groups != 0
+        || input.get(0) != output.get(0)
+        || input.get(1) != groups * weight.get(1)
+        || output.get(1) != weight.get(0)) {
+      return false;
+    }
+    for (int i = 0; i < n; i++) {
+      long window = dilation.get(i) * (weight.get(2 + i) - 1) + 1;
+      if (output.get(2 + i)
+          != (input.get(2 + i) + 2 * padding.get(i) - window) / stride.get(i) + 1) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   /** As the kernels take it: strides, paddings, dilations, groups. */
   LongStream numbers() {
     return LongStream.concat(

@@ -8,16 +8,16 @@ import ai.djl.nn.convolutional.Conv2d;
 import ai.djl.nn.convolutional.Conv3d;
 import ai.djl.nn.convolutional.Convolution;
 import ai.fastdp.hook.LayerRecord;
+import java.util.List;
 
 /**
- * {@link Conv1d}, {@link Conv2d} and {@link Conv3d}: weight (p, c / groups, kernel) from inputs and
- * output gradients, bias (p) from the latter.
+ * {@link Conv1d}, {@link Conv2d} and {@link Conv3d}, which share one forward function: weight (p, c
+ * / groups, kernel) from inputs and output gradients, bias (p) from the latter.
  */
-final class ConvolutionRule implements GhostRule {
+final class ConvolutionRule implements LayerRule {
   @Override
-  public boolean handles(Block layer) {
-    return (layer instanceof Conv1d || layer instanceof Conv2d || layer instanceof Conv3d)
-        && GhostRules.runsForwardOf(Convolution.class, layer);
+  public List<Class<? extends Block>> forwards() {
+    return List.of(Convolution.class);
   }
 
   @Override
@@ -37,6 +37,6 @@ final class ConvolutionRule implements GhostRule {
         .ifPresent(
             bias ->
                 gradients.addBroadcast(
-                    bias, GroupNormRule.channels(outputGradient), outputGradient));
+                    bias, ChannelNormRule.channels(outputGradient), outputGradient));
   }
 }

@@ -4,6 +4,7 @@ package ai.fastdp.ghost;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
@@ -19,14 +20,16 @@ import org.jspecify.annotations.Nullable;
  */
 final class ConvolutionUses {
   private final Parameter weight;
+  private final Shape shape;
   private final List<NDArray> inputs = new ArrayList<>();
   private final List<NDArray> outputGradients = new ArrayList<>();
   private final List<ConvolutionGeometry> geometries = new ArrayList<>();
   private @Nullable NDArray squaredNorms;
   private @Nullable NDArray formed;
 
-  ConvolutionUses(Parameter weight) {
+  ConvolutionUses(Parameter weight, Shape shape) {
     this.weight = weight;
+    this.shape = shape;
   }
 
   Parameter weight() {
@@ -57,7 +60,7 @@ final class ConvolutionUses {
             inputs,
             outputGradients,
             geometry(),
-            weight.getShape().getShape(),
+            shape.getShape(),
             isNative(),
             room,
             cells);
@@ -90,11 +93,11 @@ final class ConvolutionUses {
         inputs,
         outputGradients,
         geometry(),
-        weight.getShape().getShape(),
+        shape.getShape(),
         factors,
         keep,
         isNative(),
-        target,
+        target.reshape(shape),
         cells);
   }
 

@@ -6,13 +6,13 @@ import ai.djl.nn.Block;
 import ai.djl.nn.core.Embedding;
 import ai.djl.nn.transformer.IdEmbedding;
 import ai.fastdp.hook.LayerRecord;
+import java.util.List;
 
 /** {@link Embedding} and {@link IdEmbedding}: rows of the table (V, d) by ids. */
-final class EmbeddingRule implements GhostRule {
+final class EmbeddingRule implements LayerRule {
   @Override
-  public boolean handles(Block layer) {
-    return GhostRules.runsForwardOf(Embedding.class, layer)
-        || GhostRules.runsForwardOf(IdEmbedding.class, layer);
+  public List<Class<? extends Block>> forwards() {
+    return List.of(Embedding.class, IdEmbedding.class);
   }
 
   @Override

@@ -2,12 +2,16 @@
 package ai.fastdp.ghost;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.nn.AbstractBaseBlock;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.fastdp.hook.ForwardMethod;
 import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.hook.SampleGraphs;
+import java.lang.reflect.Modifier;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -24,14 +28,22 @@ public final class GhostRules {
               new TiedLinearRule(),
               new EmbeddingRule(),
               new ConvolutionRule(),
+              new LinearCollectionRule(),
+              new MultiplicationRule(),
               new LayerNormRule(),
-              new GroupNormRule(),
-              new RecurrentRule()));
+              new ChannelNormRule(),
+              new RMSNormRule(),
+              new FrozenBatchNormRule(),
+              new RecurrentRule(),
+              new AddedParameterRule()),
+          Map.of());
 
-  private final List<GhostRule> rules;
+  private final List<LayerRule> shipped;
+  private final Map<Class<? extends Block>, GhostRule> own;
 
-  private GhostRules(List<GhostRule> rules) {
-    this.rules = rules;
+  private GhostRules(List<LayerRule> shipped, Map<Class<? extends Block>, GhostRule> own) {
+    this.shipped = shipped;
+    this.own = Map.copyOf(own);
   }
 
   /**
@@ -41,6 +53,42 @@ public final class GhostRules {
    */
   public static GhostRules standard() {
     return STANDARD;
+  }
+
+  /**
+   * These rules and one for a user's class of blocks.
+   *
+   * @param type a class that can be instantiated; the rule holds for this class and not for its
+   *     subclasses
+   * @param rule the rule
+   * @return the extended rules
+   * @throws IllegalArgumentException if the class has a rule already, which would be replaced, or
+   *     has no instances of its own
+   */
+  public GhostRules with(Class<? extends Block> type, GhostRule rule) {
+    if (type.isInterface() || Modifier.isAbstract(type.getModifiers())) {
+      throw new IllegalArgumentException(
+          "type must be a class that can be instantiated, got "
+              + type.getName()
+              + "; add the rule for each of its subclasses");
+    }
+    if (own.containsKey(type) || shippedForwards(type)) {
+      throw new IllegalArgumentException(
+          "type must not have a rule yet, got "
+              + type.getName()
+              + "; override forwardInternal in a class of your own and add a rule for that");
+    }
+    Map<Class<? extends Block>, GhostRule> extended = new HashMap<>(own);
+    extended.put(type, rule);
+    return new GhostRules(shipped, extended);
+  }
+
+  /** Whether blocks of a class run a forward function that one of the shipped rules knows. */
+  private boolean shippedForwards(Class<? extends Block> type) {
+    return AbstractBaseBlock.class.isAssignableFrom(type)
+        && shipped.stream()
+            .flatMap(rule -> rule.forwards().stream())
+            .anyMatch(owner -> ForwardMethod.of(type).getDeclaringClass() == owner);
   }
 
   /**
@@ -89,11 +137,18 @@ public final class GhostRules {
   }
 
   private Optional<GhostRule> rule(Block layer) {
-    return rules.stream().filter(rule -> rule.handles(layer)).findFirst();
+    GhostRule given = own.get(layer.getClass());
+    if (given != null) {
+      return Optional.of(given);
+    }
+    return shipped.stream()
+        .filter(rule -> rule.forwards().stream().anyMatch(owner -> runsForwardOf(owner, layer)))
+        .map(GhostRule.class::cast)
+        .findFirst();
   }
 
   /** Whether {@code layer} runs the forward function that {@code owner} declares. */
-  static boolean runsForwardOf(Class<?> owner, Block layer) {
+  private static boolean runsForwardOf(Class<?> owner, Block layer) {
     return owner.isInstance(layer)
         && ForwardMethod.of(layer.getClass()).getDeclaringClass() == owner;
   }

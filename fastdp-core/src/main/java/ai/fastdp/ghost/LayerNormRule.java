@@ -6,14 +6,15 @@ import ai.djl.nn.Block;
 import ai.djl.nn.norm.LayerNorm;
 import ai.fastdp.hook.LayerRecord;
 import java.lang.reflect.Field;
+import java.util.List;
 
 /** {@link LayerNorm}: scale from normalised inputs and output gradients, shift from the latter. */
-final class LayerNormRule implements GhostRule {
+final class LayerNormRule implements LayerRule {
   private static final Field EPSILON = epsilonField();
 
   @Override
-  public boolean handles(Block layer) {
-    return GhostRules.runsForwardOf(LayerNorm.class, layer);
+  public List<Class<? extends Block>> forwards() {
+    return List.of(LayerNorm.class);
   }
 
   @Override

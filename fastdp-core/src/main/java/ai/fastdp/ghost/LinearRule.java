@@ -5,12 +5,13 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Block;
 import ai.djl.nn.core.Linear;
 import ai.fastdp.hook.LayerRecord;
+import java.util.List;
 
 /** {@link Linear}: weight (p, d) from inputs and output gradients, bias (p) from the latter. */
-final class LinearRule implements GhostRule {
+final class LinearRule implements LayerRule {
   @Override
-  public boolean handles(Block layer) {
-    return GhostRules.runsForwardOf(Linear.class, layer);
+  public List<Class<? extends Block>> forwards() {
+    return List.of(Linear.class);
   }
 
   @Override

@@ -20,9 +20,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * The per-sample gradients of one micro-batch, kept as the factors they are products of.
  *
- * <p>A parameter's gradient is the sum of the contributions of all its uses in the forward pass: a
- * layer that runs twice, or a parameter that two layers share, has its cross terms in the norm.
- * Three forms are kept:
+ * <p>A {@link GhostRule} adds contributions, one for each use of a parameter in the forward pass. A
+ * parameter's gradient is the sum of its contributions: a layer that runs twice, or a parameter
+ * that two layers share, has its cross terms in the norm. Four forms are kept, and a parameter has
+ * one of them:
  *
  * <ul>
  *   <li>linear, \(\sum_t g_t a_t^\top\) of shape (p, d), from inputs A (B, T, d) and output
@@ -31,6 +32,8 @@ import org.jspecify.annotations.Nullable;
  *   <li>rows, \(g_t\) added to row \(id_t\) of a table (V, d): the sum over equal ids; with a
  *       linear use of the same table the cross term \(2 \sum_{s,t} P_{s, id_t} \langle h_s, g_t
  *       \rangle\);
+ *   <li>convolution, from inputs (B, C, ...) and output gradients (B, p, ...): as linear, on the
+ *       patches that the kernel sees, or formed and kept;
  *   <li>dense, (B, n) formed, for vectors such as biases and scales.
  * </ul>
  *
@@ -92,49 +95,100 @@ public final class PerSampleGradients {
     room = cells;
   }
 
-  /** Adds a linear use of a weight (p, d): input (B, ..., d), output gradient (B, ..., p). */
-  void addLinear(Parameter weight, NDArray input, NDArray outputGradient) {
+  /**
+   * Adds a linear use of a weight, \(\sum_t g_t a_t^\top\).
+   *
+   * @param weight (p, d)
+   * @param input (B, ..., d)
+   * @param outputGradient (B, ..., p)
+   * @throws IllegalArgumentException if the shapes do not fit
+   */
+  public void addLinear(Parameter weight, NDArray input, NDArray outputGradient) {
+    requireRank(weight, 2);
+    NDArray a = positions(weight, "input", input, weight.getShape().get(1));
+    NDArray g = positions(weight, "output gradient", outputGradient, weight.getShape().get(0));
+    if (a.getShape().get(1) != g.getShape().get(1)) {
+      throw misfit(weight, "as many positions of input and output gradient", input, outputGradient);
+    }
     MatrixUses uses = matrix(weight);
-    uses.inputs.add(positions(input, weight.getShape().get(1)));
-    uses.outputGradients.add(positions(outputGradient, weight.getShape().get(0)));
+    uses.inputs.add(a);
+    uses.outputGradients.add(g);
   }
 
-  /** Adds a use of a table (V, d) by rows: ids (B, ...), output gradient (B, ..., d). */
-  void addRows(Parameter table, NDArray ids, NDArray outputGradient) {
+  /**
+   * Adds a use of a table by rows: \(g_t\) is added to row \(id_t\).
+   *
+   * @param table (V, d)
+   * @param ids (B, ...), numbers of rows
+   * @param outputGradient (B, ..., d)
+   * @throws IllegalArgumentException if the shapes do not fit
+   */
+  public void addRows(Parameter table, NDArray ids, NDArray outputGradient) {
+    requireRank(table, 2);
+    NDArray g = positions(table, "output gradient", outputGradient, table.getShape().get(1));
+    if (ids.size() != batchSize * g.getShape().get(1)) {
+      throw misfit(table, "one id for each row of the output gradient", ids, outputGradient);
+    }
     MatrixUses uses = matrix(table);
     NDArray integers = ids.toType(DataType.INT64, false).reshape(batchSize, -1);
     integers.attach(manager);
     uses.ids.add(integers);
-    uses.rowGradients.add(positions(outputGradient, table.getShape().get(1)));
+    uses.rowGradients.add(g);
   }
 
-  /** Adds the use of a vector that is added at every position: output gradient (B, ..., shape). */
-  void addPositionSum(Parameter vector, NDArray outputGradient) {
+  /**
+   * Adds the use of a parameter that was added at every position, over its last axes.
+   *
+   * @param vector any shape
+   * @param outputGradient (B, ..., shape of the parameter)
+   * @throws IllegalArgumentException if the shapes do not fit
+   */
+  public void addPositionSum(Parameter vector, NDArray outputGradient) {
+    requireWhole(vector, "output gradient", outputGradient, vector.getShape().size());
     sums.add(new VectorUse(vector, null, outputGradient, 0));
   }
 
   /**
-   * Adds a use of a convolution's weight (p, c, kernel): input (B, groups * c, ...), output
-   * gradient (B, p, ...).
+   * Adds the use of a parameter that was added by broadcasting: the output gradient, summed over
+   * the axes along which the parameter was repeated. Axes are aligned from the last; a first axis
+   * of 1 for the samples may be part of the parameter's shape.
+   *
+   * @param parameter any shape that broadcasts to the output gradient's
+   * @param outputGradient (B, ...)
+   * @throws IllegalArgumentException if the shapes do not fit
    */
-  void addConvolution(
-      Parameter weight, NDArray input, NDArray outputGradient, ConvolutionGeometry geometry) {
-    ConvolutionUses uses = convolutions.get(weight);
-    if (uses == null) {
-      uses = new ConvolutionUses(weight);
-      convolutions.put(weight, uses);
-      convolutionOrder.add(uses);
-    }
-    uses.add(input, outputGradient, geometry);
+  public void addBroadcast(Parameter parameter, NDArray outputGradient) {
+    Shape shape = parameter.getShape();
+    boolean withSamples =
+        shape.dimension() == outputGradient.getShape().dimension() && shape.get(0) == 1;
+    addBroadcast(parameter, withSamples ? shape.slice(1) : shape, outputGradient);
   }
 
   /**
-   * Adds the use of a parameter that was broadcast and added: output gradient (B, ...), summed over
-   * the axes along which {@code aligned}, the shape of the parameter in the addition, is 1.
+   * Adds the use of a parameter that was added by broadcasting, in another shape.
+   *
+   * @param parameter the parameter
+   * @param aligned its shape in the addition, without an axis for the samples: (C, 1, 1) for a
+   *     vector beside images (B, C, H, W)
+   * @param outputGradient (B, ...)
+   * @throws IllegalArgumentException if the shapes do not fit
    */
-  void addBroadcast(Parameter parameter, Shape aligned, NDArray outputGradient) {
+  public void addBroadcast(Parameter parameter, Shape aligned, NDArray outputGradient) {
     Shape output = outputGradient.getShape();
     int skipped = output.dimension() - 1 - aligned.dimension();
+    boolean fits = skipped >= 0 && aligned.size() == parameter.getShape().size();
+    for (int i = 0; fits && i < aligned.dimension(); i++) {
+      fits = aligned.get(i) == 1 || aligned.get(i) == output.get(i + 1 + skipped);
+    }
+    if (!fits) {
+      throw new IllegalArgumentException(
+          describe(parameter)
+              + " must broadcast to the output gradient "
+              + output
+              + ", got it as "
+              + aligned
+              + "; correct the layer's rule");
+    }
     int[] axes =
         IntStream.range(0, output.dimension() - 1)
             .filter(i -> i < skipped || aligned.get(i - skipped) != output.get(i + 1))
@@ -143,24 +197,108 @@ public final class PerSampleGradients {
     addDense(parameter, axes.length == 0 ? outputGradient : outputGradient.sum(axes));
   }
 
-  /** Adds a gradient that the rule has formed: (B, shape of the parameter). */
-  void addDense(Parameter parameter, NDArray perSample) {
-    given.add(new Formed(parameter, perSample.reshape(batchSize, parameter.getShape().size())));
+  /**
+   * Adds per-sample gradients that the rule has formed.
+   *
+   * @param parameter any shape
+   * @param perSample (B, shape of the parameter), float32
+   * @throws IllegalArgumentException if the shapes do not fit
+   */
+  public void addDense(Parameter parameter, NDArray perSample) {
+    if (perSample.size() != batchSize * parameter.getShape().size()
+        || perSample.getShape().get(0) != batchSize) {
+      throw new IllegalArgumentException(
+          "per-sample gradient of "
+              + describe(parameter)
+              + " must have the shape of the parameter behind "
+              + batchSize
+              + " samples, got "
+              + perSample.getShape()
+              + "; correct the layer's rule");
+    }
+    NDArray rows = perSample.reshape(batchSize, parameter.getShape().size());
+    rows.attach(manager);
+    given.add(new Formed(parameter, rows));
+  }
+
+  /**
+   * Adds a use of a convolution's weight, in any number of dimensions.
+   *
+   * @param weight (p, c, kernel), where c are the channels of one group
+   * @param input (B, groups * c, ...)
+   * @param outputGradient (B, p, ...)
+   * @param geometry how the weight moved over the input; padding is by zeros
+   * @throws IllegalArgumentException if the shapes do not fit
+   */
+  public void addConvolution(
+      Parameter weight, NDArray input, NDArray outputGradient, ConvolutionGeometry geometry) {
+    addConvolution(weight, weight.getShape(), input, outputGradient, geometry);
+  }
+
+  /** Adds a use of a parameter as the weight of a convolution, in the shape that has it so. */
+  void addConvolution(
+      Parameter weight,
+      Shape shape,
+      NDArray input,
+      NDArray outputGradient,
+      ConvolutionGeometry geometry) {
+    if (!geometry.fits(shape, input.getShape(), outputGradient.getShape())
+        || input.getShape().get(0) != batchSize) {
+      throw misfit(weight, "a convolution with " + geometry, input, outputGradient);
+    }
+    ConvolutionUses uses = convolutions.get(weight);
+    if (uses == null) {
+      uses = new ConvolutionUses(weight, shape);
+      convolutions.put(weight, uses);
+      convolutionOrder.add(uses);
+    }
+    uses.add(input, outputGradient, geometry);
+  }
+
+  /**
+   * Adds the use of a scale after a layer normalisation over the last axes, {@link
+   * ai.djl.nn.norm.LayerNorm}'s.
+   *
+   * @param scale any shape
+   * @param input (B, ..., shape of the scale), not normalised
+   * @param outputGradient of the same shape
+   * @param epsilon what is added to the variance
+   * @throws IllegalArgumentException if the shapes do not fit
+   */
+  public void addScale(Parameter scale, NDArray input, NDArray outputGradient, double epsilon) {
+    requireWhole(scale, "output gradient", outputGradient, scale.getShape().size());
+    if (input.size() != outputGradient.size()) {
+      throw misfit(scale, "input and output gradient of one shape", input, outputGradient);
+    }
+    scales.add(new VectorUse(scale, input, outputGradient, epsilon));
   }
 
   /** Adds the use of a scale (C) after a normalisation of the input (B, C, ...) over groups. */
   void addGroupScale(
       Parameter scale, NDArray input, NDArray outputGradient, long groups, double epsilon) {
-    addDense(
-        scale,
-        kernels
-            .run(manager, "group_scale_gradient", input, outputGradient, groups, epsilon, cells)
-            .head());
+    addDense(scale, form("group_scale_gradient", input, outputGradient, groups, epsilon, cells));
   }
 
-  /** Adds the use of a scale after a normalisation of the input over the scale's shape. */
-  void addScale(Parameter scale, NDArray input, NDArray outputGradient, double epsilon) {
-    scales.add(new VectorUse(scale, input, outputGradient, epsilon));
+  /** Adds the use of a scale (C) after a normalisation of (B, C, ...) by fixed statistics (C). */
+  void addFixedScale(
+      Parameter scale,
+      NDArray input,
+      NDArray outputGradient,
+      NDArray mean,
+      NDArray variance,
+      double epsilon) {
+    addDense(
+        scale, form("fixed_scale_gradient", input, outputGradient, mean, variance, epsilon, cells));
+  }
+
+  /** Adds the use of a scale (d) after a division of (B, ..., d) by the root mean square. */
+  void addRootMeanSquareScale(
+      Parameter scale, NDArray input, NDArray outputGradient, double epsilon) {
+    addDense(scale, form("rms_scale_gradient", input, outputGradient, epsilon, cells));
+  }
+
+  private NDArray form(String kernel, Object... arguments) {
+    return kernels.run(manager, kernel, arguments).head();
   }
 
   /**
@@ -327,16 +465,68 @@ public final class PerSampleGradients {
   }
 
   /** Views an array (B, ..., width) as (B, T, width). */
-  private NDArray positions(NDArray array, long width) {
+  private NDArray positions(Parameter parameter, String what, NDArray array, long width) {
+    requireWhole(parameter, what, array, width);
     NDArray view = array.reshape(batchSize, array.size() / (batchSize * width), width);
     view.attach(manager);
     return view;
+  }
+
+  private void requireWhole(Parameter parameter, String what, NDArray array, long width) {
+    if (array.getShape().get(0) != batchSize || array.size() % (batchSize * width) != 0) {
+      throw new IllegalArgumentException(
+          what
+              + " of "
+              + describe(parameter)
+              + " must have "
+              + batchSize
+              + " samples and, last, "
+              + width
+              + " elements, got "
+              + array.getShape()
+              + "; correct the layer's rule");
+    }
+  }
+
+  private static void requireRank(Parameter parameter, int rank) {
+    if (parameter.getShape().dimension() != rank) {
+      throw new IllegalArgumentException(
+          describe(parameter)
+              + " must have "
+              + rank
+              + " axes for this use, got "
+              + parameter.getShape().dimension()
+              + "; correct the layer's rule");
+    }
+  }
+
+  private static IllegalArgumentException misfit(
+      Parameter parameter, String condition, NDArray input, NDArray outputGradient) {
+    return new IllegalArgumentException(
+        "use of "
+            + describe(parameter)
+            + " must be "
+            + condition
+            + ", got input "
+            + input.getShape()
+            + " and output gradient "
+            + outputGradient.getShape()
+            + "; correct the layer's rule");
+  }
+
+  private static String describe(Parameter parameter) {
+    return "parameter '" + parameter.getName() + "' " + parameter.getShape();
   }
 
   /** Forms the gradients of vectors, one array (B, n) for each parameter, once. */
   private List<NDArray> instantiate() {
     if (dense != null) {
       return dense;
+    }
+    for (ConvolutionUses uses : convolutionOrder) {
+      if (matrices.containsKey(uses.weight())) {
+        throw twoForms(uses.weight());
+      }
     }
     IdentityHashMap<Parameter, NDArray> formed = new IdentityHashMap<>();
     given.forEach(gradient -> collect(gradient.parameter(), gradient.perSample(), formed));
@@ -373,15 +563,17 @@ public final class PerSampleGradients {
     }
   }
 
+  private static IllegalStateException twoForms(Parameter parameter) {
+    return new IllegalStateException(
+        describe(parameter)
+            + " must be used in one form, got two of matrix, convolution and dense; use two"
+            + " parameters");
+  }
+
   private void collect(
       Parameter parameter, NDArray result, IdentityHashMap<Parameter, NDArray> formed) {
     if (matrices.containsKey(parameter) || convolutions.containsKey(parameter)) {
-      throw new IllegalStateException(
-          "parameter '"
-              + parameter.getName()
-              + "' "
-              + parameter.getShape()
-              + " must be used either as a matrix or as a vector, got both; use two parameters");
+      throw twoForms(parameter);
     }
     NDArray before = formed.get(parameter);
     if (before == null) {

@@ -8,19 +8,18 @@ import ai.djl.nn.recurrent.GRU;
 import ai.djl.nn.recurrent.LSTM;
 import ai.djl.nn.recurrent.RNN;
 import ai.fastdp.hook.LayerRecord;
+import java.util.List;
 
 /**
  * {@link RNN}, {@link LSTM} and {@link GRU}: each direction of each layer is two linear layers over
  * time, from inputs and from previous states to pre-activations.
  */
-final class RecurrentRule implements GhostRule {
+final class RecurrentRule implements LayerRule {
   private static final String WEIGHT = "_WEIGHT";
 
   @Override
-  public boolean handles(Block layer) {
-    return GhostRules.runsForwardOf(RNN.class, layer)
-        || GhostRules.runsForwardOf(LSTM.class, layer)
-        || GhostRules.runsForwardOf(GRU.class, layer);
+  public List<Class<? extends Block>> forwards() {
+    return List.of(RNN.class, LSTM.class, GRU.class);
   }
 
   @Override

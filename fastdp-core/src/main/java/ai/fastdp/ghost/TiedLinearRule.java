@@ -6,12 +6,13 @@ import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.nn.TiedLinear;
+import java.util.List;
 
 /** {@link TiedLinear}: a linear use of the embedding's table. */
-final class TiedLinearRule implements GhostRule {
+final class TiedLinearRule implements LayerRule {
   @Override
-  public boolean handles(Block layer) {
-    return GhostRules.runsForwardOf(TiedLinear.class, layer);
+  public List<Class<? extends Block>> forwards() {
+    return List.of(TiedLinear.class);
   }
 
   @Override

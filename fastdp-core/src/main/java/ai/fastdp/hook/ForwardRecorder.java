@@ -134,12 +134,20 @@ public final class ForwardRecorder {
   }
 
   NDList record(LayerHook hook, NDList inputs, NDList outputs) {
+    if (outputs.size() != 1) {
+      throw new IllegalStateException(
+          "layer '"
+              + hook.path()
+              + "' ("
+              + hook.block().getClass().getName()
+              + ") must have one output, got "
+              + outputs.size()
+              + "; the gradients of the others would be lost: give each a layer of its own");
+    }
     SampleAxis axis = axis(hook);
     Tap tap = tap(hook, outputs.head(), axis);
     addUse(hook, "", inputs.head(), axis, tap);
-    NDList result = new NDList(outputs);
-    result.set(0, tap.onward());
-    return result;
+    return new NDList(tap.onward());
   }
 
   /** The axis of the samples that is declared for a layer. */

@@ -4,6 +4,7 @@ package ai.fastdp.hook;
 import ai.djl.Model;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
+import ai.djl.nn.core.Multiplication;
 import ai.djl.nn.recurrent.RecurrentBlock;
 import ai.djl.nn.transformer.IdEmbedding;
 import ai.djl.pytorch.engine.PtSymbolBlock;
@@ -124,7 +125,9 @@ public final class HookedModel {
     RecordedForward recorded =
         layer.block() instanceof RecurrentBlock recurrent
             ? new UnrolledForward(layer.path(), recurrent, recorder.kernels())
-            : RecordedForward.OWN;
+            : layer.block() instanceof Multiplication
+                ? new UnitsFirstForward()
+                : RecordedForward.OWN;
     return new LayerHook(layer.path(), layer.block(), recorder, recorded);
   }
 

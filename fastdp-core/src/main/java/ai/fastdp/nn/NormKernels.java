@@ -21,13 +21,33 @@ final class NormKernels {
     return Holder.INSTANCE;
   }
 
-  /** Normalises (B, C, ...) over groups of channels; under the current gradient mode. */
+  /** Normalises (B, C, ...) over groups of channels. All under the current gradient mode. */
   NDArray groupNorm(NDArray x, NDArray gamma, NDArray beta, long groups, double epsilon) {
-    NDManager manager = x.getManager();
-    try (NDArray g = manager.create(groups).toDevice(Device.cpu(), false);
-        NDArray e = manager.create(epsilon).toDevice(Device.cpu(), false)) {
+    try (NDArray g = number(x, (double) groups);
+        NDArray e = number(x, epsilon)) {
       return module.runDifferentiable("group_norm", x, gamma, beta, g, e).singletonOrThrow();
     }
+  }
+
+  /** Divides (..., d) by the root mean square over the last axis. */
+  NDArray rmsNorm(NDArray x, NDArray gamma, double epsilon) {
+    try (NDArray e = number(x, epsilon)) {
+      return module.runDifferentiable("rms_norm", x, gamma, e).singletonOrThrow();
+    }
+  }
+
+  /** Normalises the channels of (B, C, ...) by given means and variances. */
+  NDArray fixedNorm(
+      NDArray x, NDArray gamma, NDArray beta, NDArray mean, NDArray variance, double epsilon) {
+    try (NDArray e = number(x, epsilon)) {
+      return module
+          .runDifferentiable("fixed_norm", x, gamma, beta, mean, variance, e)
+          .singletonOrThrow();
+    }
+  }
+
+  private static NDArray number(NDArray beside, double value) {
+    return beside.getManager().create(new double[] {value}).toDevice(Device.cpu(), false);
   }
 
   private static final class Holder {

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -36,9 +37,7 @@ final class GaussianMechanismTest {
   @BeforeAll
   static void compile() {
     manager = NDManager.newBaseManager("PyTorch");
-    kernels =
-        TorchScriptModule.compileResource(
-            manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
+    kernels = BookKeepingKernels.compile(manager);
   }
 
   @AfterAll

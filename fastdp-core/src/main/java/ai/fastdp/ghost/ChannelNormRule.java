@@ -5,14 +5,20 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.nn.ChannelNorm;
 import ai.fastdp.nn.GroupNorm;
+import ai.fastdp.nn.InstanceNorm;
 import java.util.Arrays;
+import java.util.List;
 
-/** {@link GroupNorm}: scale from normalised inputs and output gradients, shift from the latter. */
-final class GroupNormRule implements GhostRule {
+/**
+ * {@link GroupNorm} and {@link InstanceNorm}: scale from normalised inputs and output gradients,
+ * shift from the latter.
+ */
+final class ChannelNormRule implements LayerRule {
   @Override
-  public boolean handles(Block layer) {
-    return GhostRules.runsForwardOf(GroupNorm.class, layer);
+  public List<Class<? extends Block>> forwards() {
+    return List.of(ChannelNorm.class);
   }
 
   @Override
@@ -22,12 +28,13 @@ final class GroupNormRule implements GhostRule {
 
   @Override
   public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
-    GroupNorm layer = (GroupNorm) use.block();
+    ChannelNorm layer = (ChannelNorm) use.block();
+    long groups = layer.groups(outputGradient.getShape().get(1));
     GhostRules.trainable(layer, "gamma")
         .ifPresent(
             gamma ->
                 gradients.addGroupScale(
-                    gamma, use.requireInput(), outputGradient, layer.groups(), layer.epsilon()));
+                    gamma, use.requireInput(), outputGradient, groups, layer.epsilon()));
     GhostRules.trainable(layer, "beta")
         .ifPresent(beta -> gradients.addBroadcast(beta, channels(outputGradient), outputGradient));
   }

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.ghost;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.nn.Block;
+import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.nn.AddedParameter;
+import java.util.List;
+
+/** {@link AddedParameter}: output gradients, added up over the axes of the broadcast. */
+final class AddedParameterRule implements LayerRule {
+  private final BroadcastRule rule = new BroadcastRule();
+
+  @Override
+  public List<Class<? extends Block>> forwards() {
+    return List.of(AddedParameter.class);
+  }
+
+  @Override
+  public boolean needsInput(Block layer) {
+    return rule.needsInput(layer);
+  }
+
+  @Override
+  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+    rule.contribute(use, outputGradient, gradients);
+  }
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.ghost;
+
+import ai.djl.nn.Block;
+import java.util.List;
+
+/** A rule that ships with the library, for the classes that run the forward functions it knows. */
+interface LayerRule extends GhostRule {
+  /** The classes that declare these forward functions. */
+  List<Class<? extends Block>> forwards();
+}
