@@ -165,6 +165,22 @@ public final class ForwardRecorder {
     recording().add(hook, part, input, axis, tap);
   }
 
+  /**
+   * Checks that a block that runs sample by sample has not run in this pass: the graph of a second
+   * run would lead back through the first, whose gradients would count twice.
+   */
+  void requireFirstRun(LayerHook hook) {
+    if (recording().records.stream().anyMatch(record -> record.block() == hook.block())) {
+      throw new IllegalStateException(
+          "block '"
+              + hook.path()
+              + "' ("
+              + hook.block().getClass().getSimpleName()
+              + ") named in optMicroBatched must run once in a forward pass, got a second run; name"
+              + " the block that runs it twice");
+    }
+  }
+
   /** Records an output of a block that ran sample by sample. */
   NDArray addSamples(LayerHook hook, NDArray output, SampleAxis axis, SampleGraphs samples) {
     Recording recording = recording();

@@ -40,6 +40,7 @@ final class SampleBySampleForward implements RecordedForward {
 
   @Override
   public NDList run(LayerHook hook, ForwardRecorder recorder, HookedBlock block, Call call) {
+    recorder.requireFirstRun(hook);
     SampleAxis axis = recorder.axis(hook);
     int samples = Math.toIntExact(recorder.batchSize());
     for (NDArray input : call.inputs()) {
