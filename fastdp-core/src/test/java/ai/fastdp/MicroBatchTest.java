@@ -141,7 +141,7 @@ final class MicroBatchTest {
   @Test
   void run_wholeModel_equalsBatchOfOne() {
     requireExact(
-        Recipe.TRANSFORMER.model().getBlock(),
+        new TinyTransformer(31, 8, 12, 2),
         Recipe.TRANSFORMER.data(manager, SAMPLES),
         Recipe.TRANSFORMER.labels(manager, SAMPLES),
         Recipe.TRANSFORMER.loss(),
@@ -170,6 +170,42 @@ final class MicroBatchTest {
             .part("a", Recipe.linear(4), 5)
             .part("two", new TwoOutputs(), 4);
     requireExact(wiring, normal(1, SAMPLES, 5), normal(2, SAMPLES, 4), "02two");
+  }
+
+  @ParameterizedTest(name = "final {0}")
+  @ValueSource(booleans = {false, true})
+  void step_blockThatTakesLabels_clippedSumEqualsBatchOfOne(boolean isFinal) {
+    NDList data = new NDList(normal(1, SAMPLES, 4));
+    NDList labels = new NDList(normal(2, SAMPLES, 4));
+    LabelReader block = isFinal ? new FinalLabelReader() : new LabelReader();
+    try (Model model = OneStep.model(block)) {
+      initialize(block, data);
+      // Data and labels side by side, so that the oracle's block has both.
+      Wiring plain =
+          new Wiring((call, x) -> call.run("inner", x.get(":, 0:4")).mul(x.get(":, 4:")))
+              .part("inner", block.inner, 4);
+      BatchOfOneOracle oracle = new BatchOfOneOracle(plain, new SquaredError()::evaluate);
+      double[][][] gradients =
+          oracle.gradients(new NDList(data.head().concat(labels.head(), 1)), labels);
+      requireStep(
+          model,
+          oracle,
+          gradients,
+          data,
+          labels,
+          new SquaredError(),
+          block.getClass().getSimpleName());
+    }
+  }
+
+  @Test
+  void run_sequentialModel_equalsBatchOfOne() {
+    SequentialBlock chain =
+        new SequentialBlock()
+            .add(Recipe.linear(4))
+            .add(new SequentialBlock().add(new FinalLinear(4)).add(Recipe.linear(3)));
+    requireExact(chain, normal(1, SAMPLES, 5), normal(2, SAMPLES, 3), "SequentialBlock");
+    requireExact(chain, normal(1, SAMPLES, 5), normal(2, SAMPLES, 3), "02SequentialBlock");
   }
 
   private void requireExact(Block block, NDArray data, NDArray labels, String path) {
@@ -416,12 +452,6 @@ final class MicroBatchTest {
   }
 
   @Test
-  void attach_blockThatTakesLabels_isRefused() {
-    assertThatThrownBy(() -> attach(new LabelReader(), "LabelReader"))
-        .hasMessageContainingAll("'LabelReader'", "labels", "inside it");
-  }
-
-  @Test
   void attach_finalClassInATypedField_isRefusedAndLeavesTheModelAsItWas() {
     TypedHolder holder = new TypedHolder();
     Block before = holder.getChildren().valueAt(0);
@@ -624,12 +654,20 @@ final class MicroBatchTest {
     @Override
     protected NDList forwardInternal(
         ParameterStore store, NDList data, NDList labels, PairList<String, Object> params) {
-      return inner.forward(store, labels, true);
+      return new NDList(inner.forward(store, data, true).head().mul(labels.head()));
     }
 
     @Override
     public Shape[] getOutputShapes(Shape[] inputShapes) {
       return inner.getOutputShapes(inputShapes);
     }
+
+    @Override
+    protected void initializeChildBlocks(NDManager parent, DataType type, Shape... shapes) {
+      inner.initialize(parent, type, shapes);
+    }
   }
+
+  /** The same, closed to subclasses. */
+  private static final class FinalLabelReader extends LabelReader {}
 }

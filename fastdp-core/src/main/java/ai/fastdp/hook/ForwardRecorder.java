@@ -129,6 +129,10 @@ public final class ForwardRecorder {
     return outer;
   }
 
+  boolean isInside(LayerHook hook) {
+    return recording().inside == hook;
+  }
+
   void leave(@Nullable LayerHook outer) {
     recording().inside = outer;
   }
@@ -145,6 +149,11 @@ public final class ForwardRecorder {
   /** The axis of the samples that is declared for a layer. */
   SampleAxis axis(LayerHook hook) {
     return axes.of(hook.path());
+  }
+
+  /** The axis of the samples in labels. */
+  SampleAxis labelAxis() {
+    return axes.labels();
   }
 
   /**
