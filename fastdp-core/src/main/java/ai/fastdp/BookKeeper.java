@@ -6,6 +6,7 @@ import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.ghost.PerSampleGradients;
@@ -146,6 +147,11 @@ final class BookKeeper {
 
   Model model() {
     return model;
+  }
+
+  /** The user's own block that a block of the model stands for. */
+  Block original(Block block) {
+    return hooks.original(block);
   }
 
   /** A recorded forward pass. */

@@ -333,9 +333,10 @@ public final class PrivacyEngine {
      * model until the gradients are formed. {@link PerformanceOptions#withPhysicalBatchSize} lowers
      * B.
      *
-     * <p>A named block has all the blocks inside it run with it. All its inputs and outputs must
-     * have samples on the declared axis. A block whose class cannot be subclassed gives its place
-     * to a wrapper, so a field that holds it must be declared as {@link ai.djl.nn.Block}.
+     * <p>A named block has all the blocks inside it run with it, and runs once in a forward pass.
+     * All its inputs and outputs must have samples on the declared axis. A block whose class cannot
+     * be subclassed gives its place to a wrapper, so a field that holds it must be declared as
+     * {@link ai.djl.nn.Block}.
      *
      * @param paths the names of the children that lead to a block, joined by slashes; the class's
      *     simple name for the root

@@ -28,4 +28,24 @@ public interface BlockHook {
       NDList inputs,
       boolean training,
       @Nullable PairList<String, Object> params);
+
+  /**
+   * Runs the block on data and labels. Its other forward function may run inside, by way of the
+   * hook.
+   *
+   * @param twin the generated twin
+   * @param parameterStore where the block reads its parameters
+   * @param data the block's inputs
+   * @param labels the labels
+   * @param params optional parameters of the call
+   * @return what the model goes on with
+   */
+  default NDList forward(
+      HookedBlock twin,
+      ParameterStore parameterStore,
+      NDList data,
+      NDList labels,
+      @Nullable PairList<String, Object> params) {
+    return twin.fastdpForward(parameterStore, data, labels, params);
+  }
 }

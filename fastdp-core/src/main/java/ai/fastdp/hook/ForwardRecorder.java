@@ -129,6 +129,10 @@ public final class ForwardRecorder {
     return outer;
   }
 
+  boolean isInside(LayerHook hook) {
+    return recording().inside == hook;
+  }
+
   void leave(@Nullable LayerHook outer) {
     recording().inside = outer;
   }
@@ -155,6 +159,11 @@ public final class ForwardRecorder {
     return axes.of(hook.path());
   }
 
+  /** The axis of the samples in labels. */
+  SampleAxis labelAxis() {
+    return axes.labels();
+  }
+
   /**
    * An array whose gradient will be asked for.
    *
@@ -171,6 +180,22 @@ public final class ForwardRecorder {
   /** Records the use of a layer, or of a part of it, that gave a tapped array. */
   void addUse(LayerHook hook, String part, NDArray input, SampleAxis axis, Tap tap) {
     recording().add(hook, part, input, axis, tap);
+  }
+
+  /**
+   * Checks that a block that runs sample by sample has not run in this pass: the graph of a second
+   * run would lead back through the first, whose gradients would count twice.
+   */
+  void requireFirstRun(LayerHook hook) {
+    if (recording().records.stream().anyMatch(record -> record.block() == hook.block())) {
+      throw new IllegalStateException(
+          "block '"
+              + hook.path()
+              + "' ("
+              + hook.block().getClass().getSimpleName()
+              + ") named in optMicroBatched must run once in a forward pass, got a second run; name"
+              + " the block that runs it twice");
+    }
   }
 
   /** Records an output of a block that ran sample by sample. */

@@ -222,6 +222,20 @@ public final class HookedModel {
     return Collections.unmodifiableMap(tables);
   }
 
+  /**
+   * The user's own block in whose place a block of the model stands.
+   *
+   * @param block a block of the attached model
+   * @return the user's block; the block itself where no other stands in its place
+   */
+  public Block original(Block block) {
+    return twins.entrySet().stream()
+        .filter(entry -> entry.getValue() == block)
+        .map(Map.Entry::getKey)
+        .findFirst()
+        .orElse(block);
+  }
+
   /** Puts every layer back in its place; has no effect the second time. */
   public void detach() {
     if (!attached) {

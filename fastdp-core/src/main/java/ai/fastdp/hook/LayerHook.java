@@ -51,8 +51,26 @@ public final class LayerHook implements BlockHook {
       NDList inputs,
       boolean training,
       @Nullable PairList<String, Object> params) {
-    RecordedForward.Call call = new RecordedForward.Call(parameterStore, inputs, training, params);
-    if (!recorder.isRecording()) {
+    return run(twin, new RecordedForward.Call(parameterStore, inputs, null, training, params));
+  }
+
+  /** {@inheritDoc} It is not recorded as such, unless the whole block runs sample by sample. */
+  @Override
+  public NDList forward(
+      HookedBlock twin,
+      ParameterStore parameterStore,
+      NDList data,
+      NDList labels,
+      @Nullable PairList<String, Object> params) {
+    RecordedForward.Call call =
+        new RecordedForward.Call(parameterStore, data, labels, true, params);
+    return recorded.takesLabels() ? run(twin, call) : call.run(twin);
+  }
+
+  private NDList run(HookedBlock twin, RecordedForward.Call call) {
+    // A block's function of data and labels may call the other one, on the same sample.
+    boolean again = recorder.isRecording() && recorded.takesLabels() && recorder.isInside(this);
+    if (again || !recorder.isRecording()) {
       return recorded.runUnrecorded(this, recorder, twin, call);
     }
     LayerHook outer = recorder.enter(this);

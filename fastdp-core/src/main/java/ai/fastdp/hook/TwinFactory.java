@@ -32,6 +32,7 @@ import org.objenesis.ObjenesisStd;
  */
 final class TwinFactory {
   private static final String HOOK_FIELD = "fastdpHook";
+  private static final String INNER = "fastdpForward";
   private static final String SUFFIX = "$FastdpTwin";
 
   // Generated classes live as long as their loader, as the layer classes they belong to do.
@@ -77,7 +78,8 @@ final class TwinFactory {
         && !Modifier.isFinal(layer.getModifiers())
         && !layer.isHidden()
         && !layer.isSealed()
-        && !Modifier.isFinal(ForwardMethod.of(layer).getModifiers());
+        && !Modifier.isFinal(ForwardMethod.of(layer).getModifiers())
+        && !Modifier.isFinal(ForwardMethod.withLabels(layer).getModifiers());
   }
 
   private static Class<?> generate(Class<?> layer, String path) {
@@ -88,18 +90,13 @@ final class TwinFactory {
       throw notHookable(layer, path, "be open to subclasses (not final, sealed or hidden)");
     }
     Method forward = ForwardMethod.of(layer);
-    if (Modifier.isFinal(forward.getModifiers())) {
+    Method withLabels = ForwardMethod.withLabels(layer);
+    if (Modifier.isFinal(forward.getModifiers()) || Modifier.isFinal(withLabels.getModifiers())) {
       throw notHookable(layer, path, "leave forwardInternal open to overriding");
     }
     try {
-      Method around =
-          BlockHook.class.getMethod(
-              "forward",
-              HookedBlock.class,
-              ParameterStore.class,
-              NDList.class,
-              boolean.class,
-              PairList.class);
+      Method around = around(boolean.class);
+      Method aroundLabels = around(NDList.class);
       MethodHandles.Lookup lookup = MethodHandles.privateLookupIn(layer, MethodHandles.lookup());
       Class<?> twin =
           new ByteBuddy()
@@ -110,8 +107,13 @@ final class TwinFactory {
               .method(named(forward.getName()).and(takesArguments(forward.getParameterTypes())))
               .intercept(
                   MethodCall.invoke(around).onField(HOOK_FIELD).withThis().withAllArguments())
-              .method(named("fastdpForward"))
+              .method(named(forward.getName()).and(takesArguments(withLabels.getParameterTypes())))
+              .intercept(
+                  MethodCall.invoke(aroundLabels).onField(HOOK_FIELD).withThis().withAllArguments())
+              .method(named(INNER).and(takesArguments(forward.getParameterTypes())))
               .intercept(MethodCall.invoke(forward).onSuper().withAllArguments())
+              .method(named(INNER).and(takesArguments(withLabels.getParameterTypes())))
+              .intercept(MethodCall.invoke(withLabels).onSuper().withAllArguments())
               .make()
               .load(layer.getClassLoader(), ClassLoadingStrategy.UsingLookup.of(lookup))
               .getLoaded();
@@ -123,6 +125,12 @@ final class TwinFactory {
       throw new IllegalStateException(
           "layer '" + path + "' (" + layer.getName() + ") could not be subclassed", e);
     }
+  }
+
+  /** The hook's method for one of the two forward functions, told apart by their third argument. */
+  private static Method around(Class<?> third) throws NoSuchMethodException {
+    return BlockHook.class.getMethod(
+        "forward", HookedBlock.class, ParameterStore.class, NDList.class, third, PairList.class);
   }
 
   private static IllegalArgumentException notHookable(
