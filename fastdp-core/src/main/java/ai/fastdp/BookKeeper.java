@@ -2,14 +2,17 @@
 package ai.fastdp;
 
 import ai.djl.Model;
+import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.ghost.PerSampleGradients;
 import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.HookedModel;
+import ai.fastdp.hook.KeptMemory;
 import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.hook.TracedParameterStore;
@@ -67,14 +70,15 @@ final class BookKeeper {
    * @param parent the manager under which the pass's memory lives until the pass is closed
    * @param data the data, samples on the declared axis and their views, if any, on the one after
    * @param labels the labels
+   * @param cutting whether the graph is cut where the recorder says
    * @param run runs the model's block
    */
-  Pass forward(NDManager parent, NDList data, NDList labels, Run run) {
-    NDManager manager = parent.newSubManager();
+  Pass forward(NDManager parent, NDList data, NDList labels, boolean cutting, Run run) {
+    NDManager manager = new KeptMemory().newSubManager(parent);
     NDManager graph = manager.newSubManager();
     long batchSize = samples(data);
     long rows = batchSize * views.perSample();
-    try (ForwardRecorder.Recording recording = recorder.begin(manager, rows)) {
+    try (ForwardRecorder.Recording recording = recorder.begin(manager, rows, cutting)) {
       ParameterStore store =
           new TracedParameterStore(manager, recorder, trainable.asSet(), hooks.tables());
       NDList outputs =
@@ -118,12 +122,46 @@ final class BookKeeper {
     return recorder.keepGraphs();
   }
 
+  /**
+   * Runs the model forward and backward on samples of its own until the graph is whole at all cuts,
+   * and drops the cuts that paths go around.
+   *
+   * @param manager the manager of the passes
+   * @param data a few samples
+   * @param labels their labels
+   * @param loss the loss
+   * @param run runs the model's block
+   */
+  void settleCuts(NDManager manager, NDList data, NDList labels, PerSampleLoss loss, Run run) {
+    boolean settled = recorder.cutPaths().isEmpty();
+    while (!settled) {
+      try (Pass pass = forward(manager, data, labels, true, run)) {
+        pass.gradients(loss.evaluate(labels, pass.outputs()));
+        settled = true;
+      } catch (BypassedCutException e) {
+        recorder.dropCuts(e.paths());
+      } catch (EngineException e) {
+        if (recorder.cutPaths().isEmpty()) {
+          throw e;
+        }
+        // A model that writes into a block's output in place cannot do so to a leaf.
+        recorder.dropCuts(recorder.cutPaths());
+      }
+      settled |= recorder.cutPaths().isEmpty();
+    }
+  }
+
   TorchScriptModule kernels() {
     return kernels;
   }
 
   Model model() {
     return model;
+  }
+
+  /** The user's own block that a block of the model stands for. */
+  Block original(Block block) {
+    return hooks.original(block);
   }
 
   /** A recorded forward pass. */
@@ -176,57 +214,56 @@ final class BookKeeper {
     }
 
     /**
-     * The per-sample gradients of the losses; ends the pass's graph.
+     * Back-propagates the losses; ends the pass's graph.
      *
      * <p>The handles of all arrays that the model made are closed first: what back-propagation
      * still needs lives in the graph, and is freed there as soon as it has been used.
      */
-    PerSampleGradients gradients(NDArray losses) {
+    void backward(NDArray losses, SegmentedBackward.Sink sink) {
       requirePerSample(losses);
       recording.checkUnmodified();
       losses.attach(manager);
       graph.close();
-      PerSampleGradients gradients =
-          new PerSampleGradients(kernels, manager, batchSize, views.perSample(), cells);
-      List<LayerRecord> records = records();
-      if (records.isEmpty()) {
-        return gradients;
+      if (!records().isEmpty()) {
+        new SegmentedBackward(kernels, manager, recording).run(losses, sink);
       }
-      List<NDArray> targets = new ArrayList<>(layerOutputs());
-      recording.probes().forEach(probe -> targets.add(probe.array()));
-      boolean sampleBySample = records.stream().anyMatch(record -> record.samples() != null);
-      NDList outputGradients =
-          kernels.run(manager, "kept_output_gradients", losses, targets, sampleBySample);
-      requireLookUpsOnly(outputGradients, records.size());
-      for (int i = 0; i < records.size(); i++) {
-        // One without a path to the loss comes back empty; the output itself may be empty too.
-        if (outputGradients.get(i).getShape().equals(records.get(i).output().getShape())) {
-          rules.contribute(records.get(i), outputGradients.get(i), gradients);
-        }
-      }
+    }
+
+    /** The per-sample gradients of the losses, all parameters' together. */
+    PerSampleGradients gradients(NDArray losses) {
+      PerSampleGradients gradients = newGradients(manager);
+      backward(
+          losses,
+          new SegmentedBackward.Sink() {
+            @Override
+            public void take(LayerRecord use, NDArray outputGradient) {
+              contribute(use, outputGradient, gradients);
+            }
+
+            @Override
+            public void passed(int firstUse) {
+              // Everything is kept.
+            }
+          });
       return gradients;
+    }
+
+    NDManager manager() {
+      return manager;
+    }
+
+    /** Gradients without any contribution, whose memory belongs to a manager of this pass. */
+    PerSampleGradients newGradients(NDManager owner) {
+      return new PerSampleGradients(kernels, owner, batchSize, views.perSample(), cells);
+    }
+
+    void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+      rules.contribute(use, outputGradient, gradients);
     }
 
     @Override
     public void close() {
       manager.close();
-    }
-
-    private void requireLookUpsOnly(NDList gradients, int first) {
-      List<ForwardRecorder.Probe> probes = recording.probes();
-      for (int i = 0; i < probes.size(); i++) {
-        if (gradients.get(first + i).size() > 0) {
-          throw new IllegalStateException(
-              "table '"
-                  + probes.get(i).parameter().getName()
-                  + "' "
-                  + probes.get(i).parameter().getShape()
-                  + " of layer '"
-                  + probes.get(i).path()
-                  + "' must be used by look-ups alone, got another use; share it with a head through"
-                  + " ai.fastdp.nn.TiedLinear, or freeze it");
-        }
-      }
     }
 
     /** Checks that every trainable parameter takes part in the loss. */

@@ -13,12 +13,14 @@ import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.Optimizer;
 import ai.fastdp.accounting.InMemoryLedger;
 import ai.fastdp.accounting.PrivacyLedger;
+import ai.fastdp.clipping.Clipper;
 import ai.fastdp.ghost.GhostRule;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.hook.SampleAxis;
+import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.GaussianMechanism;
 import ai.fastdp.mechanism.NoiseSource;
@@ -139,29 +141,26 @@ public final class PrivacyEngine {
     }
     axes.requirePaths(HookedModel.walk(model.getBlock()));
     TrainableParameters trainable = new TrainableParameters(model.getBlock(), rules, microBatched);
+    Clipper clipper =
+        new Clipper(plan.style(), plan.clipping(), plan.clipNorm(), trainable.paths());
+    ReleaseUnits units = new ReleaseUnits(trainable, clipper.groups());
     MeanLoss meanLoss = new MeanLoss(loss);
     DefaultTrainingConfig config = config(meanLoss);
 
     NDManager manager = model.getNDManager().newSubManager();
     HookedModel hooks = null;
     try {
-      TorchScriptModule kernels =
-          TorchScriptModule.compileResource(
-              manager,
-              "Kernels",
-              TorchScriptModule.class,
-              "kernels.torchscript",
-              "recurrent.torchscript",
-              "samples.torchscript");
+      TorchScriptModule kernels = BookKeepingKernels.compile(manager);
       ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput, axes);
       hooks = HookedModel.attach(model, trainable.layers(), trainable.sampleBySample(), recorder);
+      if (units.areSeveral()) {
+        hooks.hookCuts(recorder);
+      }
       GaussianMechanism mechanism =
           new GaussianMechanism(
               kernels,
               manager,
               noise,
-              plan.noiseMultiplier(),
-              plan.sensitivity(),
               plan.expectedBatchSize(),
               options.noiseAheadBytes() / Float.BYTES);
       BookKeeper bookKeeper =
@@ -185,6 +184,8 @@ public final class PrivacyEngine {
               trainable,
               hooks,
               bookKeeper,
+              clipper,
+              units,
               mechanism,
               ledger == null ? new InMemoryLedger(plan.newAccountant(), plan.budget()) : ledger,
               new PoissonSampler(plan.sampleRate(), sampling),
@@ -381,9 +382,10 @@ public final class PrivacyEngine {
      * model until the gradients are formed. {@link PerformanceOptions#withPhysicalBatchSize} lowers
      * B.
      *
-     * <p>A named block has all the blocks inside it run with it. All its inputs and outputs must
-     * have samples on the declared axis. A block whose class cannot be subclassed gives its place
-     * to a wrapper, so a field that holds it must be declared as {@link ai.djl.nn.Block}.
+     * <p>A named block has all the blocks inside it run with it, and runs once in a forward pass.
+     * All its inputs and outputs must have samples on the declared axis. A block whose class cannot
+     * be subclassed gives its place to a wrapper, so a field that holds it must be declared as
+     * {@link ai.djl.nn.Block}.
      *
      * @param paths the names of the children that lead to a block, joined by slashes; the class's
      *     simple name for the root

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
+import ai.fastdp.accounting.ComposedEvent;
 import ai.fastdp.accounting.DpEvent;
 import ai.fastdp.accounting.EpsilonBound;
 import ai.fastdp.accounting.GaussianEvent;
@@ -9,9 +10,17 @@ import ai.fastdp.accounting.NoiseCalibration;
 import ai.fastdp.accounting.PoissonSampledEvent;
 import ai.fastdp.accounting.PrivacyAccountant;
 import ai.fastdp.accounting.PrivacyBudget;
+import ai.fastdp.accounting.QuantileQueryEvent;
 import ai.fastdp.accounting.RdpAccountant;
+import ai.fastdp.accounting.SelfComposedEvent;
 import ai.fastdp.clipping.ClippingFunction;
 import ai.fastdp.clipping.ClippingStyle;
+import ai.fastdp.clipping.QuantileQuery;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.function.DoubleUnaryOperator;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +32,11 @@ import org.jspecify.annotations.Nullable;
  * \rceil\), the noise multiplier \(\sigma\) (the smallest for which the accountant proves the
  * budget), the sensitivity and the event of a step. Sampler, clipper, noise and accountant are all
  * set up from one plan, so that they cannot disagree.
+ *
+ * <p>Clip norm and noise multiplier may follow schedules, public functions of the step number, and
+ * the clip norm may follow the data privately (adaptive clipping). Whatever one step's clip norm
+ * and noise multiplier are, its clip factors, its noise and its event are made of the same two
+ * numbers.
  *
  * <pre>{@code
  * PrivacyPlan plan =
@@ -39,6 +53,12 @@ import org.jspecify.annotations.Nullable;
  * sample, with Poisson sampling.
  */
 public final class PrivacyPlan {
+  // Steps between a factor of the noise and its double.
+  private static final double NOISE_GRID = 64;
+  // Adaptive clipping moves within these multiples of the plan's clip norm.
+  private static final double SMALLEST_ADAPTED = 1e-6;
+  private static final double LARGEST_ADAPTED = 1e6;
+
   private final long sampleSize;
   private final double batchSize;
   private final long steps;
@@ -47,16 +67,28 @@ public final class PrivacyPlan {
   private final double clipNorm;
   private final ClippingFunction clipping;
   private final ClippingStyle style;
+  private final StepFactors clipNormFactors;
+  private final StepFactors noiseFactors;
   private final Supplier<? extends PrivacyAccountant> accountant;
 
   private PrivacyPlan(Builder builder) {
     sampleSize = Builder.requireSet(builder.sampleSize, "sampleSize");
-    clipNorm = Builder.requireSet(builder.clipNorm, "clipNorm");
     clipping = builder.clipping;
     style = builder.style;
+    clipNorm = wholeClipNorm(builder, style);
     accountant = builder.accountant;
     batchSize = expectedBatchSize(builder, sampleSize);
     steps = stepCount(builder, sampleSize, batchSize);
+    if (builder.clipNormSchedule != null && clipping.quantileQuery().isPresent()) {
+      throw new IllegalStateException(
+          "clipNormSchedule must not be set beside adaptive clipping, which sets the clip norm of"
+              + " every step itself");
+    }
+    clipNormFactors =
+        StepFactors.of(
+            "clipNormSchedule", builder.clipNormSchedule, steps, DoubleUnaryOperator.identity());
+    noiseFactors =
+        StepFactors.of("noiseSchedule", builder.noiseSchedule, steps, PrivacyPlan::onGrid);
     if (accountant.get().relation() != NeighboringRelation.ADD_OR_REMOVE_ONE) {
       throw new IllegalArgumentException(
           "accountant must be for adding or removing one sample, got "
@@ -75,12 +107,13 @@ public final class PrivacyPlan {
         throw new IllegalStateException("delta must not be set beside a budget, which has its own");
       }
       budget = wanted;
-      noiseMultiplier = NoiseCalibration.noiseMultiplier(accountant, wanted, sampleRate(), steps);
+      requireAffordableQueries(wanted);
+      noiseMultiplier = NoiseCalibration.noiseMultiplier(accountant, wanted, this::runEvent);
     } else {
       noiseMultiplier = java.util.Objects.requireNonNull(declaredNoise);
       double delta = Builder.requireSet(builder.delta, "delta");
       PrivacyAccountant whole = accountant.get();
-      whole.compose(stepEvent(), steps);
+      whole.compose(runEvent(noiseMultiplier));
       EpsilonBound bound = whole.epsilon(delta);
       double epsilon =
           bound
@@ -94,6 +127,79 @@ public final class PrivacyPlan {
       // One part in 1e12 more, so that the last planned step fits in spite of rounding; and more
       // than zero where the noise is so large that the bound is zero.
       budget = new PrivacyBudget(Math.max(epsilon * (1 + 1e-12), Double.MIN_NORMAL), delta);
+    }
+    requireUsableNoise();
+  }
+
+  private static double wholeClipNorm(Builder builder, ClippingStyle style) {
+    OptionalDouble ofStyle = style.clipNorm();
+    if (ofStyle.isEmpty()) {
+      return Builder.requireSet(builder.clipNorm, "clipNorm");
+    }
+    if (builder.clipNorm != null) {
+      throw new IllegalStateException(
+          "clipNorm must not be set beside a style that gives the groups' clip norms; it is the root"
+              + " of the sum of their squares, "
+              + ofStyle.getAsDouble());
+    }
+    return ofStyle.getAsDouble();
+  }
+
+  /** The next power of \(2^{1/64}\), so that a smooth schedule has few different events. */
+  private static double onGrid(double factor) {
+    double steps = Math.log(factor) / Math.log(2) * NOISE_GRID;
+    // A power itself may come out above itself by rounding.
+    return Math.pow(2, Math.ceil(steps - 1e-9) / NOISE_GRID);
+  }
+
+  /** Counts of unclipped samples have a price of their own, which no gradient noise lowers. */
+  private void requireAffordableQueries(PrivacyBudget wanted) {
+    clipping
+        .quantileQuery()
+        .ifPresent(
+            query -> {
+              PrivacyAccountant alone = accountant.get();
+              alone.compose(
+                  new PoissonSampledEvent(sampleRate(), new QuantileQueryEvent(query.countNoise())),
+                  steps);
+              EpsilonBound bound = alone.epsilon(wanted.delta());
+              if (!bound.isProvenWithin(wanted.epsilon())) {
+                throw new IllegalArgumentException(
+                    "countNoise must be large enough for the quantile queries alone to stay within"
+                        + " epsilon "
+                        + wanted.epsilon()
+                        + ", got "
+                        + query.countNoise()
+                        + ", which costs "
+                        + bound.upper()
+                        + "; raise countNoise (and the batch size with it)");
+              }
+            });
+  }
+
+  /** Checks what noise the mechanism will be asked for, before anything is trained. */
+  private void requireUsableNoise() {
+    if (clipping.quantileQuery().isPresent()) {
+      requireUsableNoise(clipNorm * SMALLEST_ADAPTED);
+      requireUsableNoise(clipNorm * LARGEST_ADAPTED);
+    } else if (clipNormFactors.isConstant()) {
+      requireUsableNoise(clipNorm);
+    } else {
+      for (long t = 0; t < steps; t++) {
+        requireUsableNoise(clipNorm(t));
+      }
+    }
+  }
+
+  private void requireUsableNoise(double ofClipNorm) {
+    for (double factor : noiseFactors.counts(steps).keySet()) {
+      double deviation = noiseMultiplier * factor * clipping.sensitivity(ofClipNorm) / batchSize;
+      if (!(deviation >= 1e-18 && deviation <= 1e18)) {
+        throw new IllegalArgumentException(
+            "noiseMultiplier * sensitivity / expectedBatchSize must be in [1e-18, 1e18], got "
+                + deviation
+                + "; scale the loss");
+      }
     }
   }
 
@@ -143,12 +249,23 @@ public final class PrivacyPlan {
   }
 
   /**
-   * The noise's standard deviation divided by the sensitivity.
+   * The standard deviation of the gradients' noise divided by the sensitivity; before the factor of
+   * a noise schedule.
    *
    * @return \(\sigma\)
    */
   public double noiseMultiplier() {
     return noiseMultiplier;
+  }
+
+  /**
+   * The noise multiplier of a step.
+   *
+   * @param step the number of logical steps before it
+   * @return \(\sigma\) times the schedule's factor, rounded up to a power of \(2^{1/64}\)
+   */
+  public double noiseMultiplier(long step) {
+    return noiseMultiplier * noiseFactors.at(step);
   }
 
   /**
@@ -161,12 +278,23 @@ public final class PrivacyPlan {
   }
 
   /**
-   * The largest norm of one sample's contribution before noise.
+   * The largest norm of one sample's contribution before noise; before the factor of a schedule,
+   * and the first step's where clipping is adaptive.
    *
    * @return the clip norm R
    */
   public double clipNorm() {
     return clipNorm;
+  }
+
+  /**
+   * The clip norm that the schedule gives a step; where clipping is adaptive, the first step's.
+   *
+   * @param step the number of logical steps before it
+   * @return R times the schedule's factor
+   */
+  public double clipNorm(long step) {
+    return clipNorm * clipNormFactors.at(step);
   }
 
   /**
@@ -188,7 +316,8 @@ public final class PrivacyPlan {
   }
 
   /**
-   * How much adding or removing one sample can change the clipped sum, in norm.
+   * How much adding or removing one sample can change the clipped sum, in norm, at the clip norm
+   * {@link #clipNorm()}.
    *
    * @return the sensitivity, which the clipping function states
    */
@@ -197,12 +326,65 @@ public final class PrivacyPlan {
   }
 
   /**
-   * What one logical step releases.
+   * What a logical step releases: a Poisson-sampled Gaussian, and with adaptive clipping the
+   * quantile query of the same sample.
    *
-   * @return the Poisson-sampled Gaussian with this plan's rate and noise
+   * @param step the number of logical steps before it
+   * @return the event with this plan's rate and noise
    */
-  public DpEvent stepEvent() {
-    return new PoissonSampledEvent(sampleRate(), new GaussianEvent(noiseMultiplier));
+  public DpEvent stepEvent(long step) {
+    return stepEventWith(noiseMultiplier(step));
+  }
+
+  /**
+   * What the whole run releases.
+   *
+   * @return the events of all steps
+   */
+  public DpEvent runEvent() {
+    return runEvent(noiseMultiplier);
+  }
+
+  private DpEvent runEvent(double sigma) {
+    List<DpEvent> parts = new ArrayList<>();
+    noiseFactors
+        .counts(steps)
+        .forEach(
+            (factor, count) ->
+                parts.add(new SelfComposedEvent(stepEventWith(sigma * factor), count)));
+    return parts.size() == 1 ? parts.get(0) : new ComposedEvent(parts);
+  }
+
+  private DpEvent stepEventWith(double sigma) {
+    DpEvent gradient = new GaussianEvent(sigma);
+    Optional<QuantileQuery> query = clipping.quantileQuery();
+    return new PoissonSampledEvent(
+        sampleRate(),
+        query.isEmpty()
+            ? gradient
+            : new ComposedEvent(
+                List.of(gradient, new QuantileQueryEvent(query.get().countNoise()))));
+  }
+
+  /** What a step uses, all of it from this plan and the state of clipping. */
+  StepPlan step(long step, ClippingState state) {
+    return new StepPlan(
+        state.clipNorm(),
+        clipping.sensitivity(state.clipNorm()),
+        noiseMultiplier(step),
+        stepEvent(step));
+  }
+
+  /** The state of clipping before a step, as far as it is known before the run. */
+  ClippingState scheduledClipping(long step) {
+    return new ClippingState(clipNorm(step));
+  }
+
+  /** The state of clipping after a step whose quantile query had this noisy answer. */
+  ClippingState adaptedClipping(ClippingState before, QuantileQuery query, double noisyFraction) {
+    double next = query.next(before.clipNorm(), noisyFraction);
+    return new ClippingState(
+        Math.max(clipNorm * SMALLEST_ADAPTED, Math.min(clipNorm * LARGEST_ADAPTED, next)));
   }
 
   /**
@@ -255,6 +437,8 @@ public final class PrivacyPlan {
     private @Nullable Double noiseMultiplier;
     private @Nullable Double delta;
     private @Nullable Double clipNorm;
+    private @Nullable StepSchedule clipNormSchedule;
+    private @Nullable StepSchedule noiseSchedule;
     private ClippingFunction clipping = ClippingFunction.automatic();
     private ClippingStyle style = ClippingStyle.allLayer();
     private Supplier<? extends PrivacyAccountant> accountant = RdpAccountant::new;
@@ -338,7 +522,8 @@ public final class PrivacyPlan {
     }
 
     /**
-     * Sets the noise multiplier; epsilon then follows from delta.
+     * Sets the noise multiplier of the gradients; epsilon then follows from delta. A quantile query
+     * of adaptive clipping comes on top and is charged.
      *
      * @param value \(\sigma\), finite and greater than 0
      * @return this builder
@@ -365,7 +550,7 @@ public final class PrivacyPlan {
     }
 
     /**
-     * Sets the clip norm.
+     * Sets the clip norm; not beside a style that gives the groups' clip norms.
      *
      * @param value R, finite and greater than 0
      * @return this builder
@@ -373,6 +558,33 @@ public final class PrivacyPlan {
     public Builder setClipNorm(double value) {
       requireUnset(clipNorm, "clipNorm");
       clipNorm = requirePositive("clipNorm", value);
+      return this;
+    }
+
+    /**
+     * Multiplies the clip norm by a factor for each step: clipping and noise follow it together,
+     * and the privacy cost does not change.
+     *
+     * @param value the factors; asked for once for each step, at most 1,000,000 of them
+     * @return this builder
+     */
+    public Builder optClipNormSchedule(StepSchedule value) {
+      requireUnset(clipNormSchedule, "clipNormSchedule");
+      clipNormSchedule = value;
+      return this;
+    }
+
+    /**
+     * Multiplies the noise multiplier by a factor for each step: noise and event follow it
+     * together. With a budget, the noise multiplier is calibrated for the run with these factors.
+     * Factors are rounded up to powers of \(2^{1/64}\), so that there are few different events.
+     *
+     * @param value the factors; asked for once for each step, at most 1,000,000 of them
+     * @return this builder
+     */
+    public Builder optNoiseSchedule(StepSchedule value) {
+      requireUnset(noiseSchedule, "noiseSchedule");
+      noiseSchedule = value;
       return this;
     }
 

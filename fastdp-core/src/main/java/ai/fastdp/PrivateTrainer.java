@@ -5,8 +5,6 @@ import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
-import ai.djl.nn.Parameter;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.Trainer;
 import ai.djl.training.TrainingConfig;
@@ -18,8 +16,8 @@ import ai.fastdp.accounting.EpsilonBound;
 import ai.fastdp.accounting.PrivacyBudgetExceededException;
 import ai.fastdp.accounting.PrivacyLedger;
 import ai.fastdp.clipping.Clipper;
-import ai.fastdp.ghost.PerSampleGradients;
 import ai.fastdp.hook.HookedModel;
+import ai.fastdp.hook.SampleAxis;
 import ai.fastdp.mechanism.ClippedGradientSum;
 import ai.fastdp.mechanism.GaussianMechanism;
 import ai.fastdp.sampling.PoissonBatches;
@@ -27,7 +25,6 @@ import ai.fastdp.sampling.PoissonSampler;
 import ai.fastdp.sampling.PrivateBatch;
 import java.io.IOException;
 import java.util.Iterator;
-import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -65,11 +62,14 @@ public final class PrivateTrainer extends Trainer {
   private final HookedModel hooks;
   private final BookKeeper bookKeeper;
   private final Clipper clipper;
+  private final ReleaseUnits units;
   private final GaussianMechanism mechanism;
   private final PrivacyLedger ledger;
   private final PoissonSampler sampler;
   private final DpOptimizer optimizer;
 
+  private ClippingState clippingState;
+  private boolean cutsPending = true;
   private boolean selfCheckPending;
   private boolean independencePending;
   private boolean closed;
@@ -114,7 +114,9 @@ public final class PrivateTrainer extends Trainer {
     optimizer = parts.optimizer();
     selfCheckPending = parts.selfCheck();
     independencePending = parts.selfCheck();
-    clipper = new Clipper(plan.style(), plan.clipping(), plan.clipNorm(), trainable.paths());
+    clipper = parts.clipper();
+    units = parts.units();
+    clippingState = plan.scheduledClipping(0);
     parts.meanLoss().observe(this::evaluated);
   }
 
@@ -324,6 +326,7 @@ public final class PrivateTrainer extends Trainer {
               getManager(),
               data,
               labels,
+              true,
               (store, ownData, ownLabels) ->
                   getModel().getBlock().forward(store, ownData, ownLabels, null));
       pass = recorded;
@@ -335,11 +338,38 @@ public final class PrivateTrainer extends Trainer {
 
   private void prepare(NDList data, NDList labels) {
     mechanism.prepare(requireSum());
+    if (cutsPending) {
+      settleCuts(data, labels);
+      cutsPending = false;
+    }
     if (selfCheckPending || (independencePending && bookKeeper.samples(data) > 1)) {
       SelfCheck check = new SelfCheck(bookKeeper, trainable, perSampleLoss);
       independencePending = !check.run(data, labels);
       selfCheckPending = false;
     }
+  }
+
+  private void settleCuts(NDList data, NDList labels) {
+    try (NDManager manager = getManager().newSubManager()) {
+      bookKeeper.settleCuts(
+          manager,
+          firstSample(data, bookKeeper.axes().data(), manager),
+          firstSample(labels, bookKeeper.axes().labels(), manager),
+          perSampleLoss,
+          (store, ownData, ownLabels) ->
+              getModel().getBlock().forward(store, ownData, ownLabels, null));
+    }
+  }
+
+  private static NDList firstSample(NDList list, SampleAxis axis, NDManager manager) {
+    NDList one = new NDList();
+    for (NDArray array : list) {
+      NDArray row = axis.slice(array, 0, 1);
+      row.attach(manager);
+      row.setName(array.getName());
+      one.add(row);
+    }
+    return one;
   }
 
   /**
@@ -361,19 +391,38 @@ public final class PrivateTrainer extends Trainer {
     }
     long begin = System.nanoTime();
     ClippedGradientSum complete = requireSum();
+    StepPlan step = stepPlan();
     try {
-      ledger.charge(plan.stepEvent());
+      ledger.charge(step.event());
     } catch (PrivacyBudgetExceededException e) {
       complete.clear();
       state = State.IDLE;
       throw e;
     }
     state = State.FAILED;
-    optimizer.update(mechanism.privatize(complete));
+    ClippingState next = nextClipping(complete);
+    optimizer.update(mechanism.privatize(complete, step.noiseMultiplier(), step.sensitivity()));
     complete.clear();
     steps++;
+    clippingState = next;
     state = State.IDLE;
     addMetric("step", begin);
+  }
+
+  /** What the step under way uses: the same for all its micro-batches, its noise and its event. */
+  private StepPlan stepPlan() {
+    return plan.step(steps, clippingState);
+  }
+
+  /** The state of clipping after the step under way, which has been charged. */
+  private ClippingState nextClipping(ClippedGradientSum complete) {
+    return plan.clipping()
+        .quantileQuery()
+        .map(
+            query ->
+                plan.adaptedClipping(
+                    clippingState, query, mechanism.unclippedShare(complete, query.countNoise())))
+        .orElseGet(() -> plan.scheduledClipping(steps + 1));
   }
 
   private void accumulate(NDArray target) {
@@ -390,15 +439,18 @@ public final class PrivateTrainer extends Trainer {
     recorded.outputs().attach(current.getManager());
     target.attach(current.getManager());
     try {
-      PerSampleGradients gradients = recorded.gradients(perSample);
-      List<Parameter> parameters = gradients.parameters();
-      if (!parameters.isEmpty()) {
-        int[] rows = parameters.stream().mapToInt(trainable::number).toArray();
-        Clipper.Factors clipped = clipper.factors(gradients.squaredNorms(), rows);
-        requireSum().add(gradients, clipped.factors(), clipped.keep());
-        nonFiniteSamples +=
-            recorded.batchSize() - clipped.keep().toType(DataType.INT64, false).sum().getLong();
-      }
+      MicroBatchSum clipped =
+          new MicroBatchSum(
+              recorded,
+              perSample,
+              trainable,
+              units,
+              clipper,
+              stepPlan().clipNorm(),
+              plan.clipping().quantileQuery().isPresent(),
+              requireSum());
+      recorded.backward(perSample, clipped);
+      nonFiniteSamples += clipped.finish();
     } finally {
       closePass();
     }
@@ -439,6 +491,16 @@ public final class PrivateTrainer extends Trainer {
    */
   public long stepsTaken() {
     return steps;
+  }
+
+  /**
+   * The clip norm of the step under way or of the next one, and all else that clipping has learned:
+   * part of what a checkpoint must keep.
+   *
+   * @return the state
+   */
+  public ClippingState clippingState() {
+    return clippingState;
   }
 
   /**

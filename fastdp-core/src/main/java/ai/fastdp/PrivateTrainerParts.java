@@ -3,6 +3,7 @@ package ai.fastdp;
 
 import ai.djl.ndarray.NDManager;
 import ai.fastdp.accounting.PrivacyLedger;
+import ai.fastdp.clipping.Clipper;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.mechanism.GaussianMechanism;
 import ai.fastdp.sampling.PoissonSampler;
@@ -20,6 +21,8 @@ record PrivateTrainerParts(
     TrainableParameters trainable,
     HookedModel hooks,
     BookKeeper bookKeeper,
+    Clipper clipper,
+    ReleaseUnits units,
     GaussianMechanism mechanism,
     PrivacyLedger ledger,
     PoissonSampler sampler,

@@ -9,7 +9,9 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBaseBlock;
 import ai.djl.nn.Block;
+import ai.djl.nn.ParallelBlock;
 import ai.djl.nn.Parameter;
+import ai.djl.nn.SequentialBlock;
 import ai.djl.training.ParameterStore;
 import ai.fastdp.ghost.PerSampleGradients;
 import ai.fastdp.hook.ForwardMethod;
@@ -77,6 +79,7 @@ final class SelfCheck {
             manager,
             data,
             labels,
+            false,
             (store, d, l) -> block().forward(store, watchedInputs(d, watched), l, null))) {
       NDArray losses = loss.evaluate(labels, pass.outputs());
       pass.requirePerSample(losses);
@@ -137,7 +140,8 @@ final class SelfCheck {
       NDManager manager, NDList data, NDList labels, long[] samples) {
     boolean readsLabels = readsLabels(block());
     try (BookKeeper.Pass pass =
-        bookKeeper.forward(manager, data, labels, (store, d, l) -> run(store, d, l, readsLabels))) {
+        bookKeeper.forward(
+            manager, data, labels, true, (store, d, l) -> run(store, d, l, readsLabels))) {
       NDArray losses = loss.evaluate(labels, pass.outputs());
       pass.requirePerSample(losses);
       double[] lossesInBatch = losses.toType(DataType.FLOAT64, false).toDoubleArray();
@@ -263,10 +267,19 @@ final class SelfCheck {
     return part;
   }
 
-  /** Whether a block's training pass takes the labels, as a teacher-forced decoder's does. */
-  private static boolean readsLabels(Block block) {
-    return block instanceof AbstractBaseBlock
-        && ForwardMethod.withLabels(block.getClass()).getDeclaringClass()
-            != AbstractBaseBlock.class;
+  /**
+   * Whether a block's training pass takes the labels, as a teacher-forced decoder's does. DJL's
+   * containers hand them on, to blocks that may.
+   */
+  private boolean readsLabels(Block block) {
+    Block original = bookKeeper.original(block);
+    if (!(original instanceof AbstractBaseBlock)) {
+      return false;
+    }
+    Class<?> declaring = ForwardMethod.withLabels(original.getClass()).getDeclaringClass();
+    if (declaring == SequentialBlock.class || declaring == ParallelBlock.class) {
+      return original.getChildren().values().stream().anyMatch(this::readsLabels);
+    }
+    return declaring != AbstractBaseBlock.class;
   }
 }

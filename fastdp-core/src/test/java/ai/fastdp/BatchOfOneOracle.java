@@ -8,6 +8,7 @@ import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.ParameterStore;
+import ai.fastdp.hook.KeptMemory;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
@@ -67,7 +68,8 @@ final class BatchOfOneOracle {
       }
     }
     double[][] gradients = new double[parameters.size()][];
-    try (NDManager scope = manager.newSubManager();
+    // DJL frees numbers that the graph still reads; see KeptMemory.
+    try (NDManager scope = new KeptMemory().newSubManager(manager);
         GradientCollector collector = manager.getEngine().newGradientCollector()) {
       data.attach(scope);
       labels.attach(scope);

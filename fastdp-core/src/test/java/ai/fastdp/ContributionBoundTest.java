@@ -16,6 +16,7 @@ import ai.fastdp.clipping.ClippingStyle;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.ghost.PerSampleGradients;
 import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.nn.GroupNorm;
 import ai.fastdp.nn.TiedLinear;
@@ -45,9 +46,7 @@ final class ContributionBoundTest {
   @BeforeAll
   static void compile() {
     manager = NDManager.newBaseManager("PyTorch");
-    kernels =
-        TorchScriptModule.compileResource(
-            manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
+    kernels = BookKeepingKernels.compile(manager);
   }
 
   @AfterAll
@@ -373,7 +372,11 @@ final class ContributionBoundTest {
     List<String> paths = IntStream.range(0, parameters.size()).mapToObj(k -> "p" + k).toList();
     Clipper.Factors clipped =
         new Clipper(ClippingStyle.allLayer(), function, CLIP_NORM, paths)
-            .factors(gradients.squaredNorms(), IntStream.range(0, paths.size()).toArray());
+            .factors(
+                gradients.squaredNorms(),
+                IntStream.range(0, paths.size()).toArray(),
+                CLIP_NORM,
+                scope.ones(new Shape(1), DataType.BOOLEAN));
     List<NDArray> targets = new ArrayList<>();
     parameters.forEach(p -> targets.add(scope.zeros(p.getShape(), DataType.FLOAT32)));
     gradients.addWeightedSums(clipped.factors(), clipped.keep(), targets);

@@ -8,6 +8,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.List;
@@ -30,9 +31,7 @@ final class ConvolutionShapesTest {
   @BeforeContainer
   static void compile() {
     manager = NDManager.newBaseManager("PyTorch");
-    kernels =
-        TorchScriptModule.compileResource(
-            manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
+    kernels = BookKeepingKernels.compile(manager);
   }
 
   @AfterContainer

@@ -15,6 +15,7 @@ import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.hook.SampleAxes;
+import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
@@ -28,51 +29,56 @@ final class EngineProbe implements AutoCloseable {
   private final HookedModel hooks;
   private final BookKeeper bookKeeper;
   private final PerSampleLoss loss;
+  private final ForwardRecorder recorder;
+  private final boolean cutting;
 
   EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options) {
-    this(model, loss, options, GhostRules.standard());
+    this(model, loss, options, false);
   }
 
-  EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, Views views) {
-    this(model, loss, options, GhostRules.standard(), views, SampleAxes.first());
+  /**
+   * @param cutting whether the graph is cut wherever it can be
+   */
+  EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, boolean cutting) {
+    this(model, loss, options, cutting, SampleAxes.first());
   }
 
   EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, GhostRules rules) {
-    this(model, loss, options, rules, new Views(1), SampleAxes.first());
+    this(model, loss, options, false, rules, new Views(1), SampleAxes.first());
+  }
+
+  EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, Views views) {
+    this(model, loss, options, false, GhostRules.standard(), views, SampleAxes.first());
   }
 
   EngineProbe(
       Model model,
       PerSampleLoss loss,
       PerformanceOptions options,
+      boolean cutting,
       SampleAxes axes,
       String... microBatched) {
-    this(model, loss, options, GhostRules.standard(), new Views(1), axes, microBatched);
+    this(model, loss, options, cutting, GhostRules.standard(), new Views(1), axes, microBatched);
   }
 
   private EngineProbe(
       Model model,
       PerSampleLoss loss,
       PerformanceOptions options,
+      boolean cutting,
       GhostRules rules,
       Views views,
       SampleAxes axes,
       String... microBatched) {
     this.model = model;
     this.loss = views.mean(loss);
+    this.cutting = cutting;
     manager = model.getNDManager().newSubManager();
     TrainableParameters trainable =
         new TrainableParameters(model.getBlock(), rules, List.of(microBatched));
     trainable.requireReady();
-    TorchScriptModule kernels =
-        TorchScriptModule.compileResource(
-            manager,
-            "Kernels",
-            TorchScriptModule.class,
-            "kernels.torchscript",
-            "recurrent.torchscript",
-            "samples.torchscript");
-    ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput, axes);
+    TorchScriptModule kernels = BookKeepingKernels.compile(manager);
+    recorder = new ForwardRecorder(kernels, rules::needInput, axes);
     hooks = HookedModel.attach(model, trainable.layers(), trainable.sampleBySample(), recorder);
     bookKeeper =
         new BookKeeper(
@@ -85,6 +91,24 @@ final class EngineProbe implements AutoCloseable {
             axes,
             views,
             options.temporaryCells());
+    if (cutting) {
+      hooks.hookCuts(recorder);
+    }
+  }
+
+  /** The blocks at whose outputs passes are cut. */
+  List<String> cutPaths() {
+    return recorder.cutPaths();
+  }
+
+  /** Drops the cuts that paths go around. */
+  @SuppressWarnings("try") // The collector switches gradients on while it is open.
+  void settleCuts(NDList data, NDList labels) {
+    try (NDManager scope = manager.newSubManager();
+        GradientCollector ignored = manager.getEngine().newGradientCollector()) {
+      bookKeeper.settleCuts(
+          scope, data, labels, loss, (store, d, l) -> model.getBlock().forward(store, d, l, null));
+    }
   }
 
   /**
@@ -119,7 +143,11 @@ final class EngineProbe implements AutoCloseable {
         GradientCollector ignored = manager.getEngine().newGradientCollector()) {
       BookKeeper.Pass pass =
           bookKeeper.forward(
-              scope, data, labels, (store, d, l) -> model.getBlock().forward(store, d, l, null));
+              scope,
+              data,
+              labels,
+              cutting,
+              (store, d, l) -> model.getBlock().forward(store, d, l, null));
       PerSampleGradients gradients = pass.gradients(loss.evaluate(labels, pass.outputs()));
       NDArray squared = gradients.squaredNorms();
       List<Parameter> parameters = gradients.parameters();

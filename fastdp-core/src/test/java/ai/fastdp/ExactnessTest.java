@@ -4,10 +4,16 @@ package ai.fastdp;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.djl.nn.norm.LayerNorm;
+import ai.djl.nn.transformer.IdEmbedding;
 import ai.fastdp.clipping.ClippingFunction;
+import ai.fastdp.nn.TiedLinear;
 import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -15,6 +21,7 @@ import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Norms and clipped sums of the engine against back-propagation on batches of one. */
 final class ExactnessTest {
@@ -147,6 +154,55 @@ final class ExactnessTest {
     }
     Figures.report("relative error of a clipped sum, " + recipe, worst);
     assertThat(worst).as("%s, physical %d", clipping, physicalBatchSize).isLessThan(TOLERANCE);
+  }
+
+  @ParameterizedTest(name = "tied {0}")
+  @ValueSource(booleans = {false, true})
+  void run_noPosition_equalsBatchOfOne(boolean tied) {
+    // Sequences of no length: what is used at every position has no gradient, the rest has.
+    IdEmbedding table = Recipe.idEmbedding(5, 3);
+    Wiring wiring =
+        new Wiring(
+                (call, x) -> {
+                  NDArray h = call.run("words", x.get(":, 0:0")).tanh();
+                  NDArray y = call.run("norm", call.run("dense", h)).sum(new int[] {1});
+                  NDArray z = call.run("head", y);
+                  return tied ? z.add(call.run("words", x).sum(new int[] {1})) : z;
+                })
+            .part("words", table, 4)
+            .part("dense", tied ? new TiedLinear(table) : Recipe.linear(3), 4, 3)
+            .part("norm", LayerNorm.builder().axis(2).build(), 4, tied ? 5 : 3)
+            .part("head", Recipe.linear(3), tied ? 5 : 3);
+    try (Model model = OneStep.model(wiring)) {
+      NDManager manager = model.getNDManager();
+      wiring.initialize(manager, DataType.FLOAT32, new Shape(1, 4));
+      NDList data = new NDList(OneStep.ids(manager, 3, 5, SAMPLES, 4));
+      NDList labels = new NDList(OneStep.normal(manager, 4, 1, SAMPLES, 3));
+      BatchOfOneOracle oracle = new BatchOfOneOracle(wiring, new SquaredError()::evaluate);
+      double[][][] expected = oracle.gradients(data, labels);
+      PerformanceOptions options = PerformanceOptions.defaults();
+      try (EngineProbe probe = new EngineProbe(model, new SquaredError(), options)) {
+        EngineProbe.Result actual = probe.run(data, labels);
+        assertThat(actual.gradients().keySet())
+            .containsExactlyInAnyOrderElementsOf(oracle.parameters());
+        for (int i = 0; i < SAMPLES; i++) {
+          double whole = BatchOfOneOracle.norm(expected[i]);
+          assertThat(actual.norm(i)).isCloseTo(whole, within(whole * TOLERANCE));
+          for (int k = 0; k < oracle.parameters().size(); k++) {
+            assertThat(
+                    BatchOfOneOracle.relativeError(
+                        actual.gradient(oracle.parameters().get(k), i), expected[i][k]))
+                .isLessThan(TOLERANCE);
+          }
+        }
+      }
+      // The self-check agrees.
+      OneStep.firstStep(
+          model,
+          data,
+          labels,
+          OneStep.engine(OneStep.everySample(SAMPLES, 1).build(), new SquaredError()));
+    }
   }
 
   @Test

@@ -2,6 +2,7 @@
 package ai.fastdp;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Model;
 import ai.djl.inference.Predictor;
@@ -12,11 +13,15 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Block;
+import ai.djl.nn.BlockList;
+import ai.djl.nn.LambdaBlock;
 import ai.djl.nn.Parameter;
+import ai.djl.nn.ParameterList;
 import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.dataset.ArrayDataset;
+import ai.djl.training.initializer.Initializer;
 import ai.djl.translate.NoopTranslator;
 import ai.djl.util.PairList;
 import ai.fastdp.sampling.PrivateBatch;
@@ -35,6 +40,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Predicate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -115,6 +121,27 @@ final class HookedModelTest {
     assertThat(hoarder.isInitialized()).isTrue();
     byte[] saved = saved(hoarder);
     assertThat(saved.length).isGreaterThan(Hoarder.LAYERS * (16 + 4) * Float.BYTES);
+  }
+
+  @Test
+  void attach_fieldThatIsNotAccessible_leavesTheModelAsItWas() throws Exception {
+    // The last child extends a class of the JDK, whose fields are closed to reflection.
+    SequentialBlock root = new SequentialBlock().add(hoarder).add(new ThreadBlock());
+    try (Model closed = OneStep.model(root)) {
+      IdentityHashMap<Object, List<Object>> before = snapshot(hoarder);
+      List<Block> children = root.getChildren().values();
+      assertThatThrownBy(() -> trainer(closed, new CapturingOptimizer()))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContainingAll("java.lang.Thread", "must be accessible");
+      assertThat(differences(before, snapshot(hoarder))).isEmpty();
+      assertThat(root.getChildren().values()).isEqualTo(children);
+      // The model is free, and trains without that child.
+      root.removeLastBlock();
+      root.initialize(manager, DataType.FLOAT32, new Shape(1, 4));
+      try (PrivateTrainer trainer = trainer(closed, new CapturingOptimizer())) {
+        step(trainer, dataset());
+      }
+    }
   }
 
   @Test
@@ -414,6 +441,81 @@ final class HookedModelTest {
           }
         });
     return found;
+  }
+
+  /** A block that is a thread as well. */
+  private static final class ThreadBlock extends Thread implements Block {
+    private final Block inner = LambdaBlock.singleton(x -> x);
+
+    @Override
+    public NDList forward(
+        ParameterStore store, NDList inputs, boolean training, PairList<String, Object> params) {
+      return inner.forward(store, inputs, training, params);
+    }
+
+    @Override
+    public void setInitializer(Initializer initializer, Parameter.Type type) {}
+
+    @Override
+    public void setInitializer(Initializer initializer, String paramName) {}
+
+    @Override
+    public void setInitializer(Initializer initializer, Predicate<Parameter> predicate) {}
+
+    @Override
+    public void initialize(NDManager parent, DataType type, Shape... shapes) {}
+
+    @Override
+    public boolean isInitialized() {
+      return true;
+    }
+
+    @Override
+    public void cast(DataType type) {}
+
+    @Override
+    public void clear() {}
+
+    @Override
+    public PairList<String, Shape> describeInput() {
+      return inner.describeInput();
+    }
+
+    @Override
+    public BlockList getChildren() {
+      return inner.getChildren();
+    }
+
+    @Override
+    public ParameterList getDirectParameters() {
+      return inner.getDirectParameters();
+    }
+
+    @Override
+    public ParameterList getParameters() {
+      return inner.getParameters();
+    }
+
+    @Override
+    public Shape[] getOutputShapes(Shape[] shapes) {
+      return shapes;
+    }
+
+    @Override
+    public Shape[] getInputShapes() {
+      return inner.getInputShapes();
+    }
+
+    @Override
+    public DataType[] getOutputDataTypes() {
+      return inner.getOutputDataTypes();
+    }
+
+    @Override
+    public void saveParameters(DataOutputStream os) {}
+
+    @Override
+    public void loadParameters(NDManager parent, java.io.DataInputStream is) {}
   }
 
   /** Keeps layers in every place a block can keep them. */

@@ -293,13 +293,13 @@ final class OwnRuleTest {
                 parameter(use.block(), "scale"), use.requireInput().mul(outputGradient));
     assertThatThrownBy(() -> train(new Scale(), 3, Scale.class, summed))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContainingAll("'scale' (5)", "4 samples", "got (4, 3, 5)");
+        .hasMessageContainingAll("'scale' (5)", "3 samples", "got (3, 3, 5)");
     GhostRule wide =
         (use, outputGradient, gradients) ->
             gradients.addBroadcast(parameter(use.block(), "scale"), outputGradient.get(":,:,:3"));
     assertThatThrownBy(() -> train(new Scale(), 3, Scale.class, wide))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContainingAll("'scale' (5)", "must broadcast", "(4, 3, 3)");
+        .hasMessageContainingAll("'scale' (5)", "must broadcast", "(3, 3, 3)");
     GhostRule linear =
         (use, outputGradient, gradients) ->
             gradients.addLinear(
@@ -314,7 +314,7 @@ final class OwnRuleTest {
                 outputGradient,
                 new ConvolutionGeometry(new Shape(1), new Shape(0), new Shape(1), 1));
     assertThatThrownBy(() -> train(new Mixer(), 3, Mixer.class, shifted))
-        .hasMessageContainingAll("'k' (3, 3, 2)", "convolution", "(4, 3, 5)");
+        .hasMessageContainingAll("'k' (3, 3, 2)", "convolution", "(3, 3, 5)");
   }
 
   @Test
@@ -330,6 +330,25 @@ final class OwnRuleTest {
     assertThatThrownBy(() -> train(new Mixer(), 3, Mixer.class, both))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContainingAll("'w' (5, 5)", "one form");
+  }
+
+  @Test
+  void train_blockWithTwoOutputs_isRefused() {
+    Block pair =
+        new Scale() {
+          @Override
+          protected NDList forwardInternal(
+              ParameterStore store,
+              NDList inputs,
+              boolean training,
+              PairList<String, Object> params) {
+            NDArray y = super.forwardInternal(store, inputs, training, params).head();
+            return new NDList(y, y.mul(2));
+          }
+        };
+    assertThatThrownBy(() -> train((Scale) pair, 3, pair.getClass(), Scale.rule(1)))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContainingAll("02own", "must have one output, got 2");
   }
 
   @Test

@@ -116,6 +116,33 @@ final class PerSampleLossTest {
   }
 
   @Test
+  @SuppressWarnings("try") // The collector switches gradients on while it is open.
+  void eachSample_oneSample_keepsTheGraph() {
+    NDArray one = scores.get("0:1");
+    one.setRequiresGradient(true);
+    try (ai.djl.training.GradientCollector collector = manager.getEngine().newGradientCollector()) {
+      NDArray losses =
+          PerSampleLoss.eachSample(Loss.softmaxCrossEntropyLoss())
+              .evaluate(new NDList(classes.get("0:1")), new NDList(one.mul(1)));
+      assertThat(losses.getShape().dimension()).isEqualTo(1);
+      collector.backward(losses.sum());
+    }
+    assertThat(one.getGradient().abs().sum().getFloat()).isPositive();
+  }
+
+  @Test
+  void onSampleAxes_timeMajorScores_equalSamplesFirstOnes() {
+    PerSampleLoss loss = PerSampleLoss.onSampleAxes(1, 0, PerSampleLoss.sequenceCrossEntropy());
+    assertThat(
+            loss.evaluate(new NDList(sequence), new NDList(sequenceScores.transpose(1, 0, 2)))
+                .toFloatArray())
+        .containsExactly(
+            PerSampleLoss.sequenceCrossEntropy()
+                .evaluate(new NDList(sequence), new NDList(sequenceScores))
+                .toFloatArray());
+  }
+
+  @Test
   void eachSample_lossOfSeveralNumbers_isRefused() {
     Loss several =
         new Loss("several") {

@@ -46,7 +46,7 @@ final class PrivacyPlanTest {
     assertThat(plan.clipping()).isEqualTo(ClippingFunction.automatic());
     assertThat(plan.style()).isEqualTo(ClippingStyle.allLayer());
     assertThat(plan.budget()).isEqualTo(new PrivacyBudget(3, 1e-5));
-    assertThat(plan.stepEvent())
+    assertThat(plan.stepEvent(0))
         .isEqualTo(new PoissonSampledEvent(0.1, new GaussianEvent(plan.noiseMultiplier())));
   }
 
@@ -336,7 +336,7 @@ final class PrivacyPlanTest {
   void newAccountant_eachCall_isFresh() {
     PrivacyPlan plan = complete().build();
     PrivacyAccountant first = plan.newAccountant();
-    first.compose(plan.stepEvent(), 5);
+    first.compose(plan.stepEvent(0), 5);
     assertThat(plan.newAccountant().epsilon(1e-5).upper().orElseThrow()).isZero();
     assertThat(first.epsilon(1e-5).upper().orElseThrow()).isPositive();
   }

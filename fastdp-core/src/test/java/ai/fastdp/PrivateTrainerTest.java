@@ -433,7 +433,7 @@ final class PrivateTrainerTest {
     PrivateTrainer trainer = trainer(plan, recording, new CountingNoise(order), updating(order));
     trainer.trainBatch(trainer.batches(dataset()).iterator().next());
     trainer.step();
-    assertThat(order).containsExactly("charge " + plan.stepEvent(), "noise", "update");
+    assertThat(order).containsExactly("charge " + plan.stepEvent(0), "noise", "update");
   }
 
   @Test
@@ -459,7 +459,7 @@ final class PrivateTrainerTest {
   @CsvSource({"1", "2", "6", "64"})
   void step_anyPhysicalBatchSize_noiseIsDrawnOncePerLogicalStep(int physical) throws Exception {
     // The model's numbers fit in one chunk, which is one stream.
-    assertThat(noiseStreams(3, physical)).containsExactly(0L, 1L, 2L);
+    assertThat(noiseStreams(3, physical)).containsExactly(0L, 2L, 4L);
   }
 
   private List<Long> noiseStreams(int steps, int physical) throws Exception {
@@ -783,7 +783,7 @@ final class PrivateTrainerTest {
 
   private static double epsilonAfter(PrivacyPlan plan, long steps) {
     var accountant = plan.newAccountant();
-    accountant.compose(plan.stepEvent(), steps);
+    accountant.compose(plan.stepEvent(0), steps);
     return accountant.epsilon(plan.budget().delta()).upper().orElseThrow();
   }
 

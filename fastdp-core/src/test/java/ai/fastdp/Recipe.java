@@ -18,6 +18,7 @@ import ai.djl.nn.convolutional.Conv3d;
 import ai.djl.nn.core.Embedding;
 import ai.djl.nn.core.Linear;
 import ai.djl.nn.core.LinearCollection;
+import ai.djl.nn.core.Multiplication;
 import ai.djl.nn.norm.LayerNorm;
 import ai.djl.nn.transformer.IdEmbedding;
 import ai.djl.nn.transformer.ScaledDotProductAttentionBlock;
@@ -198,6 +199,8 @@ enum Recipe {
       5),
   LAYER_NORM_LAST_AXIS(() -> layerNorm(LayerNorm.builder().axis(2).build(), 6, 5), 6, 5),
   LAYER_NORM_ALL_AXES(() -> layerNorm(LayerNorm.builder().build(), 6, 5), 6, 5),
+  // DJL takes the axes' lengths and normalises over the last axes of these lengths.
+  LAYER_NORM_MIDDLE_AXIS(() -> layerNorm(LayerNorm.builder().axis(1).build(), 5, 5), 5, 5),
   LAYER_NORM_RANK_4(() -> layerNorm(LayerNorm.builder().axis(2, 3).build(), 2, 3, 5), 2, 3, 5),
   LAYER_NORM_SCALE_ONLY(
       () -> layerNorm(LayerNorm.builder().axis(2).optCenter(false).build(), 6, 5), 6, 5),
@@ -487,6 +490,24 @@ enum Recipe {
               .part("a", LinearCollection.builder().setUnits(5).build(), 3, 5),
       new long[] {3, 5},
       new long[] {3, 5},
+      0),
+  MULTIPLICATION(
+      () ->
+          new Wiring(
+                  (call, x) ->
+                      call.run("b", call.run("m", call.run("a", x)).sum(new int[] {0}).tanh()))
+              .part("a", linear(5), 3, 5)
+              .part("m", Multiplication.builder().setUnits(4).build(), 3, 5)
+              .part("b", linear(2), 3, 5),
+      new long[] {3, 5},
+      new long[] {3, 2},
+      0),
+  MULTIPLICATION_AS_MANY_UNITS_AS_SAMPLES(
+      () ->
+          new Wiring((call, x) -> call.run("m", x).transpose(1, 0, 2).tanh())
+              .part("m", Multiplication.builder().setUnits(7).build(), 5),
+      new long[] {5},
+      new long[] {7, 5},
       0),
   LINEAR_RANK_5(
       () ->

@@ -90,7 +90,7 @@ final class TinyTransformer extends AbstractBlock {
   /**
    * Averaging over positions with learned values, then a two-layer map, each behind a LayerNorm.
    */
-  static final class Layer extends AbstractBlock {
+  static class Layer extends AbstractBlock {
     private final Block[] norms = new Block[2];
     private final Linear values;
     private final Linear up;

@@ -9,7 +9,7 @@ import picocli.CommandLine.Command;
     name = "benchmarks",
     mixinStandardHelpOptions = true,
     description = "Measures the cost of privacy.",
-    subcommands = {StepCommand.class})
+    subcommands = {StepCommand.class, UpdateCommand.class})
 public final class Main {
   private Main() {}
 

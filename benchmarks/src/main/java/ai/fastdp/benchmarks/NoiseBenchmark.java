@@ -4,6 +4,7 @@ package ai.fastdp.benchmarks;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.ClippedGradientSum;
 import ai.fastdp.mechanism.GaussianMechanism;
@@ -48,9 +49,7 @@ public class NoiseBenchmark {
 
   /** Makes the mechanism. */
   public NoiseBenchmark() {
-    TorchScriptModule kernels =
-        TorchScriptModule.compileResource(
-            manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
+    TorchScriptModule kernels = BookKeepingKernels.compile(manager);
     Parameter parameter =
         Parameter.builder()
             .setName("all")
@@ -58,13 +57,13 @@ public class NoiseBenchmark {
             .optShape(new Shape(NUMBERS))
             .build();
     sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
-    mechanism = new GaussianMechanism(kernels, manager, NoiseSource.secure(), 2, 3, 4, 0);
+    mechanism = new GaussianMechanism(kernels, manager, NoiseSource.secure(), 4, 0);
   }
 
   /** Checks that the noise has the deviation that it should have before anything is timed. */
   @Setup
   public void check() {
-    float[] noise = mechanism.privatize(sum).gradients().get(0).toFloatArray();
+    float[] noise = mechanism.privatize(sum, 2, 3).gradients().get(0).toFloatArray();
     double squares = 0;
     for (float value : noise) {
       squares += (double) value * value;
@@ -91,7 +90,7 @@ public class NoiseBenchmark {
   @Benchmark
   @OperationsPerInvocation(NUMBERS)
   public PrivatizedGradient privatize() {
-    return mechanism.privatize(sum);
+    return mechanism.privatize(sum, 2, 3);
   }
 
   /**

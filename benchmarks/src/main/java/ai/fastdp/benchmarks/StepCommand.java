@@ -70,6 +70,20 @@ final class StepCommand implements Callable<Integer> {
           "${COMPLETION-CANDIDATES}; the ratio is the first mode's median over the second's")
   private List<StepMode> modes = List.of();
 
+  @Option(
+      names = "--style",
+      defaultValue = "all-layer",
+      converter = StepStyle.Converter.class,
+      description = "clipping style of the private modes: ${COMPLETION-CANDIDATES}",
+      completionCandidates = StepStyle.Names.class)
+  private StepStyle style = StepStyle.ALL_LAYER;
+
+  @Option(
+      names = "--blocks",
+      defaultValue = "4",
+      description = "groups of the block-wise style (${DEFAULT-VALUE})")
+  private int blocks;
+
   @Option(names = "--rounds", defaultValue = "24", description = "turns of each mode")
   private int rounds;
 
@@ -156,6 +170,8 @@ final class StepCommand implements Callable<Integer> {
       command.add(System.getProperty("java.class.path"));
       command.add(StepWorker.class.getName());
       command.add(mode.name());
+      command.add(style.name());
+      command.add(String.valueOf(blocks));
       command.add(String.valueOf(batch));
       command.addAll(subject.arguments());
       process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.benchmarks;
 
+import ai.fastdp.clipping.ClippingStyle;
 import ai.fastdp.examples.training.PeakMemory;
 import ai.fastdp.kernel.NativeAllocator;
 import java.io.BufferedReader;
@@ -18,15 +19,16 @@ import java.util.Arrays;
 final class StepWorker {
   private StepWorker() {}
 
-  /** Arguments: mode, batch size, and those of a {@link StepSubject}. */
+  /** Arguments: mode, style, blocks, batch size, and those of a {@link StepSubject}. */
   public static void main(String[] arguments) throws Exception {
     NativeAllocator.keepFreedMemory();
     StepMode mode = StepMode.valueOf(arguments[0]);
-    int batchSize = Integer.parseInt(arguments[1]);
-    StepSubject subject = StepSubject.parse(Arrays.asList(arguments).subList(2, arguments.length));
+    ClippingStyle style = StepStyle.valueOf(arguments[1]).of(Integer.parseInt(arguments[2]));
+    int batchSize = Integer.parseInt(arguments[3]);
+    StepSubject subject = StepSubject.parse(Arrays.asList(arguments).subList(4, arguments.length));
     BufferedReader in =
         new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-    try (StepWorkload workload = new StepWorkload(mode, subject, batchSize)) {
+    try (StepWorkload workload = new StepWorkload(mode, style, subject, batchSize)) {
       String line = in.readLine();
       while (line != null && !line.isEmpty()) {
         StringBuilder times = new StringBuilder();

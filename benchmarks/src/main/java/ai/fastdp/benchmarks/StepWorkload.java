@@ -19,6 +19,7 @@ import ai.fastdp.PerformanceOptions;
 import ai.fastdp.PrivacyEngine;
 import ai.fastdp.PrivacyPlan;
 import ai.fastdp.PrivateTrainer;
+import ai.fastdp.clipping.ClippingStyle;
 import ai.fastdp.optim.DpAdamW;
 import java.io.IOException;
 import java.util.Collections;
@@ -39,7 +40,7 @@ final class StepWorkload implements AutoCloseable {
   private final Trainer trainer;
   private Iterator<? extends Batch> batches;
 
-  StepWorkload(StepMode mode, StepSubject subject, int batchSize) {
+  StepWorkload(StepMode mode, ClippingStyle style, StepSubject subject, int batchSize) {
     model = Model.newInstance("step");
     model.setBlock(subject.block());
     NDManager manager = model.getNDManager();
@@ -53,7 +54,8 @@ final class StepWorkload implements AutoCloseable {
     if (mode == StepMode.BIAS) {
       model.getBlock().freezeParameters(true, parameter -> !isBias(parameter));
     }
-    trainer = mode == StepMode.PLAIN ? plain(subject.loss()) : book(subject.loss(), batchSize);
+    trainer =
+        mode == StepMode.PLAIN ? plain(subject.loss()) : book(style, subject.loss(), batchSize);
     trainer.initialize(subject.inputShape());
     batches = Collections.emptyIterator();
   }
@@ -67,7 +69,7 @@ final class StepWorkload implements AutoCloseable {
         new DefaultTrainingConfig(new MeanLoss(loss)).optOptimizer(AdamW.builder().build()));
   }
 
-  private PrivateTrainer book(PerSampleLoss loss, int batchSize) {
+  private PrivateTrainer book(ClippingStyle style, PerSampleLoss loss, int batchSize) {
     PrivacyPlan plan =
         PrivacyPlan.builder()
             .setSampleSize(batchSize)
@@ -76,6 +78,7 @@ final class StepWorkload implements AutoCloseable {
             .setNoiseMultiplier(1)
             .setDelta(1e-5)
             .setClipNorm(1)
+            .optStyle(style)
             .build();
     return PrivacyEngine.builder(plan)
         .optLoss(loss)

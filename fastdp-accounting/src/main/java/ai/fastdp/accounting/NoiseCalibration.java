@@ -2,6 +2,7 @@
 package ai.fastdp.accounting;
 
 import java.util.Objects;
+import java.util.function.DoubleFunction;
 import java.util.function.Supplier;
 
 /**
@@ -71,15 +72,43 @@ public final class NoiseCalibration {
     Objects.requireNonNull(budget, "budget");
     Require.probability("sampleRate", sampleRate);
     Require.nonNegative("steps", steps);
-    return new Search(accountant, budget, sampleRate, steps, basis).run();
+    return new Search(
+            accountant,
+            budget,
+            sigma ->
+                new SelfComposedEvent(
+                    new PoissonSampledEvent(sampleRate, new GaussianEvent(sigma)), steps),
+            basis)
+        .run();
+  }
+
+  /**
+   * Calibrates the noise of a run of any events: steps that differ, or that release more than a
+   * gradient.
+   *
+   * @param accountant makes an empty accountant; it must give upper bounds
+   * @param budget target epsilon and its delta
+   * @param run the whole run as a function of the noise multiplier; its epsilon must not grow with
+   *     the noise multiplier
+   * @return the noise multiplier, rounded up; the smallest number tried, 2^-9, if any noise will do
+   * @throws IllegalArgumentException if the accountant does not support the run or gives no upper
+   *     bound, or no noise reaches the target; the message says what can be reached
+   */
+  public static double noiseMultiplier(
+      Supplier<? extends PrivacyAccountant> accountant,
+      PrivacyBudget budget,
+      DoubleFunction<? extends DpEvent> run) {
+    Objects.requireNonNull(accountant, "accountant");
+    Objects.requireNonNull(budget, "budget");
+    Objects.requireNonNull(run, "run");
+    return new Search(accountant, budget, run, Basis.UPPER_BOUND).run();
   }
 
   /** The search for the root of log(epsilon(sigma) / target) as a function of log(sigma). */
   private record Search(
       Supplier<? extends PrivacyAccountant> accountant,
       PrivacyBudget budget,
-      double sampleRate,
-      long steps,
+      DoubleFunction<? extends DpEvent> events,
       Basis basis) {
 
     double run() {
@@ -179,7 +208,7 @@ public final class NoiseCalibration {
 
     private double epsilon(double sigma) {
       PrivacyAccountant empty = accountant.get();
-      empty.compose(new PoissonSampledEvent(sampleRate, new GaussianEvent(sigma)), steps);
+      empty.compose(events.apply(sigma));
       EpsilonBound bound = empty.epsilon(budget.delta());
       return (basis == Basis.UPPER_BOUND ? bound.upper() : bound.estimate())
           .orElseThrow(

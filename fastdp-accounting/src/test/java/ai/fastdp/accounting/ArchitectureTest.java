@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting;
 
+import static com.tngtech.archunit.base.DescribedPredicate.anyElementThat;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noMethods;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
 import com.tngtech.archunit.core.importer.ImportOption;
@@ -29,4 +32,27 @@ class ArchitectureTest {
               "ai.fastdp.hook..",
               "ai.fastdp.kernel..",
               "ai.fastdp.optim..");
+
+  @ArchTest
+  static final ArchRule nd4j_isUsedByFactorizationsOnly =
+      noClasses()
+          .that()
+          .resideOutsideOfPackage("ai.fastdp.accounting.factorization..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(
+              "org.nd4j..", "org.bytedeco..", "ai.fastdp.accounting.factorization..");
+
+  @ArchTest
+  static final ArchRule nd4j_isNotInSignatures =
+      noMethods()
+          .that()
+          .arePublic()
+          .and()
+          .areDeclaredInClassesThat()
+          .arePublic()
+          .should()
+          .haveRawReturnType(resideInAPackage("org.nd4j.."))
+          .orShould()
+          .haveRawParameterTypes(anyElementThat(resideInAPackage("org.nd4j..")));
 }

@@ -29,6 +29,7 @@ public final class GhostRules {
               new EmbeddingRule(),
               new ConvolutionRule(),
               new LinearCollectionRule(),
+              new MultiplicationRule(),
               new LayerNormRule(),
               new ChannelNormRule(),
               new RMSNormRule(),

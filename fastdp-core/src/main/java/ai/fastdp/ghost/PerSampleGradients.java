@@ -514,7 +514,8 @@ public final class PerSampleGradients {
   /** Views an array (B, ..., width) as (B, T, width). */
   private NDArray positions(Parameter parameter, String what, NDArray array, long width) {
     requireWhole(parameter, what, array, width);
-    NDArray view = array.reshape(batchSize, array.size() / (batchSize * width), width);
+    long row = batchSize * width;
+    NDArray view = array.reshape(batchSize, row == 0 ? 0 : array.size() / row, width);
     view.attach(manager);
     return view;
   }

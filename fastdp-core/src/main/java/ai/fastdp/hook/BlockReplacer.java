@@ -22,14 +22,14 @@ import org.jspecify.annotations.Nullable;
  * Puts blocks in the place of others wherever a block of a model holds them: in the list of
  * children and in every field, directly or inside a collection, map or array.
  *
- * <p>Containers that cannot be changed get a copy in their place; a second call with the reverse of
- * the first one's replacements puts the very same containers back.
+ * <p>Containers that cannot be changed get a copy in their place.
  */
 public final class BlockReplacer {
   // Fixed lists, sets and maps of the model, by the copies that stand in for them.
   private final IdentityHashMap<Object, Object> containers = new IdentityHashMap<>();
   // What has been changed, to take it back should a later change fail.
   private final Deque<Edit> edits = new ArrayDeque<>();
+  private boolean restoring;
 
   /** Creates a replacer that has replaced nothing yet. */
   public BlockReplacer() {}
@@ -45,6 +45,23 @@ public final class BlockReplacer {
    *     as it was
    */
   public Block replace(Block root, IdentityHashMap<Block, Block> replacements) {
+    restoring = false;
+    return replaceAll(root, replacements);
+  }
+
+  /**
+   * Takes a replacement back, with the very containers that were there; the latest one first.
+   *
+   * @param root the model's block
+   * @param replacements the reverse of those of {@link #replace}
+   * @return the root
+   */
+  Block restore(Block root, IdentityHashMap<Block, Block> replacements) {
+    restoring = true;
+    return replaceAll(root, replacements);
+  }
+
+  private Block replaceAll(Block root, IdentityHashMap<Block, Block> replacements) {
     Set<Block> owners = Collections.newSetFromMap(new IdentityHashMap<>());
     HookedModel.walk(root).forEach(located -> owners.add(located.block()));
     // A block with parts may have a twin too: both hold the parts.
@@ -132,7 +149,7 @@ public final class BlockReplacer {
   private @Nullable Object replaced(
       @Nullable Object value, IdentityHashMap<Block, Block> replacements)
       throws ReflectiveOperationException {
-    Object original = value == null ? null : containers.get(value);
+    Object original = value == null || !restoring ? null : containers.get(value);
     if (original != null) {
       return original;
     } else if (value instanceof Block block) {

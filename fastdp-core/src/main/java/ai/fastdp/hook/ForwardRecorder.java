@@ -6,10 +6,15 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.jni.JniUtils;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +28,7 @@ public final class ForwardRecorder {
   private final TorchScriptModule kernels;
   private final Predicate<Block> needsInput;
   private final SampleAxes axes;
+  private final Set<String> cutPaths = new LinkedHashSet<>();
   private volatile @Nullable Recording current;
   private volatile @Nullable Thread keeper;
 
@@ -45,17 +51,45 @@ public final class ForwardRecorder {
    * @param manager owns what is recorded
    * @param batchSize the number of samples B in this pass, or of the views of them that go through
    *     the model
+   * @param cutting whether the graph is cut at the outputs of {@link #cutPaths()}
    * @return the recording; close it to end it
    * @throws IllegalStateException if one is under way
    */
-  public Recording begin(NDManager manager, long batchSize) {
+  public Recording begin(NDManager manager, long batchSize, boolean cutting) {
     if (current != null) {
       throw new IllegalStateException(
           "a forward pass is already being recorded; finish it before the next one");
     }
-    Recording recording = new Recording(manager, batchSize);
+    Recording recording = new Recording(manager, batchSize, cutting);
     current = recording;
     return recording;
+  }
+
+  /**
+   * The blocks at whose outputs recorded passes are cut.
+   *
+   * @return the blocks' paths
+   */
+  public List<String> cutPaths() {
+    return List.copyOf(cutPaths);
+  }
+
+  /** Cuts at the outputs of these blocks from now on. */
+  void cutAt(Collection<String> paths) {
+    cutPaths.addAll(paths);
+  }
+
+  /**
+   * Cuts no longer at the outputs of these blocks.
+   *
+   * @param paths the blocks' paths
+   */
+  public void dropCuts(Collection<String> paths) {
+    cutPaths.removeAll(paths);
+  }
+
+  NDList cut(String path, NDList outputs) {
+    return cutPaths.contains(path) ? recording().cut(path, outputs) : outputs;
   }
 
   boolean isRecording() {
@@ -96,22 +130,39 @@ public final class ForwardRecorder {
     return outer;
   }
 
+  boolean isInside(LayerHook hook) {
+    return recording().inside == hook;
+  }
+
   void leave(@Nullable LayerHook outer) {
     recording().inside = outer;
   }
 
   NDList record(LayerHook hook, NDList inputs, NDList outputs) {
+    if (outputs.size() != 1) {
+      throw new IllegalStateException(
+          "layer '"
+              + hook.path()
+              + "' ("
+              + hook.block().getClass().getName()
+              + ") must have one output, got "
+              + outputs.size()
+              + "; the gradients of the others would be lost: give each a layer of its own");
+    }
     SampleAxis axis = axis(hook);
     Tap tap = tap(hook, outputs.head(), axis);
     addUse(hook, "", inputs.head(), axis, tap);
-    NDList result = new NDList(outputs);
-    result.set(0, tap.onward());
-    return result;
+    return new NDList(tap.onward());
   }
 
   /** The axis of the samples that is declared for a layer. */
   SampleAxis axis(LayerHook hook) {
     return axes.of(hook.path());
+  }
+
+  /** The axis of the samples in labels. */
+  SampleAxis labelAxis() {
+    return axes.labels();
   }
 
   /**
@@ -130,6 +181,22 @@ public final class ForwardRecorder {
   /** Records the use of a layer, or of a part of it, that gave a tapped array. */
   void addUse(LayerHook hook, String part, NDArray input, SampleAxis axis, Tap tap) {
     recording().add(hook, part, input, axis, tap);
+  }
+
+  /**
+   * Checks that a block that runs sample by sample has not run in this pass: the graph of a second
+   * run would lead back through the first, whose gradients would count twice.
+   */
+  void requireFirstRun(LayerHook hook) {
+    if (recording().records.stream().anyMatch(record -> record.block() == hook.block())) {
+      throw new IllegalStateException(
+          "block '"
+              + hook.path()
+              + "' ("
+              + hook.block().getClass().getSimpleName()
+              + ") named in optMicroBatched must run once in a forward pass, got a second run; name"
+              + " the block that runs it twice");
+    }
   }
 
   /** Records an output of a block that ran sample by sample. */
@@ -271,11 +338,14 @@ public final class ForwardRecorder {
     private final List<NDArray> watched = new ArrayList<>();
     private final List<String> watchedNames = new ArrayList<>();
     private final List<Long> versions = new ArrayList<>();
+    private final List<Cut> cuts = new ArrayList<>();
+    private final boolean cutting;
     private @Nullable LayerHook inside;
 
-    private Recording(NDManager manager, long batchSize) {
+    private Recording(NDManager manager, long batchSize, boolean cutting) {
       this.manager = manager;
       this.batchSize = batchSize;
+      this.cutting = cutting;
     }
 
     /**
@@ -294,6 +364,39 @@ public final class ForwardRecorder {
      */
     public List<Probe> probes() {
       return List.copyOf(probes);
+    }
+
+    /**
+     * The cuts so far, in the order in which they were made.
+     *
+     * @return the cuts
+     */
+    public List<Cut> cuts() {
+      return List.copyOf(cuts);
+    }
+
+    /** Cuts the graph at a block's output, where it has one output that is in the graph. */
+    private NDList cut(String path, NDList outputs) {
+      if (!cutting || outputs.size() != 1 || !isComputed(outputs.head())) {
+        return outputs;
+      }
+      NDArray output = outputs.head();
+      NDManager owner = output.getManager();
+      NDArray leaf = output.stopGradient();
+      leaf.setRequiresGradient(true);
+      NDArray view = leaf.reshape(leaf.getShape());
+      output.attach(manager);
+      leaf.attach(manager);
+      view.attach(owner);
+      view.setName(output.getName());
+      cuts.add(new Cut(path, output, leaf, records.size()));
+      return new NDList(view);
+    }
+
+    /** Whether an array was computed from one that requires a gradient. */
+    private boolean isComputed(NDArray array) {
+      return array.getDataType().isFloating()
+          && !JniUtils.getGradientFunctionNames((PtNDArray) array).isEmpty();
     }
 
     /**

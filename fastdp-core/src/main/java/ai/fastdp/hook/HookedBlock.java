@@ -7,7 +7,7 @@ import ai.djl.util.PairList;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a twin adds to the layer whose place it takes: a way to the layer's own forward function.
+ * What a twin adds to the layer whose place it takes: a way to the layer's own forward functions.
  *
  * <p>Implemented by generated classes only; public because they live in the layer's package.
  */
@@ -25,5 +25,20 @@ public interface HookedBlock {
       ParameterStore parameterStore,
       NDList inputs,
       boolean training,
+      @Nullable PairList<String, Object> params);
+
+  /**
+   * Runs the layer's own forward function of data and labels.
+   *
+   * @param parameterStore where the layer reads its parameters
+   * @param data the layer's inputs
+   * @param labels the labels
+   * @param params optional parameters of the call
+   * @return the layer's outputs
+   */
+  NDList fastdpForward(
+      ParameterStore parameterStore,
+      NDList data,
+      NDList labels,
       @Nullable PairList<String, Object> params);
 }

@@ -4,6 +4,7 @@ package ai.fastdp.hook;
 import ai.djl.Model;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
+import ai.djl.nn.core.Multiplication;
 import ai.djl.nn.recurrent.RecurrentBlock;
 import ai.djl.nn.transformer.IdEmbedding;
 import ai.djl.pytorch.engine.PtSymbolBlock;
@@ -11,6 +12,7 @@ import ai.djl.util.Pair;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -32,6 +34,7 @@ public final class HookedModel {
   private final Model model;
   private final List<Located> layers;
   private final IdentityHashMap<Block, Block> twins;
+  private final IdentityHashMap<Block, Block> cutTwins = new IdentityHashMap<>();
   private final IdentityHashMap<Parameter, LayerHook> tables;
   private final BlockReplacer replacer = new BlockReplacer();
   private boolean attached = true;
@@ -70,7 +73,7 @@ public final class HookedModel {
       LayerHook hook =
           new LayerHook(located.path(), block, recorder, new SampleBySampleForward(block));
       boolean twin = TwinFactory.canTwin(block.getClass());
-      twins.put(block, twin ? factory.twin(hook) : new StandIn(hook));
+      twins.put(block, twin ? factory.twin(located.path(), block, hook) : new StandIn(hook));
     }
     for (Located layer : layers) {
       LayerHook hook = hook(layer, recorder);
@@ -78,7 +81,7 @@ public final class HookedModel {
         // A final class; its table records the look-ups.
         tables.put(layer.block().getDirectParameters().valueAt(0), hook);
       } else {
-        twins.put(layer.block(), factory.twin(hook));
+        twins.put(layer.block(), factory.twin(layer.path(), layer.block(), hook));
       }
     }
     for (Located located : walk(model.getBlock())) {
@@ -87,7 +90,10 @@ public final class HookedModel {
           && !twins.containsKey(block)
           && TwinFactory.canTwin(block.getClass())) {
         ScriptedForward script = new ScriptedForward();
-        twins.put(block, factory.twin(new LayerHook(located.path(), block, recorder, script)));
+        twins.put(
+            block,
+            factory.twin(
+                located.path(), block, new LayerHook(located.path(), block, recorder, script)));
       }
     }
     List<Located> owners = new ArrayList<>(layers);
@@ -102,8 +108,42 @@ public final class HookedModel {
     RecordedForward recorded =
         layer.block() instanceof RecurrentBlock recurrent
             ? new UnrolledForward(layer.path(), recurrent, recorder.kernels())
-            : RecordedForward.OWN;
+            : layer.block() instanceof Multiplication
+                ? new UnitsFirstForward()
+                : RecordedForward.OWN;
     return new LayerHook(layer.path(), layer.block(), recorder, recorded);
+  }
+
+  /**
+   * Hooks the blocks at whose outputs the graph may be cut, and tells the recorder to cut there.
+   *
+   * @param recorder what the hooks report to
+   */
+  public void hookCuts(ForwardRecorder recorder) {
+    IdentityHashMap<Block, String> paths = new IdentityHashMap<>();
+    for (Located located : walk(model.getBlock())) {
+      paths.put(located.block(), located.path());
+    }
+    // The tree has twins in it now; a layer's twin cuts by itself.
+    List<Located> hooked = new ArrayList<>();
+    for (Located layer : layers) {
+      Block twin = twins.get(layer.block());
+      hooked.add(new Located(layer.path(), twin == null ? layer.block() : twin));
+    }
+    List<Located> candidates = CutCandidates.of(model.getBlock(), hooked, paths::get);
+    TwinFactory factory = new TwinFactory();
+    Set<String> cuts = new LinkedHashSet<>();
+    for (Located candidate : candidates) {
+      if (candidate.block() instanceof HookedBlock) {
+        cuts.add(candidate.path());
+      } else if (TwinFactory.canTwin(candidate.block().getClass())) {
+        BlockHook hook = new CutHook(candidate.path(), recorder);
+        cutTwins.put(candidate.block(), factory.twin(candidate.path(), candidate.block(), hook));
+        cuts.add(candidate.path());
+      }
+    }
+    replaceAll(cutTwins);
+    recorder.cutAt(cuts);
   }
 
   /**
@@ -177,6 +217,20 @@ public final class HookedModel {
     return Collections.unmodifiableMap(tables);
   }
 
+  /**
+   * The user's own block in whose place a block of the model stands.
+   *
+   * @param block a block of the attached model
+   * @return the user's block; the block itself where no other stands in its place
+   */
+  public Block original(Block block) {
+    return twins.entrySet().stream()
+        .filter(entry -> entry.getValue() == block)
+        .map(Map.Entry::getKey)
+        .findFirst()
+        .orElse(block);
+  }
+
   /** Puts every layer back in its place; has no effect the second time. */
   public void detach() {
     if (!attached) {
@@ -184,23 +238,31 @@ public final class HookedModel {
     }
     attached = false;
     layers.forEach(layer -> ATTACHED.removeAll(layer.block().getParameters().values()));
+    // In the other order than they came: blocks that hold layers first.
+    putBack(cutTwins);
+    putBack(twins);
+  }
+
+  private void putBack(IdentityHashMap<Block, Block> replaced) {
     IdentityHashMap<Block, Block> originals = new IdentityHashMap<>();
-    twins.forEach(
-        (layer, twin) -> {
+    replaced.forEach(
+        (block, twin) -> {
           // What the twin learned while it stood in (shapes read from a file, say) goes back.
           if (!(twin instanceof StandIn)) {
-            TwinFactory.copyFields(twin, layer, layer.getClass());
+            TwinFactory.copyFields(twin, block, block.getClass());
           }
-          originals.put(twin, layer);
+          originals.put(twin, block);
         });
-    replaceAll(originals);
+    setRoot(replacer.restore(model.getBlock(), originals));
   }
 
   private void replaceAll(IdentityHashMap<Block, Block> replacements) {
-    Block root = model.getBlock();
-    Block newRoot = replacer.replace(root, replacements);
-    if (newRoot != root) {
-      model.setBlock(newRoot);
+    setRoot(replacer.replace(model.getBlock(), replacements));
+  }
+
+  private void setRoot(Block root) {
+    if (root != model.getBlock()) {
+      model.setBlock(root);
     }
   }
 }

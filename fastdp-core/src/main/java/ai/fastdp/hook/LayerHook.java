@@ -10,9 +10,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * One hooked layer: its path, its twin, and what happens around the twin's forward function.
  *
- * <p>Public because generated twins in other packages call {@link #forward}.
+ * <p>Public because rules and errors speak of layers by their hooks.
  */
-public final class LayerHook {
+public final class LayerHook implements BlockHook {
   private final String path;
   private final Block original;
   private final ForwardRecorder recorder;
@@ -43,29 +43,39 @@ public final class LayerHook {
     return original;
   }
 
-  /**
-   * Runs the layer and, where a recording is under way on this thread, records it.
-   *
-   * @param twin the generated twin
-   * @param parameterStore where the layer reads its parameters
-   * @param inputs the layer's inputs
-   * @param training whether dropout and the like are active
-   * @param params optional parameters of the call
-   * @return what the model goes on with
-   */
+  /** {@inheritDoc} Where a recording is under way on this thread, it is recorded. */
+  @Override
   public NDList forward(
       HookedBlock twin,
       ParameterStore parameterStore,
       NDList inputs,
       boolean training,
       @Nullable PairList<String, Object> params) {
-    RecordedForward.Call call = new RecordedForward.Call(parameterStore, inputs, training, params);
-    if (!recorder.isRecording()) {
+    return run(twin, new RecordedForward.Call(parameterStore, inputs, null, training, params));
+  }
+
+  /** {@inheritDoc} It is not recorded as such, unless the whole block runs sample by sample. */
+  @Override
+  public NDList forward(
+      HookedBlock twin,
+      ParameterStore parameterStore,
+      NDList data,
+      NDList labels,
+      @Nullable PairList<String, Object> params) {
+    RecordedForward.Call call =
+        new RecordedForward.Call(parameterStore, data, labels, true, params);
+    return recorded.takesLabels() ? run(twin, call) : call.run(twin);
+  }
+
+  private NDList run(HookedBlock twin, RecordedForward.Call call) {
+    // A block's function of data and labels may call the other one, on the same sample.
+    boolean again = recorder.isRecording() && recorded.takesLabels() && recorder.isInside(this);
+    if (again || !recorder.isRecording()) {
       return recorded.runUnrecorded(this, recorder, twin, call);
     }
     LayerHook outer = recorder.enter(this);
     try {
-      return recorded.run(this, recorder, twin, call);
+      return recorder.cut(path, recorded.run(this, recorder, twin, call));
     } finally {
       recorder.leave(outer);
     }

@@ -32,19 +32,29 @@ interface RecordedForward {
     return false;
   }
 
-  /** The arguments of a call of a block's forward function. */
+  /** Whether a call with labels is recorded as one, not by what runs inside it. */
+  default boolean takesLabels() {
+    return false;
+  }
+
+  /**
+   * The arguments of a call of a block's forward function, of those with labels or of the other.
+   */
   record Call(
       ParameterStore store,
       NDList inputs,
+      @Nullable NDList labels,
       boolean training,
       @Nullable PairList<String, Object> params) {
 
     NDList run(HookedBlock layer) {
-      return layer.fastdpForward(store, inputs, training, params);
+      return labels == null
+          ? layer.fastdpForward(store, inputs, training, params)
+          : layer.fastdpForward(store, inputs, labels, params);
     }
 
-    Call with(NDList otherInputs) {
-      return new Call(store, otherInputs, training, params);
+    Call with(NDList otherInputs, @Nullable NDList otherLabels) {
+      return new Call(store, otherInputs, otherLabels, training, params);
     }
   }
 }

@@ -40,28 +40,44 @@ final class SampleBySampleForward implements RecordedForward {
 
   @Override
   public NDList run(LayerHook hook, ForwardRecorder recorder, HookedBlock block, Call call) {
+    recorder.requireFirstRun(hook);
     SampleAxis axis = recorder.axis(hook);
     int samples = Math.toIntExact(recorder.batchSize());
-    for (NDArray input : call.inputs()) {
-      if (!axis.holds(input, samples)) {
-        throw ForwardRecorder.sampleAxis(hook, "input", input, axis, samples);
-      }
+    SampleAxis labelAxis = recorder.labelAxis();
+    requireSamples(hook, "input", call.inputs(), axis, samples);
+    if (call.labels() != null) {
+      requireSamples(hook, "label", call.labels(), labelAxis, samples);
     }
     List<NDList> outputs = new ArrayList<>(samples);
     for (int i = 0; i < samples; i++) {
-      NDList one = new NDList();
-      for (NDArray input : call.inputs()) {
-        NDArray row = axis.slice(input, i, i + 1);
-        row.setName(input.getName());
-        one.add(row);
-      }
-      outputs.add(runOne(hook, block, call.with(one)));
+      NDList one = sample(call.inputs(), axis, i);
+      NDList label = call.labels() == null ? null : sample(call.labels(), labelAxis, i);
+      outputs.add(runOne(hook, block, call.with(one, label)));
     }
     NDList results = new NDList();
     for (int j = 0; j < outputs.get(0).size(); j++) {
       results.add(joined(hook, recorder, axis, outputs, j));
     }
     return results;
+  }
+
+  private static void requireSamples(
+      LayerHook hook, String what, NDList arrays, SampleAxis axis, int samples) {
+    for (NDArray array : arrays) {
+      if (!axis.holds(array, samples)) {
+        throw ForwardRecorder.sampleAxis(hook, what, array, axis, samples);
+      }
+    }
+  }
+
+  private static NDList sample(NDList arrays, SampleAxis axis, int number) {
+    NDList one = new NDList();
+    for (NDArray array : arrays) {
+      NDArray row = axis.slice(array, number, number + 1);
+      row.setName(array.getName());
+      one.add(row);
+    }
+    return one;
   }
 
   private NDList runOne(LayerHook hook, HookedBlock block, Call call) {
@@ -108,6 +124,11 @@ final class SampleBySampleForward implements RecordedForward {
   @Override
   public boolean owns(Block block, Parameter parameter) {
     return block.getParameters().values().stream().anyMatch(p -> p == parameter);
+  }
+
+  @Override
+  public boolean takesLabels() {
+    return true;
   }
 
   @Override

@@ -71,7 +71,7 @@ final class ScriptedForward implements RecordedForward {
     // Sets the mode, which is part of what is written.
     JniUtils.enableTrainingMode(module);
     byte[] before = digest(module);
-    call.with(zeros).run(layer).close();
+    call.with(zeros, null).run(layer).close();
     if (!Arrays.equals(before, digest(module))) {
       throw new IllegalStateException(
           "TorchScript block '"

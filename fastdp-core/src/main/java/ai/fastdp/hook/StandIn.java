@@ -52,9 +52,15 @@ final class StandIn implements Block, HookedBlock {
   }
 
   @Override
+  public NDList fastdpForward(
+      ParameterStore store, NDList data, NDList labels, @Nullable PairList<String, Object> params) {
+    return block.forward(store, data, labels, params);
+  }
+
+  @Override
   public NDList forward(
       ParameterStore store, NDList data, NDList labels, @Nullable PairList<String, Object> params) {
-    return hook.forward(this, store, data, true, params);
+    return hook.forward(this, store, data, labels, params);
   }
 
   @Override

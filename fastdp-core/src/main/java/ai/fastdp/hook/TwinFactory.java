@@ -24,8 +24,8 @@ import net.bytebuddy.implementation.MethodCall;
 import org.objenesis.ObjenesisStd;
 
 /**
- * Makes the twin of a layer: an object of a generated subclass with the same field values, whose
- * forward function runs inside a {@link LayerHook}.
+ * Makes the twin of a block: an object of a generated subclass with the same field values, whose
+ * forward function runs inside a {@link BlockHook}.
  *
  * <p>{@code AbstractBaseBlock.forward} is final, and it calls the protected {@code forwardInternal}
  * of the layer's class; the subclass overrides that. It is generated into the layer's own package,
@@ -33,6 +33,7 @@ import org.objenesis.ObjenesisStd;
  */
 final class TwinFactory {
   private static final String HOOK_FIELD = "fastdpHook";
+  private static final String INNER = "fastdpForward";
   private static final String SUFFIX = "$FastdpTwin";
 
   // Generated classes live as long as their loader, as the layer classes they belong to do.
@@ -40,11 +41,11 @@ final class TwinFactory {
 
   private final ObjenesisStd objenesis = new ObjenesisStd();
 
-  Block twin(LayerHook hook) {
-    Class<?> layer = hook.block().getClass();
-    Class<?> twinClass = TWINS.computeIfAbsent(layer, c -> generate(c, hook.path()));
+  Block twin(String path, Block block, BlockHook hook) {
+    Class<?> layer = block.getClass();
+    Class<?> twinClass = TWINS.computeIfAbsent(layer, c -> generate(c, path));
     Block twin = (Block) objenesis.newInstance(twinClass);
-    copyFields(hook.block(), twin, layer);
+    copyFields(block, twin, layer);
     try {
       Field field = twinClass.getField(HOOK_FIELD);
       field.set(twin, hook);
@@ -85,7 +86,8 @@ final class TwinFactory {
     if (Modifier.isFinal(layer.getModifiers()) || layer.isHidden() || layer.isSealed()) {
       return Optional.of("be open to subclasses (not final, sealed or hidden)");
     }
-    if (Modifier.isFinal(ForwardMethod.of(layer).getModifiers())) {
+    if (Modifier.isFinal(ForwardMethod.of(layer).getModifiers())
+        || Modifier.isFinal(ForwardMethod.withLabels(layer).getModifiers())) {
       return Optional.of("leave forwardInternal open to overriding");
     }
     return Optional.empty();
@@ -104,27 +106,27 @@ final class TwinFactory {
                       + layer.getName());
             });
     Method forward = ForwardMethod.of(layer);
+    Method withLabels = ForwardMethod.withLabels(layer);
     try {
-      Method around =
-          LayerHook.class.getMethod(
-              "forward",
-              HookedBlock.class,
-              ParameterStore.class,
-              NDList.class,
-              boolean.class,
-              PairList.class);
+      Method around = around(boolean.class);
+      Method aroundLabels = around(NDList.class);
       MethodHandles.Lookup lookup = MethodHandles.privateLookupIn(layer, MethodHandles.lookup());
       Class<?> twin =
           new ByteBuddy()
               .subclass(layer, ConstructorStrategy.Default.NO_CONSTRUCTORS)
               .name(layer.getName() + SUFFIX)
               .implement(HookedBlock.class)
-              .defineField(HOOK_FIELD, LayerHook.class, Visibility.PUBLIC)
+              .defineField(HOOK_FIELD, BlockHook.class, Visibility.PUBLIC)
               .method(named(forward.getName()).and(takesArguments(forward.getParameterTypes())))
               .intercept(
                   MethodCall.invoke(around).onField(HOOK_FIELD).withThis().withAllArguments())
-              .method(named("fastdpForward"))
+              .method(named(forward.getName()).and(takesArguments(withLabels.getParameterTypes())))
+              .intercept(
+                  MethodCall.invoke(aroundLabels).onField(HOOK_FIELD).withThis().withAllArguments())
+              .method(named(INNER).and(takesArguments(forward.getParameterTypes())))
               .intercept(MethodCall.invoke(forward).onSuper().withAllArguments())
+              .method(named(INNER).and(takesArguments(withLabels.getParameterTypes())))
+              .intercept(MethodCall.invoke(withLabels).onSuper().withAllArguments())
               .make()
               .load(layer.getClassLoader(), ClassLoadingStrategy.UsingLookup.of(lookup))
               .getLoaded();
@@ -136,5 +138,11 @@ final class TwinFactory {
       throw new IllegalStateException(
           "layer '" + path + "' (" + layer.getName() + ") could not be subclassed", e);
     }
+  }
+
+  /** The hook's method for one of the two forward functions, told apart by their third argument. */
+  private static Method around(Class<?> third) throws NoSuchMethodException {
+    return BlockHook.class.getMethod(
+        "forward", HookedBlock.class, ParameterStore.class, NDList.class, third, PairList.class);
   }
 }

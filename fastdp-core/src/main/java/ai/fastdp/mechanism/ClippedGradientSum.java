@@ -26,6 +26,7 @@ public final class ClippedGradientSum implements AutoCloseable {
   private final TorchScriptModule kernels;
   private final NDManager manager;
   private final NDArray flat;
+  private double centredCount;
 
   /**
    * Creates a sum of zero.
@@ -61,9 +62,21 @@ public final class ClippedGradientSum implements AutoCloseable {
     gradients.addWeightedSums(factors, keep, targets);
   }
 
-  /** Sets the sum back to zero for the next logical step. */
+  /**
+   * Adds \(\sum_i (b_i - \frac12)\) of a micro-batch to the count of the samples that are not
+   * clipped.
+   *
+   * @param unclipped (B) boolean, \(b_i\)
+   */
+  public void count(NDArray unclipped) {
+    long ones = unclipped.toType(DataType.INT64, false).sum().getLong();
+    centredCount += ones - unclipped.size() / 2.0;
+  }
+
+  /** Sets the sum and the count back to zero for the next logical step. */
   public void clear() {
     kernels.run(manager, "clear", flat);
+    centredCount = 0;
   }
 
   List<Parameter> parameters() {
@@ -72,6 +85,11 @@ public final class ClippedGradientSum implements AutoCloseable {
 
   NDArray flat() {
     return flat;
+  }
+
+  /** The sum of \(b_i - \frac12\) over the samples of the step. */
+  double centredCount() {
+    return centredCount;
   }
 
   NDArray view(Parameter parameter) {

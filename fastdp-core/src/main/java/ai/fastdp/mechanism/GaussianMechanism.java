@@ -28,7 +28,6 @@ public final class GaussianMechanism implements AutoCloseable {
 
   private final TorchScriptModule kernels;
   private final NoiseSource source;
-  private final double deviation;
   private final double scale;
   private final NDManager manager;
   private final int threads;
@@ -36,13 +35,11 @@ public final class GaussianMechanism implements AutoCloseable {
   private @Nullable NoiseChunks chunks;
 
   /**
-   * Creates the mechanism of a plan.
+   * Creates a mechanism.
    *
    * @param kernels the module of the book-keeping kernels
    * @param parent the manager under which the mechanism's memory lives
    * @param source the bits of the noise
-   * @param noiseMultiplier \(\sigma\), finite and greater than 0
-   * @param sensitivity S, finite and greater than 0
    * @param expectedBatchSize B, finite and greater than 0
    * @param ahead how many of the next steps' numbers may be drawn before they are needed
    */
@@ -50,23 +47,11 @@ public final class GaussianMechanism implements AutoCloseable {
       TorchScriptModule kernels,
       NDManager parent,
       NoiseSource source,
-      double noiseMultiplier,
-      double sensitivity,
       double expectedBatchSize,
       long ahead) {
     this.kernels = kernels;
     this.source = source;
-    deviation =
-        requirePositive("noiseMultiplier", noiseMultiplier)
-            * requirePositive("sensitivity", sensitivity);
     scale = 1 / requirePositive("expectedBatchSize", expectedBatchSize);
-    // The noise's standard deviation is a float32 factor on the way.
-    if (!(deviation * scale >= 1e-18 && deviation * scale <= 1e18)) {
-      throw new IllegalArgumentException(
-          "noiseMultiplier * sensitivity / expectedBatchSize must be in [1e-18, 1e18], got "
-              + deviation * scale
-              + "; scale the loss");
-    }
     this.ahead = ahead;
     threads = Runtime.getRuntime().availableProcessors();
     manager = parent.newSubManager();
@@ -88,9 +73,23 @@ public final class GaussianMechanism implements AutoCloseable {
    * used again.
    *
    * @param sum the clipped sum of one logical step
+   * @param noiseMultiplier \(\sigma\), finite and greater than 0
+   * @param sensitivity S, finite and greater than 0; \(\sigma S / B\) must be in [1e-18, 1e18]
    * @return the privatized gradient
+   * @throws IllegalArgumentException if a number is out of range; the sum is left as it is
    */
-  public PrivatizedGradient privatize(ClippedGradientSum sum) {
+  public PrivatizedGradient privatize(
+      ClippedGradientSum sum, double noiseMultiplier, double sensitivity) {
+    double deviation =
+        requirePositive("noiseMultiplier", noiseMultiplier)
+            * requirePositive("sensitivity", sensitivity);
+    // The noise's standard deviation is a float32 factor on the way.
+    if (!(deviation * scale >= 1e-18 && deviation * scale <= 1e18)) {
+      throw new IllegalArgumentException(
+          "noiseMultiplier * sensitivity / expectedBatchSize must be in [1e-18, 1e18], got "
+              + deviation * scale
+              + "; scale the loss");
+    }
     NDArray flat = sum.flat();
     NoiseChunks noise = chunks(sum);
     long size = flat.size();
@@ -113,7 +112,26 @@ public final class GaussianMechanism implements AutoCloseable {
     }
     List<NDArray> gradients = new ArrayList<>();
     sum.parameters().forEach(parameter -> gradients.add(sum.view(parameter)));
-    return new PrivatizedGradient(sum.parameters(), gradients);
+    return new PrivatizedGradient(sum.parameters(), gradients, deviation * scale);
+  }
+
+  /**
+   * The noisy share of the step's samples that were not clipped,
+   *
+   * <p>\(\tilde b = \frac12 + \frac1B\left(\sum_i (b_i - \frac12) + \mathcal N(0,
+   * \sigma_b^2)\right)\).
+   *
+   * @param sum the clipped sum of one logical step, with its count
+   * @param countNoise \(\sigma_b\), in [1e-18, 1e18]
+   * @return the share; beyond [0, 1] where the noise is that large
+   * @throws IllegalArgumentException if the noise is out of range
+   * @see <a href="https://arxiv.org/abs/1905.03871">Andrew et al. 2021, algorithm 1</a>
+   */
+  public double unclippedShare(ClippedGradientSum sum, double countNoise) {
+    if (!(countNoise >= 1e-18 && countNoise <= 1e18)) {
+      throw new IllegalArgumentException("countNoise must be in [1e-18, 1e18], got " + countNoise);
+    }
+    return 0.5 + scale * (sum.centredCount() + countNoise * chunks(sum).single());
   }
 
   private NoiseChunks chunks(ClippedGradientSum sum) {

@@ -27,6 +27,7 @@ final class NoiseChunks implements AutoCloseable {
   private final ArrayDeque<ByteBuffer> free = new ArrayDeque<>();
   private final ArrayDeque<Future<ByteBuffer>> drawing = new ArrayDeque<>();
   private long next;
+  private long singles;
 
   /**
    * Creates the chunks of a source; draws nothing yet.
@@ -72,7 +73,7 @@ final class NoiseChunks implements AutoCloseable {
 
   private ByteBuffer draw(long index, ByteBuffer buffer) {
     int count = (int) Math.min(CHUNK, perStep - index % chunksPerStep * CHUNK);
-    new NormalNumbers(source.stream(index)).fill(buffer.clear().asFloatBuffer(), count);
+    new NormalNumbers(source.stream(2 * index)).fill(buffer.clear().asFloatBuffer(), count);
     return buffer.limit(count * Float.BYTES);
   }
 
@@ -98,6 +99,11 @@ final class NoiseChunks implements AutoCloseable {
         Thread.currentThread().interrupt();
       }
     }
+  }
+
+  /** Draws one number of its own. */
+  double single() {
+    return new NormalNumbers(source.stream(2 * singles++ + 1)).next();
   }
 
   void giveBack(ByteBuffer buffer) {

@@ -14,10 +14,12 @@ import java.util.List;
 public final class PrivatizedGradient {
   private final List<Parameter> parameters;
   private final List<NDArray> gradients;
+  private final double noiseDeviation;
 
-  PrivatizedGradient(List<Parameter> parameters, List<NDArray> gradients) {
+  PrivatizedGradient(List<Parameter> parameters, List<NDArray> gradients, double noiseDeviation) {
     this.parameters = List.copyOf(parameters);
     this.gradients = List.copyOf(gradients);
+    this.noiseDeviation = noiseDeviation;
   }
 
   /**
@@ -36,5 +38,14 @@ public final class PrivatizedGradient {
    */
   public List<NDArray> gradients() {
     return gradients;
+  }
+
+  /**
+   * The standard deviation of the noise in each coordinate, \(\sigma S / B\): a public number.
+   *
+   * @return the deviation, in units of the gradients
+   */
+  public double noiseDeviation() {
+    return noiseDeviation;
   }
 }

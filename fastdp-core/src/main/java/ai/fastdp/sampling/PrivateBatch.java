@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.dataset.Batch;
 import ai.djl.translate.Batchifier;
+import ai.fastdp.hook.KeptMemory;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,7 +37,7 @@ public final class PrivateBatch extends Batch {
 
   static PrivateBatch of(Batch source, int size, long step, long steps, boolean last) {
     return new PrivateBatch(
-        source.getManager().newSubManager(),
+        new KeptMemory().newSubManager(source.getManager()),
         source.getData(),
         source.getLabels(),
         size,

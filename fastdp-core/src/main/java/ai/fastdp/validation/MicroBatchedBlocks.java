@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.validation;
 
-import ai.djl.ndarray.NDList;
-import ai.djl.nn.AbstractBaseBlock;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
-import ai.djl.training.ParameterStore;
-import ai.djl.util.PairList;
-import ai.fastdp.hook.ForwardMethod;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.HookedModel.Located;
 import java.util.ArrayList;
@@ -86,14 +81,6 @@ public final class MicroBatchedBlocks {
       problems.add(problem(located, "has no trainable parameter", "leave it out"));
       return;
     }
-    if (readsLabels(located.block())) {
-      problems.add(
-          problem(
-              located,
-              "takes labels in training and cannot run on slices of its inputs alone",
-              "name the blocks inside it"));
-      return;
-    }
     named.add(located);
     tree.forEach(part -> covered.add(part.block()));
   }
@@ -125,23 +112,6 @@ public final class MicroBatchedBlocks {
                   "name a block that holds both"));
         }
       }
-    }
-  }
-
-  private static boolean readsLabels(Block block) {
-    if (block instanceof AbstractBaseBlock) {
-      return ForwardMethod.withLabels(block.getClass()).getDeclaringClass()
-          != AbstractBaseBlock.class;
-    }
-    try {
-      return block
-              .getClass()
-              .getMethod(
-                  "forward", ParameterStore.class, NDList.class, NDList.class, PairList.class)
-              .getDeclaringClass()
-          != Block.class;
-    } catch (NoSuchMethodException e) {
-      throw new LinkageError("every Block has it", e);
     }
   }
 

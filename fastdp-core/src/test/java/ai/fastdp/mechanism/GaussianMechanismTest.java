@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -36,14 +37,22 @@ final class GaussianMechanismTest {
   @BeforeAll
   static void compile() {
     manager = NDManager.newBaseManager("PyTorch");
-    kernels =
-        TorchScriptModule.compileResource(
-            manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
+    kernels = BookKeepingKernels.compile(manager);
   }
 
   @AfterAll
   static void close() {
     manager.close();
+  }
+
+  @Test
+  void privatize_noiseDeviation_isThatOfTheNoise() {
+    Parameter parameter = parameter(3);
+    try (ClippedGradientSum clipped = new ClippedGradientSum(kernels, manager, List.of(parameter));
+        GaussianMechanism mechanism =
+            new GaussianMechanism(kernels, manager, NoiseSource.secure(), 1.5, 0.25, 16, 0)) {
+      assertThat(mechanism.privatize(clipped).noiseDeviation()).isEqualTo(1.5 * 0.25 / 16);
+    }
   }
 
   private static float[] noise(NoiseSource source, int size, double sigma, double s, double b) {
@@ -54,10 +63,9 @@ final class GaussianMechanismTest {
       NoiseSource source, float[] sum, double sigma, double sensitivity, double batch) {
     Parameter parameter = parameter(sum.length);
     try (ClippedGradientSum clipped = new ClippedGradientSum(kernels, manager, List.of(parameter));
-        GaussianMechanism mechanism =
-            new GaussianMechanism(kernels, manager, source, sigma, sensitivity, batch, 0)) {
+        GaussianMechanism mechanism = new GaussianMechanism(kernels, manager, source, batch, 0)) {
       clipped.view(parameter).addi(manager.create(sum));
-      return mechanism.privatize(clipped).gradients().get(0).toFloatArray();
+      return mechanism.privatize(clipped, sigma, sensitivity).gradients().get(0).toFloatArray();
     }
   }
 
@@ -135,10 +143,10 @@ final class GaussianMechanismTest {
     Parameter parameter = parameter(2L * size);
     try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
         GaussianMechanism mechanism =
-            new GaussianMechanism(kernels, manager, PredictableNoise.seeded(22), 1, 1, 1, 0)) {
-      double[] first = widened(mechanism.privatize(sum).gradients().get(0).toFloatArray());
+            new GaussianMechanism(kernels, manager, PredictableNoise.seeded(22), 1, 0)) {
+      double[] first = widened(mechanism.privatize(sum, 1, 1).gradients().get(0).toFloatArray());
       sum.clear();
-      double[] second = widened(mechanism.privatize(sum).gradients().get(0).toFloatArray());
+      double[] second = widened(mechanism.privatize(sum, 1, 1).gradients().get(0).toFloatArray());
       requireUncorrelated(first, 0, first, 1, size - 1, "neighbours");
       requireUncorrelated(
           first, 0, first, NoiseChunks.CHUNK, 2 * size - NoiseChunks.CHUNK, "chunks");
@@ -214,8 +222,8 @@ final class GaussianMechanismTest {
     List<Parameter> parameters = List.of(parameter(5), parameter(1), parameter(300_000));
     try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, parameters);
         GaussianMechanism mechanism =
-            new GaussianMechanism(kernels, manager, PredictableNoise.seeded(23), 1, 1, 1, 0)) {
-      PrivatizedGradient gradient = mechanism.privatize(sum);
+            new GaussianMechanism(kernels, manager, PredictableNoise.seeded(23), 1, 0)) {
+      PrivatizedGradient gradient = mechanism.privatize(sum, 1, 1);
       assertThat(gradient.parameters()).containsExactlyElementsOf(parameters);
       Set<Float> different = new HashSet<>();
       int count = 0;
@@ -242,13 +250,13 @@ final class GaussianMechanismTest {
 
   @ParameterizedTest
   @ValueSource(doubles = {Double.NaN, 0, -1, Double.POSITIVE_INFINITY})
-  void construct_numberNotPositive_isRefused(double bad) {
-    NoiseSource none = PredictableNoise.none();
-    assertThatThrownBy(() -> new GaussianMechanism(kernels, manager, none, bad, 1, 1, 0))
+  void privatize_numberNotPositive_isRefused(double bad) {
+    float[] sum = {1};
+    assertThatThrownBy(() -> privatized(PredictableNoise.none(), sum, bad, 1, 1))
         .hasMessageContaining("noiseMultiplier must be finite and > 0, got " + bad);
-    assertThatThrownBy(() -> new GaussianMechanism(kernels, manager, none, 1, bad, 1, 0))
+    assertThatThrownBy(() -> privatized(PredictableNoise.none(), sum, 1, bad, 1))
         .hasMessageContaining("sensitivity must be finite and > 0, got " + bad);
-    assertThatThrownBy(() -> new GaussianMechanism(kernels, manager, none, 1, 1, bad, 0))
+    assertThatThrownBy(() -> privatized(PredictableNoise.none(), sum, 1, 1, bad))
         .hasMessageContaining("expectedBatchSize must be finite and > 0, got " + bad);
   }
 
@@ -263,11 +271,9 @@ final class GaussianMechanismTest {
 
   @ParameterizedTest
   @ValueSource(doubles = {1e-25, 1e25})
-  void construct_deviationBeyondFloat32_isRefused(double deviation) {
-    assertThatThrownBy(
-            () ->
-                new GaussianMechanism(
-                    kernels, manager, PredictableNoise.none(), deviation, 1, 1, 0))
+  void privatize_deviationBeyondFloat32_isRefused(double deviation) {
+    // Its square would be zero or infinite in float32: no noise, or nothing else.
+    assertThatThrownBy(() -> privatized(PredictableNoise.none(), new float[] {1}, deviation, 1, 1))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("must be in [1e-18, 1e18]");
   }
@@ -330,10 +336,10 @@ final class GaussianMechanismTest {
     float[] last = new float[0];
     try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
         GaussianMechanism mechanism =
-            new GaussianMechanism(kernels, manager, PredictableNoise.seeded(25), 1, 1, 1, ahead)) {
+            new GaussianMechanism(kernels, manager, PredictableNoise.seeded(25), 1, ahead)) {
       for (int step = 0; step < 3; step++) {
         mechanism.prepare(sum);
-        float[] now = mechanism.privatize(sum).gradients().get(0).toFloatArray();
+        float[] now = mechanism.privatize(sum, 1, 1).gradients().get(0).toFloatArray();
         assertThat(now).isNotEqualTo(last);
         last = now;
         sum.clear();
@@ -348,19 +354,18 @@ final class GaussianMechanismTest {
         PredictableNoise.source(
             "failing (test)",
             index -> {
-              if (index == 2) {
+              if (index == 4) {
                 throw new IllegalStateException("no bits");
               }
               return bytes -> {};
             });
     Parameter parameter = parameter(4L * NoiseChunks.CHUNK);
     try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
-        GaussianMechanism mechanism =
-            new GaussianMechanism(kernels, manager, failing, 1, 1, 1, 0)) {
-      assertThatThrownBy(() -> mechanism.privatize(sum))
+        GaussianMechanism mechanism = new GaussianMechanism(kernels, manager, failing, 1, 0)) {
+      assertThatThrownBy(() -> mechanism.privatize(sum, 1, 1))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("noise could not be drawn");
-      assertThatThrownBy(() -> mechanism.privatize(sum)).isInstanceOf(RuntimeException.class);
+      assertThatThrownBy(() -> mechanism.privatize(sum, 1, 1)).isInstanceOf(RuntimeException.class);
     }
   }
 

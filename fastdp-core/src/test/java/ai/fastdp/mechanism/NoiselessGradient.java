@@ -11,6 +11,12 @@ public final class NoiselessGradient {
 
   /** Passes arrays off as a privatized gradient. */
   public static PrivatizedGradient of(List<Parameter> parameters, List<NDArray> gradients) {
-    return new PrivatizedGradient(parameters, gradients);
+    return new PrivatizedGradient(parameters, gradients, 0);
+  }
+
+  /** Passes arrays off as a privatized gradient with noise of a deviation. */
+  public static PrivatizedGradient withNoise(
+      List<Parameter> parameters, List<NDArray> gradients, double noiseDeviation) {
+    return new PrivatizedGradient(parameters, gradients, noiseDeviation);
   }
 }

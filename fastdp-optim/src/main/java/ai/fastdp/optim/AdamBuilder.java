@@ -1,94 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.optim;
 
-import ai.djl.training.tracker.Tracker;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The hyperparameters that {@link DpAdam} and {@link DpAdamW} share.
  *
  * @param <B> the builder
  */
-public abstract sealed class AdamBuilder<B extends AdamBuilder<B>>
+public abstract sealed class AdamBuilder<B extends AdamBuilder<B>> extends MomentBuilder<B>
     permits DpAdam.Builder, DpAdamW.Builder {
-  private Tracker learningRate = Tracker.fixed(0.001f);
-  private float beta1 = 0.9f;
-  private float beta2 = 0.999f;
-  private float epsilon = 1e-8f;
-  private float weightDecay;
+  private @Nullable Float noiseFloor;
 
   AdamBuilder(float weightDecay) {
-    this.weightDecay = weightDecay;
+    super(weightDecay, 1e-8f);
   }
 
-  abstract B self();
-
-  Adam adam(boolean decoupled) {
-    return new Adam(new Adam.Settings(learningRate, beta1, beta2, epsilon, weightDecay, decoupled));
-  }
-
-  /**
-   * Sets a constant learning rate; 0.001 by default.
-   *
-   * @param value \(\eta\), finite and greater than 0
-   * @return this builder
-   */
-  public B optLearningRate(float value) {
-    learningRate = Tracker.fixed(Hyperparameters.positive("learningRate", value));
-    return self();
+  final AdamRule rule(boolean decoupled) {
+    return new AdamRule(
+        beta1(),
+        beta2(),
+        epsilon(),
+        weightDecay(),
+        decoupled,
+        noiseFloor == null ? null : Hyperparameters.positive("noiseFloor", noiseFloor));
   }
 
   /**
-   * Sets a learning rate that changes with the number of updates.
+   * Subtracts the known variance of the noise from the second moment; off by default.
    *
-   * @param value the tracker
-   * @return this builder
-   */
-  public B optLearningRateTracker(Tracker value) {
-    learningRate = value;
-    return self();
-  }
-
-  /**
-   * Sets the decay of the first moment; 0.9 by default.
+   * <p>The noise adds \(\Phi = (\sigma S / B)^2\) to the expectation of every squared gradient. The
+   * update becomes \(w \leftarrow w - \eta\, \hat m / \sqrt{\max(\hat v - \Phi, \gamma')}\) with
+   * \(\hat m = m / (1 - \beta_1^t)\), \(\hat v = v / (1 - \beta_2^t)\); epsilon has no part in it.
+   * Where the noise changes from step to step, \(\Phi\) is averaged as v is. It costs no privacy:
+   * \(\Phi\) is public.
    *
-   * @param value \(\beta_1\), in [0, 1)
+   * @param floor \(\gamma'\), finite and greater than 0, in units of squared gradients; it decides
+   *     how far a coordinate without signal may move, \(\eta \hat m / \sqrt{\gamma'}\)
    * @return this builder
+   * @see <a href="https://arxiv.org/abs/2312.14334">Tang, Shpilevskiy and Lecuyer 2023, Algorithm
+   *     1</a>
    */
-  public B optBeta1(float value) {
-    beta1 = value;
-    return self();
-  }
-
-  /**
-   * Sets the decay of the second moment; 0.999 by default.
-   *
-   * @param value \(\beta_2\), in [0, 1)
-   * @return this builder
-   */
-  public B optBeta2(float value) {
-    beta2 = value;
-    return self();
-  }
-
-  /**
-   * Sets the number that keeps the division finite; 1e-8 by default.
-   *
-   * @param value \(\epsilon\), finite and greater than 0
-   * @return this builder
-   */
-  public B optEpsilon(float value) {
-    epsilon = value;
-    return self();
-  }
-
-  /**
-   * Sets the weight decay.
-   *
-   * @param value \(\lambda\), finite and at least 0
-   * @return this builder
-   */
-  public B optWeightDecay(float value) {
-    weightDecay = value;
+  public final B optNoiseCorrection(float floor) {
+    noiseFloor = floor;
     return self();
   }
 }

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.optim;
 
-import ai.fastdp.DpOptimizer;
-import ai.fastdp.mechanism.PrivatizedGradient;
-
 /**
  * Adam on privatized gradients, with weight decay added to the gradient.
  *
@@ -16,11 +13,12 @@ import ai.fastdp.mechanism.PrivatizedGradient;
  *
  * @see <a href="https://arxiv.org/abs/1412.6980">Kingma and Ba 2014, Algorithm 1</a>
  */
-public final class DpAdam implements DpOptimizer {
-  private final Adam adam;
+public final class DpAdam extends ListOptimizer {
+  private final AdamRule rule;
 
-  private DpAdam(Builder builder) {
-    adam = builder.adam(false);
+  private DpAdam(AdamRule rule, Builder builder) {
+    super(rule.rule("DpAdam"), builder.learningRate());
+    this.rule = rule;
   }
 
   /**
@@ -33,13 +31,8 @@ public final class DpAdam implements DpOptimizer {
   }
 
   @Override
-  public void update(PrivatizedGradient gradient) {
-    adam.update(gradient);
-  }
-
-  @Override
-  public void close() {
-    adam.close();
+  void apply(Update update) {
+    rule.apply(update);
   }
 
   /** Collects the hyperparameters; all have DJL's defaults, the weight decay 0. */
@@ -60,7 +53,7 @@ public final class DpAdam implements DpOptimizer {
      * @throws IllegalArgumentException if one is out of range
      */
     public DpAdam build() {
-      return new DpAdam(this);
+      return new DpAdam(rule(false), this);
     }
   }
 }

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.optim;
 
-import ai.fastdp.DpOptimizer;
-import ai.fastdp.mechanism.PrivatizedGradient;
-
 /**
  * Adam on privatized gradients, with weight decay apart from the gradient.
  *
@@ -16,11 +13,12 @@ import ai.fastdp.mechanism.PrivatizedGradient;
  *
  * @see <a href="https://arxiv.org/abs/1711.05101">Loshchilov and Hutter 2017, Algorithm 2</a>
  */
-public final class DpAdamW implements DpOptimizer {
-  private final Adam adam;
+public final class DpAdamW extends ListOptimizer {
+  private final AdamRule rule;
 
-  private DpAdamW(Builder builder) {
-    adam = builder.adam(true);
+  private DpAdamW(AdamRule rule, Builder builder) {
+    super(rule.rule("DpAdamW"), builder.learningRate());
+    this.rule = rule;
   }
 
   /**
@@ -33,13 +31,8 @@ public final class DpAdamW implements DpOptimizer {
   }
 
   @Override
-  public void update(PrivatizedGradient gradient) {
-    adam.update(gradient);
-  }
-
-  @Override
-  public void close() {
-    adam.close();
+  void apply(Update update) {
+    rule.apply(update);
   }
 
   /** Collects the hyperparameters; all have DJL's defaults, the weight decay 0.01. */
@@ -60,7 +53,7 @@ public final class DpAdamW implements DpOptimizer {
      * @throws IllegalArgumentException if one is out of range
      */
     public DpAdamW build() {
-      return new DpAdamW(this);
+      return new DpAdamW(rule(true), this);
     }
   }
 }

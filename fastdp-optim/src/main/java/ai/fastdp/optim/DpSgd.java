@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.optim;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
 import ai.djl.training.tracker.Tracker;
-import ai.fastdp.DpOptimizer;
-import ai.fastdp.mechanism.PrivatizedGradient;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -13,25 +9,33 @@ import org.jspecify.annotations.Nullable;
 /**
  * Stochastic gradient descent on privatized gradients, with momentum.
  *
- * <p>\(v \leftarrow \mu v + \eta (g + \lambda w)\), \(w \leftarrow w - v\)
+ * <p>\(v \leftarrow \mu v + \eta (g + \lambda w)\), \(w \leftarrow w - v\); with Nesterov's
+ * momentum \(v \leftarrow \mu v + g + \lambda w\), \(w \leftarrow w - \eta (g + \lambda w + \mu
+ * v)\). A learning rate that changes acts on the gradients to come in the first form and on the
+ * whole velocity in the second, as DJL documents its {@code Sgd} and {@code Nag}.
  *
- * <p>The numbers are those of DJL's {@code Sgd} fed the same gradients, in one call for all
- * parameters.
+ * <p>Without Nesterov's momentum the numbers are those of DJL's {@code Sgd} fed the same gradients.
+ * DJL has no {@code Nag} for PyTorch. One call updates all parameters.
  *
  * @see <a href="https://arxiv.org/abs/1607.00133">Abadi et al. 2016, Algorithm 1</a>
  */
-public final class DpSgd implements DpOptimizer {
-  private final Tracker learningRate;
+public final class DpSgd extends ListOptimizer {
+  private static final String VELOCITY = "velocity";
+
   private final float momentum;
   private final float weightDecay;
-  private @Nullable UpdateKernels kernels;
-  private @Nullable List<NDArray> velocities;
-  private int updates;
+  private final boolean nesterov;
 
-  private DpSgd(Builder builder) {
-    learningRate = Objects.requireNonNull(builder.learningRate, "learningRate");
-    momentum = Hyperparameters.belowOne("momentum", builder.momentum);
-    weightDecay = Hyperparameters.nonNegative("weightDecay", builder.weightDecay);
+  private DpSgd(Builder builder, Tracker learningRate, float momentum) {
+    super(
+        new Rule(
+            builder.nesterov ? "DpSgd with Nesterov's momentum" : "DpSgd",
+            momentum == 0 ? List.of() : List.of(VELOCITY),
+            List.of()),
+        learningRate);
+    this.momentum = momentum;
+    nesterov = builder.nesterov;
+    weightDecay = builder.weightDecay();
   }
 
   /**
@@ -44,52 +48,36 @@ public final class DpSgd implements DpOptimizer {
   }
 
   @Override
-  public void update(PrivatizedGradient gradient) {
-    UpdateKernels update = kernels;
-    if (update == null) {
-      update = UpdateKernels.forParametersOf(gradient);
-      velocities = momentum == 0 ? null : update.zeros();
-      kernels = update;
-    }
-    updates++;
-    double rate = Hyperparameters.nonNegative("learningRate", learningRate.getNewValue(updates));
-    try (NDManager scope = update.newScope()) {
-      if (velocities == null) {
-        update.run(
-            scope,
-            "sgd",
-            update.weights(gradient),
-            gradient.gradients(),
-            rate,
-            (double) weightDecay);
-      } else {
-        update.run(
-            scope,
-            "momentum_sgd",
-            update.weights(gradient),
-            gradient.gradients(),
-            velocities,
-            rate,
-            (double) weightDecay,
-            (double) momentum);
-      }
-    }
-  }
-
-  @Override
-  public void close() {
-    if (kernels != null) {
-      kernels.close();
+  void apply(Update update) {
+    if (momentum == 0) {
+      update.run(
+          "sgd", update.weights(), update.gradients(), update.learningRate(), (double) weightDecay);
+    } else {
+      update.run(
+          nesterov ? "nesterov_sgd" : "momentum_sgd",
+          update.weights(),
+          update.gradients(),
+          update.array(VELOCITY),
+          update.learningRate(),
+          (double) weightDecay,
+          (double) momentum);
     }
   }
 
   /** Collects the hyperparameters. */
-  public static final class Builder {
+  public static final class Builder extends OptimizerBuilder<Builder> {
     private @Nullable Tracker learningRate;
     private float momentum;
-    private float weightDecay;
+    private boolean nesterov;
 
-    private Builder() {}
+    private Builder() {
+      super(0);
+    }
+
+    @Override
+    Builder self() {
+      return this;
+    }
 
     /**
      * Sets a constant learning rate.
@@ -98,18 +86,17 @@ public final class DpSgd implements DpOptimizer {
      * @return this builder
      */
     public Builder setLearningRate(float value) {
-      learningRate = Tracker.fixed(Hyperparameters.positive("learningRate", value));
-      return this;
+      return setLearningRateTracker(Tracker.fixed(Hyperparameters.positive("learningRate", value)));
     }
 
     /**
      * Sets a learning rate that changes with the number of updates.
      *
-     * @param value the tracker
+     * @param value the tracker; asked once for each update, with the numbers 1, 2, ...
      * @return this builder
      */
     public Builder setLearningRateTracker(Tracker value) {
-      learningRate = value;
+      learningRate = Objects.requireNonNull(value, "learningRateTracker");
       return this;
     }
 
@@ -125,13 +112,13 @@ public final class DpSgd implements DpOptimizer {
     }
 
     /**
-     * Sets the weight decay; none by default.
+     * Chooses Nesterov's momentum; off by default.
      *
-     * @param value \(\lambda\), finite and at least 0
+     * @param value true for Nesterov's
      * @return this builder
      */
-    public Builder optWeightDecay(float value) {
-      weightDecay = value;
+    public Builder optNesterov(boolean value) {
+      nesterov = value;
       return this;
     }
 
@@ -143,7 +130,12 @@ public final class DpSgd implements DpOptimizer {
      * @throws NullPointerException if there is no learning rate
      */
     public DpSgd build() {
-      return new DpSgd(this);
+      Hyperparameters.belowOne("momentum", momentum);
+      if (nesterov && momentum == 0) {
+        throw new IllegalArgumentException(
+            "momentum must be > 0 for Nesterov's momentum, got 0.0; set optMomentum");
+      }
+      return new DpSgd(this, Objects.requireNonNull(learningRate, "learningRate"), momentum);
     }
   }
 }

@@ -6,10 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
-import ai.djl.training.initializer.NormalInitializer;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
 import ai.fastdp.DpOptimizer;
@@ -19,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -44,11 +42,6 @@ final class OptimizersTest {
     manager.close();
   }
 
-  /** Decays by a tenth with every ten updates, and counts from 1. */
-  private static Tracker falling() {
-    return Tracker.factor().setBaseValue(0.05f).setFactor(0.97f).optMaxUpdates(1000).build();
-  }
-
   static Stream<Arguments> pairs() {
     return Stream.of(
         Arguments.of(
@@ -69,12 +62,12 @@ final class OptimizersTest {
         Arguments.of(
             "sgd, momentum, decay, falling rate",
             DpSgd.builder()
-                .setLearningRateTracker(falling())
+                .setLearningRateTracker(Fixture.falling())
                 .optMomentum(0.8f)
                 .optWeightDecay(0.05f)
                 .build(),
             Optimizer.sgd()
-                .setLearningRateTracker(falling())
+                .setLearningRateTracker(Fixture.falling())
                 .optMomentum(0.8f)
                 .optWeightDecays(0.05f)
                 .build()),
@@ -82,14 +75,14 @@ final class OptimizersTest {
         Arguments.of(
             "adam, everything set",
             DpAdam.builder()
-                .optLearningRateTracker(falling())
+                .optLearningRateTracker(Fixture.falling())
                 .optBeta1(0.8f)
                 .optBeta2(0.95f)
                 .optEpsilon(1e-3f)
                 .optWeightDecay(0.05f)
                 .build(),
             Optimizer.adam()
-                .optLearningRateTracker(falling())
+                .optLearningRateTracker(Fixture.falling())
                 .optBeta1(0.8f)
                 .optBeta2(0.95f)
                 .optEpsilon(1e-3f)
@@ -99,14 +92,14 @@ final class OptimizersTest {
         Arguments.of(
             "adamw, everything set",
             DpAdamW.builder()
-                .optLearningRateTracker(falling())
+                .optLearningRateTracker(Fixture.falling())
                 .optBeta1(0.8f)
                 .optBeta2(0.95f)
                 .optEpsilon(1e-3f)
                 .optWeightDecay(0.05f)
                 .build(),
             Optimizer.adamW()
-                .optLearningRateTracker(falling())
+                .optLearningRateTracker(Fixture.falling())
                 .optBeta1(0.8f)
                 .optBeta2(0.95f)
                 .optEpsilon(1e-3f)
@@ -117,12 +110,12 @@ final class OptimizersTest {
   @ParameterizedTest(name = "{0}")
   @MethodSource("pairs")
   void update_hundredTimes_equalsDjl(String name, DpOptimizer optimizer, Optimizer reference) {
-    List<Parameter> parameters = parameters();
+    List<Parameter> parameters = Fixture.parameters(manager);
     List<NDArray> copies = new ArrayList<>();
     parameters.forEach(p -> copies.add(p.getArray().duplicate()));
     Random random = new Random(7);
     for (int step = 0; step < UPDATES; step++) {
-      List<NDArray> gradients = gradients(random, parameters);
+      List<NDArray> gradients = Fixture.arrays(manager, random, parameters);
       float[] given = gradients.get(0).toFloatArray();
       optimizer.update(NoiselessGradient.of(parameters, gradients));
       assertThat(gradients.get(0).toFloatArray()).as("the gradient itself").containsExactly(given);
@@ -153,14 +146,12 @@ final class OptimizersTest {
   @Test
   void update_anyOptimizer_movesTheWeights() {
     // Otherwise the comparison above could pass with weights that never move.
-    for (DpOptimizer optimizer :
-        List.of(
-            DpSgd.builder().setLearningRate(0.1f).build(),
-            DpAdam.builder().build(),
-            DpAdamW.builder().build())) {
-      List<Parameter> parameters = parameters();
+    for (Supplier<DpOptimizer> form : Fixture.all().values()) {
+      DpOptimizer optimizer = form.get();
+      List<Parameter> parameters = Fixture.parameters(manager);
       float[] before = parameters.get(0).getArray().toFloatArray();
-      optimizer.update(NoiselessGradient.of(parameters, gradients(new Random(1), parameters)));
+      optimizer.update(
+          NoiselessGradient.of(parameters, Fixture.arrays(manager, new Random(1), parameters)));
       float[] after = parameters.get(0).getArray().toFloatArray();
       for (int j = 0; j < before.length; j++) {
         assertThat(Math.abs(after[j] - before[j])).isGreaterThan(1e-5f);
@@ -172,10 +163,11 @@ final class OptimizersTest {
   @Test
   void update_otherParameters_isRefused() {
     DpOptimizer optimizer = DpSgd.builder().setLearningRate(0.1f).build();
-    List<Parameter> first = parameters();
-    optimizer.update(NoiselessGradient.of(first, gradients(new Random(1), first)));
-    List<Parameter> second = parameters();
-    PrivatizedGradient other = NoiselessGradient.of(second, gradients(new Random(1), second));
+    List<Parameter> first = Fixture.parameters(manager);
+    optimizer.update(NoiselessGradient.of(first, Fixture.arrays(manager, new Random(1), first)));
+    List<Parameter> second = Fixture.parameters(manager);
+    PrivatizedGradient other =
+        NoiselessGradient.of(second, Fixture.arrays(manager, new Random(1), second));
     assertThatThrownBy(() -> optimizer.update(other))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContaining("one optimizer for each trainer");
@@ -191,9 +183,10 @@ final class OptimizersTest {
           return 0.1f;
         };
     DpOptimizer optimizer = DpAdam.builder().optLearningRateTracker(tracker).build();
-    List<Parameter> parameters = parameters();
+    List<Parameter> parameters = Fixture.parameters(manager);
     for (int i = 0; i < 3; i++) {
-      optimizer.update(NoiselessGradient.of(parameters, gradients(new Random(1), parameters)));
+      optimizer.update(
+          NoiselessGradient.of(parameters, Fixture.arrays(manager, new Random(1), parameters)));
     }
     assertThat(asked).containsExactly(1, 2, 3);
     optimizer.close();
@@ -205,11 +198,14 @@ final class OptimizersTest {
         List.of(
             DpSgd.builder().setLearningRateTracker(number -> Float.NaN).build(),
             DpAdam.builder().optLearningRateTracker(number -> Float.NaN).build(),
-            DpAdamW.builder().optLearningRateTracker(number -> Float.NaN).build())) {
-      List<Parameter> parameters = parameters();
+            DpAdamW.builder().optLearningRateTracker(number -> Float.NaN).build(),
+            DpLamb.builder().optLearningRateTracker(number -> Float.NaN).build(),
+            DpAdagrad.builder().optLearningRateTracker(number -> Float.NaN).build(),
+            DpRmsprop.builder().optLearningRateTracker(number -> Float.NaN).build())) {
+      List<Parameter> parameters = Fixture.parameters(manager);
       float[] before = parameters.get(0).getArray().toFloatArray();
       PrivatizedGradient gradient =
-          NoiselessGradient.of(parameters, gradients(new Random(1), parameters));
+          NoiselessGradient.of(parameters, Fixture.arrays(manager, new Random(1), parameters));
       assertThatThrownBy(() -> optimizer.update(gradient))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("learningRate must be finite");
@@ -228,10 +224,10 @@ final class OptimizersTest {
                 .optMomentum(0.9f)
                 .build(),
             DpAdam.builder().optLearningRateTracker(number -> 0.1f * (number - 1)).build())) {
-      List<Parameter> parameters = parameters();
+      List<Parameter> parameters = Fixture.parameters(manager);
       float[] before = parameters.get(0).getArray().toFloatArray();
       PrivatizedGradient gradient =
-          NoiselessGradient.of(parameters, gradients(new Random(1), parameters));
+          NoiselessGradient.of(parameters, Fixture.arrays(manager, new Random(1), parameters));
       optimizer.update(gradient);
       assertThat(parameters.get(0).getArray().toFloatArray()).containsExactly(before);
       optimizer.update(gradient);
@@ -251,6 +247,14 @@ final class OptimizersTest {
     refused("learningRate", bad, v -> DpSgd.builder().setLearningRate(v).build());
     refused("learningRate", bad, v -> DpAdam.builder().optLearningRate(v).build());
     refused("learningRate", bad, v -> DpAdamW.builder().optLearningRate(v).build());
+    refused("learningRate", bad, v -> DpLamb.builder().optLearningRate(v).build());
+    refused("learningRate", bad, v -> DpAdagrad.builder().optLearningRate(v).build());
+    refused("learningRate", bad, v -> DpRmsprop.builder().optLearningRate(v).build());
+    refused("noiseFloor", bad, v -> DpAdam.builder().optNoiseCorrection(v).build());
+    refused("noiseFloor", bad, v -> DpAdamW.builder().optNoiseCorrection(v).build());
+    refused("epsilon", bad, v -> DpLamb.builder().optEpsilon(v).build());
+    refused("epsilon", bad, v -> DpAdagrad.builder().optEpsilon(v).build());
+    refused("epsilon", bad, v -> DpRmsprop.builder().optEpsilon(v).build());
     refused("epsilon", bad, v -> DpAdam.builder().optEpsilon(v).build());
     refused("epsilon", bad, v -> DpAdamW.builder().optEpsilon(v).build());
   }
@@ -259,6 +263,10 @@ final class OptimizersTest {
   @ValueSource(floats = {Float.NaN, -0.1f, 1, Float.POSITIVE_INFINITY})
   void build_decayRateOutOfRange_isRefused(float bad) {
     refused("momentum", bad, v -> DpSgd.builder().setLearningRate(1).optMomentum(v).build());
+    refused("momentum", bad, v -> DpRmsprop.builder().optMomentum(v).build());
+    refused("rho", bad, v -> DpRmsprop.builder().optRho(v).build());
+    refused("beta1", bad, v -> DpLamb.builder().optBeta1(v).build());
+    refused("beta2", bad, v -> DpLamb.builder().optBeta2(v).build());
     refused("beta1", bad, v -> DpAdam.builder().optBeta1(v).build());
     refused("beta2", bad, v -> DpAdam.builder().optBeta2(v).build());
     refused("beta1", bad, v -> DpAdamW.builder().optBeta1(v).build());
@@ -269,6 +277,9 @@ final class OptimizersTest {
   @ValueSource(floats = {Float.NaN, -0.1f, Float.POSITIVE_INFINITY})
   void build_weightDecayOutOfRange_isRefused(float bad) {
     refused("weightDecay", bad, v -> DpSgd.builder().setLearningRate(1).optWeightDecay(v).build());
+    refused("weightDecay", bad, v -> DpLamb.builder().optWeightDecay(v).build());
+    refused("weightDecay", bad, v -> DpAdagrad.builder().optWeightDecay(v).build());
+    refused("weightDecay", bad, v -> DpRmsprop.builder().optWeightDecay(v).build());
     refused("weightDecay", bad, v -> DpAdam.builder().optWeightDecay(v).build());
     refused("weightDecay", bad, v -> DpAdamW.builder().optWeightDecay(v).build());
   }
@@ -280,40 +291,17 @@ final class OptimizersTest {
         .hasMessageContaining("learningRate");
   }
 
+  @Test
+  void build_nesterovWithoutMomentum_isRefused() {
+    assertThatThrownBy(() -> DpSgd.builder().setLearningRate(1).optNesterov(true).build())
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("momentum must be > 0");
+  }
+
   private static void refused(String name, float bad, Consumer<Float> build) {
     assertThatThrownBy(() -> build.accept(bad))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining(name + " must be")
         .hasMessageContaining("got " + bad);
-  }
-
-  // ---------------------------------------------------------------- what the tests stand on
-
-  private List<Parameter> parameters() {
-    List<Parameter> parameters = new ArrayList<>();
-    for (Shape shape : List.of(new Shape(3, 4), new Shape(5), new Shape(1), new Shape(2, 3, 2))) {
-      Parameter parameter =
-          Parameter.builder()
-              .setName("p" + parameters.size())
-              .setType(Parameter.Type.WEIGHT)
-              .optShape(shape)
-              .optInitializer(new NormalInitializer(0.5f))
-              .build();
-      parameter.initialize(manager, DataType.FLOAT32);
-      parameters.add(parameter);
-    }
-    return parameters;
-  }
-
-  private List<NDArray> gradients(Random random, List<Parameter> parameters) {
-    List<NDArray> gradients = new ArrayList<>();
-    for (Parameter parameter : parameters) {
-      float[] values = new float[(int) parameter.getShape().size()];
-      for (int j = 0; j < values.length; j++) {
-        values[j] = (float) random.nextGaussian();
-      }
-      gradients.add(manager.create(values, parameter.getShape()));
-    }
-    return gradients;
   }
 }

@@ -16,14 +16,17 @@ import ai.djl.util.PairList;
  *
  * <p>\(h = x + \mathrm{attention}(\mathrm{norm}_1(x)),\; y = h +
  * \mathrm{feedForward}(\mathrm{norm}_2(h))\)
+ *
+ * <p>Not final, so that memory can be released behind it where groups of layers are clipped apart.
  */
-final class Gpt2Layer extends AbstractBlock {
+class Gpt2Layer extends AbstractBlock {
 
   final Block norm1;
   final CausalSelfAttention attention;
   final Block norm2;
   final FeedForward feedForward;
 
+  @SuppressWarnings("this-escape")
   Gpt2Layer(Gpt2Config config) {
     norm1 = addChildBlock("norm1", Gpt2.layerNorm(config));
     attention = addChildBlock("attention", new CausalSelfAttention(config));

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.nn.Parameter;
+import ai.fastdp.clipping.Clipper;
+import ai.fastdp.ghost.PerSampleGradients;
+import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.mechanism.ClippedGradientSum;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Clips a micro-batch's gradients and adds them to the step's sum, each unit as soon as its last
+ * use has come, and releases the unit's activations and output gradients then.
+ *
+ * <p>A sample whose loss is not a number contributes zero. A sample some of whose groups' norms are
+ * not finite contributes zero to those groups' units.
+ */
+final class MicroBatchSum implements SegmentedBackward.Sink {
+  private final BookKeeper.Pass pass;
+  private final TrainableParameters trainable;
+  private final ReleaseUnits units;
+  private final Clipper clipper;
+  private final double clipNorm;
+  private final ClippedGradientSum sum;
+  private final NDArray valid;
+  private final Map<Integer, Unit> open = new HashMap<>();
+  // A unit is complete when its first use has been reached.
+  private final Map<Integer, Unit> byFirstUse = new HashMap<>();
+  private int lastUse;
+  private NDArray finite;
+  private @Nullable NDArray unclipped;
+
+  private static final class Unit {
+    private final int number;
+    private final NDManager manager;
+    private final PerSampleGradients gradients;
+    private int firstUse;
+
+    Unit(int number, NDManager manager, PerSampleGradients gradients) {
+      this.number = number;
+      this.manager = manager;
+      this.gradients = gradients;
+    }
+  }
+
+  /**
+   * @param losses (B), in the pass's graph
+   * @param clipNorm this step's clip norm of the whole contribution
+   * @param counting whether the unclipped samples are counted
+   */
+  MicroBatchSum(
+      BookKeeper.Pass pass,
+      NDArray losses,
+      TrainableParameters trainable,
+      ReleaseUnits units,
+      Clipper clipper,
+      double clipNorm,
+      boolean counting,
+      ClippedGradientSum sum) {
+    this.pass = pass;
+    this.trainable = trainable;
+    this.units = units;
+    this.clipper = clipper;
+    this.clipNorm = clipNorm;
+    this.sum = sum;
+    NDArray plain = losses.stopGradient();
+    // An infinite loss can have a finite gradient, which is clipped like any other.
+    valid = plain.isNaN().logicalNot();
+    valid.attach(pass.manager());
+    finite = valid;
+    unclipped = counting ? valid : null;
+    List<LayerRecord> records = pass.records();
+    lastUse = records.size();
+    for (int i = records.size() - 1; i >= 0; i--) {
+      int number = units.of(records.get(i).block());
+      open.computeIfAbsent(number, this::newUnit).firstUse = i;
+    }
+    open.values().forEach(unit -> byFirstUse.put(unit.firstUse, unit));
+  }
+
+  private Unit newUnit(int number) {
+    NDManager manager = pass.manager().newSubManager();
+    return new Unit(number, manager, pass.newGradients(manager));
+  }
+
+  @Override
+  public void take(LayerRecord use, NDArray outputGradient) {
+    Unit unit = Objects.requireNonNull(open.get(units.of(use.block())));
+    outputGradient.attach(unit.manager);
+    NDArray input = use.input();
+    if (input != null) {
+      input.attach(unit.manager);
+    }
+    pass.contribute(use, outputGradient, unit.gradients);
+  }
+
+  @Override
+  public void passed(int firstUse) {
+    for (int i = lastUse - 1; i >= firstUse; i--) {
+      Unit unit = byFirstUse.get(i);
+      if (unit != null) {
+        release(unit);
+      }
+    }
+    lastUse = firstUse;
+  }
+
+  private void release(Unit unit) {
+    PerSampleGradients gradients = unit.gradients;
+    List<Parameter> parameters = gradients.parameters();
+    if (!parameters.isEmpty()) {
+      int[] rows = parameters.stream().mapToInt(trainable::number).toArray();
+      requireOwn(unit, rows);
+      NDArray squared = gradients.squaredNorms();
+      Clipper.Factors clipped = clipper.factors(squared, rows, clipNorm, valid);
+      sum.add(gradients, clipped.factors(), clipped.keep());
+      finite = kept(finite.logicalAnd(clipped.keep()));
+      if (unclipped != null) {
+        unclipped = kept(unclipped.logicalAnd(clipper.unclipped(squared, rows, clipNorm)));
+      }
+    }
+    unit.manager.close();
+  }
+
+  /** A rule that contributes to another layer's parameters would let them be clipped in parts. */
+  private void requireOwn(Unit unit, int[] rows) {
+    int[] groups = clipper.groups();
+    for (int row : rows) {
+      if (units.ofGroup(groups[row]) != unit.number) {
+        throw new IllegalStateException(
+            "a rule must contribute to its layer's own parameters, got a contribution to '"
+                + trainable.paths().get(row)
+                + "' from another layer; share the parameter between the layers");
+      }
+    }
+  }
+
+  private NDArray kept(NDArray array) {
+    array.attach(pass.manager());
+    return array;
+  }
+
+  /** Counts the samples, once all uses have been given; returns those with something not finite. */
+  long finish() {
+    if (unclipped != null) {
+      sum.count(unclipped);
+    }
+    return finite.size() - finite.toType(DataType.INT64, false).sum().getLong();
+  }
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.fastdp.accounting.DpEvent;
+
+/**
+ * What one logical step uses. The clipper takes the clip norm from here, the mechanism sensitivity
+ * and noise multiplier, the ledger the event; {@link PrivacyPlan#step} alone makes it.
+ *
+ * @param clipNorm R of the whole contribution
+ * @param sensitivity S of the clipped sum
+ * @param noiseMultiplier the gradients' noise has standard deviation noiseMultiplier * S
+ * @param event what the step releases
+ */
+record StepPlan(double clipNorm, double sensitivity, double noiseMultiplier, DpEvent event) {}

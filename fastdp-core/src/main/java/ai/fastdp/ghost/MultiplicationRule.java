@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.ghost;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.nn.Block;
+import ai.djl.nn.core.Multiplication;
+import ai.fastdp.hook.LayerRecord;
+import java.util.List;
+
+/**
+ * {@link Multiplication}: weight (units, 1, s) from inputs (B, s) and output gradients, which are
+ * recorded as (B, units, s): their product, for each unit.
+ */
+final class MultiplicationRule implements LayerRule {
+  @Override
+  public List<Class<? extends Block>> forwards() {
+    return List.of(Multiplication.class);
+  }
+
+  @Override
+  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+    GhostRules.trainable(use.block(), "weight")
+        .ifPresent(
+            weight ->
+                gradients.addDense(weight, outputGradient.mul(use.requireInput().expandDims(1))));
+  }
+}

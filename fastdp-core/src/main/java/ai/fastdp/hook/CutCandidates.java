@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.hook;
+
+import ai.djl.nn.Block;
+import ai.djl.nn.SequentialBlock;
+import ai.fastdp.hook.HookedModel.Located;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Function;
+
+/**
+ * The blocks at whose outputs a model's graph may be cut: the children of its outermost block that
+ * hold trainable layers, and inside plain sequences their children.
+ *
+ * <p>No candidate lies inside another. Whether a cut at a candidate pays and is whole is found out
+ * by running the model.
+ */
+final class CutCandidates {
+  private final Set<Block> layers = Collections.newSetFromMap(new IdentityHashMap<>());
+  private final List<Block> found = new ArrayList<>();
+
+  private CutCandidates(List<Located> layers) {
+    layers.forEach(layer -> this.layers.add(layer.block()));
+  }
+
+  static List<Located> of(Block root, List<Located> layers, Function<Block, String> paths) {
+    CutCandidates candidates = new CutCandidates(layers);
+    candidates.collect(root);
+    return candidates.found.stream().map(b -> new Located(paths.apply(b), b)).toList();
+  }
+
+  private void collect(Block block) {
+    List<Block> holders = block.getChildren().values().stream().filter(this::holdsLayers).toList();
+    for (Block child : holders) {
+      boolean wrapper = holders.size() == 1 && !layers.contains(child);
+      if (child.getClass() == SequentialBlock.class || wrapper) {
+        collect(child);
+      } else if (!found.contains(child)) {
+        found.add(child);
+      }
+    }
+  }
+
+  private boolean holdsLayers(Block block) {
+    return layers.contains(block)
+        || block.getChildren().values().stream().anyMatch(this::holdsLayers);
+  }
+}
