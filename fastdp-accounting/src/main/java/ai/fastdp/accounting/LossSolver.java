@@ -111,7 +111,7 @@ final class LossSolver {
       return Optional.of(new GaussianHockeyStick(Math.sqrt(square)));
     }
     if (losses.steps() == 1) {
-      return Optional.of(new SingleStepHockeyStick((MixtureLoss) losses.parts().get(0).pair()));
+      return Optional.of(losses.parts().get(0).pair().hockeyStick());
     }
     return Optional.empty();
   }

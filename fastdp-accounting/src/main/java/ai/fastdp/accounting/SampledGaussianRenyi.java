@@ -25,6 +25,9 @@ final class SampledGaussianRenyi {
 
   private static final double SERIES_LIMIT = 0.05;
 
+  /** With less noise there would be too many nodes. */
+  private static final double LEAST_VARIANCE = 1e-6;
+
   private final double rate;
   private final double variance;
   private final double step;
@@ -33,9 +36,9 @@ final class SampledGaussianRenyi {
   private double order;
   private LogSum sum = new LogSum();
 
-  SampledGaussianRenyi(SampledGaussian mechanism) {
-    rate = mechanism.sampleRate();
-    double sigma = mechanism.noiseMultiplier();
+  SampledGaussianRenyi(MixtureRatio ratio) {
+    rate = ratio.sampleRate();
+    double sigma = ratio.sigma();
     variance = sigma * sigma;
     step = Math.min(sigma / 4, 0.33 * variance);
     reach = 14 * sigma;
@@ -48,8 +51,11 @@ final class SampledGaussianRenyi {
    */
   double cumulant(double renyiOrder) {
     double a = renyiOrder;
-    if (rate == 1) {
-      return a * (a - 1) / (2 * variance);
+    if (!(variance >= LEAST_VARIANCE)) {
+      // Minkowski's inequality for 1 - q + q e^u, which is nearly an equality here
+      double u = (a - 1) / (2 * variance);
+      return a
+          * (u < 700 ? Math.log1p(rate * Math.expm1(u)) : u + Math.log(rate) + Math.exp(-u) / rate);
     }
     order = a;
     sum = new LogSum();
