@@ -101,7 +101,7 @@ public final class FdpAccountant extends EventAccountant {
     Method method = remove.method();
     if (!losses.isSymmetric()) {
       LossComposition added = losses.reversed();
-      if (Chernoff.epsilon(added, Math.log(delta)) > bounds.lower()) {
+      if (LossSolver.mayExceed(added, delta, bounds.lower())) {
         LossSolver.Solved<EpsilonInterval> add = LossSolver.epsilon(added, delta);
         if (add.bounds().upper() > bounds.upper()) {
           method = add.method();
@@ -111,6 +111,20 @@ public final class FdpAccountant extends EventAccountant {
     }
     return new Answer(
         EpsilonBound.interval(bounds.lower(), bounds.estimate(), bounds.upper()), method);
+  }
+
+  /** An upper bound of epsilon that is not much wider than {@link #epsilon} and never slow. */
+  double quickUpper(double delta) {
+    Require.delta(delta);
+    if (counts().isEmpty()) {
+      return 0;
+    }
+    LossComposition losses = losses();
+    double upper = LossSolver.quickUpper(losses, delta);
+    if (!losses.isSymmetric() && LossSolver.mayExceed(losses.reversed(), delta, upper)) {
+      upper = Math.max(upper, LossSolver.quickUpper(losses.reversed(), delta));
+    }
+    return upper;
   }
 
   /**
@@ -129,7 +143,7 @@ public final class FdpAccountant extends EventAccountant {
     DeltaBound remove = DeltaBound.of(LossSolver.delta(losses, epsilon).bounds());
     if (!losses.isSymmetric()) {
       LossComposition added = losses.reversed();
-      if (Math.exp(Chernoff.logDelta(added, epsilon)) > remove.lower()) {
+      if (LossSolver.mayExceedDelta(added, epsilon, remove.lower())) {
         return remove.max(DeltaBound.of(LossSolver.delta(added, epsilon).bounds()));
       }
     }

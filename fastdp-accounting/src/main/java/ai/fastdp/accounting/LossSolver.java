@@ -11,6 +11,8 @@ final class LossSolver {
    */
   private static final double CONTOUR_COST = 2e8;
 
+  private static final double QUICK_COST = 2e7;
+
   private static final double LAST_RESORT_COST = 1e9;
 
   private static final long MOST_STEPS_FOR_FFT = 2_000_000;
@@ -29,6 +31,26 @@ final class LossSolver {
 
   private LossSolver() {}
 
+  /** An upper bound of epsilon that costs little where a narrow interval would cost much. */
+  static double quickUpper(LossComposition losses, double delta) {
+    double logDelta = Math.log(delta);
+    Optional<HockeyStick> closed = closedForm(losses);
+    if (closed.isPresent()) {
+      return closed.get().epsilon(logDelta).upper();
+    }
+    Optional<Solved<EpsilonInterval>> found = contour(losses, logDelta, QUICK_COST);
+    if (found.isEmpty() && losses.steps() <= MOST_STEPS_FOR_FFT) {
+      try {
+        return TiltedFft.quickEpsilon(losses, logDelta).upper();
+      } catch (NumericalLimitException e) {
+        // The next method answers.
+      }
+    }
+    return found
+        .map(solved -> solved.bounds().upper())
+        .orElseGet(() -> epsilon(losses, delta).bounds().upper());
+  }
+
   static Solved<EpsilonInterval> epsilon(LossComposition losses, double delta) {
     double logDelta = Math.log(delta);
     Optional<HockeyStick> closed = closedForm(losses);
@@ -40,11 +62,15 @@ final class LossSolver {
       return best.get();
     }
     if (losses.steps() <= MOST_STEPS_FOR_FFT) {
+      double knownWidth =
+          best.map(found -> found.bounds().width()).orElse(Double.POSITIVE_INFINITY);
       try {
         best =
             narrower(
                 best,
-                new Solved<>(TiltedFft.epsilon(losses, logDelta), FdpAccountant.Method.TILTED_FFT));
+                new Solved<>(
+                    TiltedFft.epsilon(losses, logDelta, knownWidth),
+                    FdpAccountant.Method.TILTED_FFT));
       } catch (NumericalLimitException e) {
         // The next method answers.
       }
@@ -59,6 +85,16 @@ final class LossSolver {
               return new Solved<>(
                   new EpsilonInterval(0, upper, upper), FdpAccountant.Method.CHERNOFF);
             });
+  }
+
+  /** Whether epsilon may be above a number; true if that is quicker to solve than to bound. */
+  static boolean mayExceed(LossComposition losses, double delta, double epsilon) {
+    return closedForm(losses).isPresent() || Chernoff.epsilon(losses, Math.log(delta)) > epsilon;
+  }
+
+  /** The same for delta at one epsilon. */
+  static boolean mayExceedDelta(LossComposition losses, double epsilon, double delta) {
+    return closedForm(losses).isPresent() || Math.exp(Chernoff.logDelta(losses, epsilon)) > delta;
   }
 
   static Solved<DeltaBracket> delta(LossComposition losses, double epsilon) {

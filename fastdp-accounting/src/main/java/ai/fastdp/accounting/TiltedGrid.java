@@ -19,7 +19,7 @@ final class TiltedGrid {
 
   private static final double SERIES_LIMIT = 0.05;
 
-  private static final double MOST_NODES = 3_000_000;
+  private static final double MOST_NODES = 300_000;
 
   /** Privacy losses at the kept nodes, in increasing order, relative to the tilted mean. */
   final double[] centredLoss;

@@ -132,7 +132,7 @@ class ReplaceOneTest {
         new LossComposition(List.of(new LossComposition.Part(new LaplaceLoss(0.02), 20_000)));
     for (double delta : new double[] {1e-3, 1e-9}) {
       EpsilonInterval contour = ContourMethod.epsilon(losses, Math.log(delta), 1e9).orElseThrow();
-      EpsilonInterval grid = TiltedFft.epsilon(losses, Math.log(delta));
+      EpsilonInterval grid = TiltedFft.epsilon(losses, Math.log(delta), 1);
       assertThat(contour.estimate()).isBetween(grid.lower(), grid.upper());
       assertThat(grid.upper()).isLessThan(grid.lower() * (1 + 2e-5));
       assertThat(contour.upper()).isLessThan(contour.lower() * (1 + 1e-9));
