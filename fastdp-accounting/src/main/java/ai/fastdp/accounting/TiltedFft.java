@@ -151,13 +151,21 @@ final class TiltedFft {
 
   /** Bounds of delta at one epsilon. */
   static DeltaBracket delta(LossComposition composition, double epsilon) {
+    return delta(composition, epsilon, MAX_LENGTH / 2);
+  }
+
+  /** The same at a tenth of the cost. */
+  static DeltaBracket quickDelta(LossComposition composition, double epsilon) {
+    return delta(composition, epsilon, QUICK_LENGTH);
+  }
+
+  private static DeltaBracket delta(LossComposition composition, double epsilon, int length) {
     double logDelta = Math.min(-1e-3, Saddle.forEpsilon(composition, epsilon).logDelta());
     if (logDelta < -575) {
       throw new NumericalLimitException("delta is too small for the discretized loss");
     }
     double lost = Math.exp(logDelta) * 1e-11;
-    TiltedFft fft =
-        around(composition.restricted(lost), epsilon, logDelta, 0, MAX_LENGTH / 2, lost);
+    TiltedFft fft = around(composition.restricted(lost), epsilon, logDelta, 0, length, lost);
     double value = fft.delta(epsilon);
     double error = fft.missing + fft.rounding(epsilon);
     return new DeltaBracket(value - 1.1 * fft.gap(epsilon) - error, value, value + error);

@@ -89,7 +89,7 @@ final class TradeoffPicture {
         MARGIN,
         56,
         "start",
-        "13",
+        "11",
         String.format(
             Locale.ROOT,
             "%s, %s sampling, q = %s, noise %s, %d steps, %s",
@@ -161,7 +161,7 @@ final class TradeoffPicture {
             + (dashes.isEmpty() ? "" : " stroke-dasharray=\"" + dashes + "\"");
     svg.append(String.format("<polyline points=\"%s\" %s/>%n", points.trim(), style));
     double top = TOP + 26 + 22 * rows;
-    double left = MARGIN + SIZE - 268;
+    double left = MARGIN + SIZE - 292;
     svg.append(
         String.format(
             Locale.ROOT,
