@@ -4,6 +4,7 @@ package ai.fastdp.accounting;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 
 /**
@@ -40,7 +41,10 @@ public final class TradeOffCurve {
 
   /** A curve that asks for delta some seventy times per point. */
   static TradeOffCurve onDemand(Function<Double, DeltaBound> delta, double largestEpsilon) {
-    return new TradeOffCurve(delta, largestEpsilon, new TreeMap<>());
+    // Searches for neighbouring points begin at the same epsilons.
+    Map<Double, DeltaBound> known = new ConcurrentHashMap<>();
+    return new TradeOffCurve(
+        epsilon -> known.computeIfAbsent(epsilon, delta), largestEpsilon, new TreeMap<>());
   }
 
   /** A curve from a fixed number of deltas, with a wider envelope. */

@@ -26,7 +26,7 @@ import picocli.CommandLine.Option;
     mixinStandardHelpOptions = true)
 final class TradeoffCommand extends RunCommand {
 
-  private static final int POINTS_OF_A_PICTURE = 201;
+  private static final int POINTS_OF_A_PICTURE = 61;
 
   @Mixin private NoiseOption noise = new NoiseOption();
   @Mixin private StepsOption steps = new StepsOption();

@@ -111,7 +111,8 @@ class MainTest {
     String line = "--mechanism laplace --steps 1 --delta 1e-12 --json";
     // 1/b + 2 log(1 - delta)
     assertThat(run("epsilon --noise-multiplier 4 " + line).out()).contains("0.24999999999");
-    assertThat(run("noise --target-epsilon 0.25 " + line).out()).contains("3.99999999");
+    assertThat(run("noise --target-epsilon 0.25 " + line).out())
+        .contains("\"noiseMultiplier\": 4.0,");
   }
 
   @Test
