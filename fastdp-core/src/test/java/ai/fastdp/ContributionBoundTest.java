@@ -529,7 +529,7 @@ final class ContributionBoundTest {
                     scope.create(gradient, new Shape(1, 1, 4)));
             Contribution added =
                 contribution(
-                  scope, List.of(new Use(layer("linear"), pair)), 1 << 14, function, style);
+                    scope, List.of(new Use(layer("linear"), pair)), 1 << 14, function, style);
             assertThat(added.norm()).as("%s under %s, %s", bad, function, style).isZero();
           }
         }
