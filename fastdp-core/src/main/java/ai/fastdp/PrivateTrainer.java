@@ -513,8 +513,8 @@ public final class PrivateTrainer extends Trainer {
   }
 
   /**
-   * How many times a sample's gradient was not finite and contributed nothing. Not private: for the
-   * eyes of those who may see the data.
+   * How many times a sample's gradient was not finite and contributed nothing; with several groups,
+   * nothing to those where it was not. Not private: for the eyes of those who may see the data.
    *
    * @return the count over all steps
    */

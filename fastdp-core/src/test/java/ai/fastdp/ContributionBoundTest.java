@@ -21,19 +21,24 @@ import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.nn.GroupNorm;
 import ai.fastdp.nn.TiedLinear;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * No sample contributes more than R: the norm of what one sample adds to the sum, measured in
- * float64 on the sum itself, for more than 10,000 samples made to break it.
+ * No sample contributes more than R, nor to a group more than the group's clip norm: the norm of
+ * what one sample adds to the sum, measured in float64 on the sum itself, for more than 10,000
+ * samples made to break it, under every function and style.
  */
 final class ContributionBoundTest {
   private static final int SAMPLES = 10_000;
@@ -359,19 +364,112 @@ final class ContributionBoundTest {
     return layer;
   }
 
-  /** What one sample alone adds to the sum of its logical batch. */
-  private static List<double[]> contribution(
-      NDManager scope, List<Use> uses, long cells, ClippingFunction function) {
+  private static final List<ClippingFunction> FUNCTIONS =
+      List.of(
+          ClippingFunction.abadi(),
+          ClippingFunction.automatic(),
+          ClippingFunction.automaticDirection(),
+          ClippingFunction.global(),
+          ClippingFunction.global(3),
+          ClippingFunction.adaptiveQuantile(0.5, 1));
+
+  /**
+   * Groupings of parameters named layer/number, with the groups' clip norms in the test's words.
+   */
+  private enum Style {
+    ALL_LAYER {
+      @Override
+      ClippingStyle style(List<String> paths) {
+        return ClippingStyle.allLayer();
+      }
+    },
+    LAYER_WISE {
+      @Override
+      ClippingStyle style(List<String> paths) {
+        return ClippingStyle.layerWise();
+      }
+    },
+    PARAM_WISE {
+      @Override
+      ClippingStyle style(List<String> paths) {
+        return ClippingStyle.paramWise();
+      }
+    },
+    BLOCK_WISE {
+      @Override
+      ClippingStyle style(List<String> paths) {
+        return ClippingStyle.blockWise((layers(paths).size() + 1) / 2);
+      }
+    },
+    GROUP_WISE {
+      @Override
+      ClippingStyle style(List<String> paths) {
+        return ClippingStyle.groupWise(layers(paths).stream().map(List::of).toList());
+      }
+    },
+    GIVEN {
+      @Override
+      ClippingStyle style(List<String> paths) {
+        double[] norms = new double[paths.size()];
+        Arrays.setAll(norms, k -> k + 1.0);
+        return ClippingStyle.paramWise().withClipNorms(norms);
+      }
+
+      @Override
+      double bound(List<Integer> groups, int group) {
+        int count = Collections.max(groups) + 1;
+        double squares = IntStream.rangeClosed(1, count).mapToDouble(k -> 1.0 * k * k).sum();
+        return CLIP_NORM * (group + 1) / Math.sqrt(squares);
+      }
+    };
+
+    abstract ClippingStyle style(List<String> paths);
+
+    double bound(List<Integer> groups, int group) {
+      return CLIP_NORM / Math.sqrt(Collections.max(groups) + 1.0);
+    }
+
+    private static List<String> layers(List<String> paths) {
+      return paths.stream().map(p -> p.substring(0, p.indexOf('/'))).distinct().toList();
+    }
+  }
+
+  /** What one sample alone adds to the sum of its logical batch, parameter by parameter. */
+  private record Contribution(List<double[]> parameters, List<Integer> groups) {
+    double norm() {
+      return BatchOfOneOracle.norm(parameters.toArray(double[][]::new));
+    }
+
+    double normOfGroup(int group) {
+      return BatchOfOneOracle.norm(
+          IntStream.range(0, groups.size())
+              .filter(k -> groups.get(k) == group)
+              .mapToObj(parameters::get)
+              .toArray(double[][]::new));
+    }
+  }
+
+  private static Contribution contribution(
+      NDManager scope, List<Use> uses, long cells, ClippingFunction function, Style style) {
     PerSampleGradients gradients = new PerSampleGradients(kernels, scope, 1, cells);
+    IdentityHashMap<Parameter, String> owners = new IdentityHashMap<>();
     for (Use use : uses) {
       LayerRecord record =
           new LayerRecord("layer", use.layer(), use.pair().input(), use.pair().outputGradient());
       GhostRules.standard().contribute(record, use.pair().outputGradient(), gradients);
+      use.layer()
+          .getDirectParameters()
+          .values()
+          .forEach(p -> owners.putIfAbsent(p, "layer" + System.identityHashCode(use.layer())));
     }
     List<Parameter> parameters = gradients.parameters();
-    List<String> paths = IntStream.range(0, parameters.size()).mapToObj(k -> "p" + k).toList();
+    List<String> paths =
+        IntStream.range(0, parameters.size())
+            .mapToObj(k -> owners.get(parameters.get(k)) + "/p" + k)
+            .toList();
+    ClippingStyle grouping = style.style(paths);
     Clipper.Factors clipped =
-        new Clipper(ClippingStyle.allLayer(), function, CLIP_NORM, paths)
+        new Clipper(grouping, function, CLIP_NORM, paths)
             .factors(
                 gradients.squaredNorms(),
                 IntStream.range(0, paths.size()).toArray(),
@@ -380,7 +478,9 @@ final class ContributionBoundTest {
     List<NDArray> targets = new ArrayList<>();
     parameters.forEach(p -> targets.add(scope.zeros(p.getShape(), DataType.FLOAT32)));
     gradients.addWeightedSums(clipped.factors(), clipped.keep(), targets);
-    return targets.stream().map(t -> BatchOfOneOracle.widened(t.toFloatArray())).toList();
+    return new Contribution(
+        targets.stream().map(t -> BatchOfOneOracle.widened(t.toFloatArray())).toList(),
+        Arrays.stream(grouping.groups(paths)).boxed().toList());
   }
 
   @ParameterizedTest(name = "{0}")
@@ -391,25 +491,67 @@ final class ContributionBoundTest {
     double largest = 0;
     int saturated = 0;
     // The model with everything is the slow one; the others make up more than 10,000 samples.
-    int samples = model == Model.ALL ? 200 : SAMPLES / 10;
+    int samples = model == Model.ALL ? 400 : SAMPLES / 10;
     for (int n = 0; n < samples; n++) {
       long seed = seeds.nextLong();
-      ClippingFunction function =
-          n % 2 == 0 ? ClippingFunction.abadi() : ClippingFunction.automatic();
-      double norm;
+      ClippingFunction function = FUNCTIONS.get(n % FUNCTIONS.size());
+      Style style = Style.values()[n / FUNCTIONS.size() % Style.values().length];
+      Contribution added;
       try (NDManager scope = manager.newSubManager()) {
-        List<double[]> added =
-            contribution(scope, model.uses(new Hostile(scope, seed)), model.cells(), function);
-        norm = BatchOfOneOracle.norm(added.toArray(double[][]::new));
+        added =
+            contribution(
+                scope, model.uses(new Hostile(scope, seed)), model.cells(), function, style);
       }
-      assertThat(norm)
-          .as("sample %d (seed %d) under %s", n, seed, function)
-          .isLessThanOrEqualTo(BOUND);
-      largest = Math.max(largest, norm);
-      saturated += norm > 0.99 * CLIP_NORM ? 1 : 0;
+      String sample = "sample " + n + " (seed " + seed + ") under " + function + ", " + style;
+      assertThat(added.norm()).as(sample).isLessThanOrEqualTo(BOUND);
+      for (int group : added.groups()) {
+        double share = added.normOfGroup(group) / style.bound(added.groups(), group);
+        assertThat(share).as("%s, group %d", sample, group).isLessThanOrEqualTo(1 + 1e-5);
+        largest = Math.max(largest, share);
+        saturated += share > 0.99 ? 1 : 0;
+      }
     }
-    Figures.report("largest contribution over R, " + model, largest / CLIP_NORM);
+    Figures.report("largest contribution over its group's bound, " + model, largest);
     // Samples that are all dropped or tiny would prove nothing.
     assertThat(saturated).isGreaterThan(samples / 5);
+  }
+
+  @Test
+  void contribution_notFinite_isExactlyZero() {
+    for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
+      for (ClippingFunction function : FUNCTIONS) {
+        for (Style style : Style.values()) {
+          try (NDManager scope = manager.newSubManager()) {
+            float[] gradient = {1, bad, 0, 2};
+            Pair pair =
+                new Pair(
+                    scope.create(new float[] {1, 2, 3, 4, 5}, new Shape(1, 1, 5)),
+                    scope.create(gradient, new Shape(1, 1, 4)));
+            Contribution added =
+                contribution(
+                    scope, List.of(new Use(layer("linear"), pair)), 1 << 14, function, style);
+            assertThat(added.norm()).as("%s under %s, %s", bad, function, style).isZero();
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void contribution_zeroGradient_isExactlyZero() {
+    for (ClippingFunction function : FUNCTIONS) {
+      for (Style style : Style.values()) {
+        try (NDManager scope = manager.newSubManager()) {
+          Pair pair =
+              new Pair(
+                  scope.create(new float[] {1, 2, 3, 4, 5}, new Shape(1, 1, 5)),
+                  scope.zeros(new Shape(1, 1, 4)));
+          Contribution added =
+              contribution(
+                  scope, List.of(new Use(layer("linear"), pair)), 1 << 14, function, style);
+          assertThat(added.norm()).as("%s, %s", function, style).isZero();
+        }
+      }
+    }
   }
 }

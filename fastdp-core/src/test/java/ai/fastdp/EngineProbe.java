@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -8,7 +10,11 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.training.GradientCollector;
+import ai.fastdp.clipping.Clipper;
+import ai.fastdp.clipping.ClippingFunction;
+import ai.fastdp.clipping.ClippingStyle;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.ghost.PerSampleGradients;
 import ai.fastdp.hook.ForwardRecorder;
@@ -17,10 +23,13 @@ import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
+import ai.fastdp.mechanism.ClippedGradientSum;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
 
 /** The engine's book-keeping on one batch, opened so that norms and sums can be looked at. */
 final class EngineProbe implements AutoCloseable {
@@ -31,6 +40,7 @@ final class EngineProbe implements AutoCloseable {
   private final PerSampleLoss loss;
   private final ForwardRecorder recorder;
   private final boolean cutting;
+  private final TrainableParameters trainable;
 
   EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options) {
     this(model, loss, options, false);
@@ -40,7 +50,7 @@ final class EngineProbe implements AutoCloseable {
    * @param cutting whether the graph is cut wherever it can be
    */
   EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, boolean cutting) {
-    this(model, loss, options, cutting, SampleAxes.first());
+    this(model, loss, options, cutting, GhostRules.standard(), new Views(1), SampleAxes.first());
   }
 
   EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, GhostRules rules) {
@@ -74,8 +84,7 @@ final class EngineProbe implements AutoCloseable {
     this.loss = views.mean(loss);
     this.cutting = cutting;
     manager = model.getNDManager().newSubManager();
-    TrainableParameters trainable =
-        new TrainableParameters(model.getBlock(), rules, List.of(microBatched));
+    trainable = new TrainableParameters(model.getBlock(), rules, List.of(microBatched));
     trainable.requireReady();
     TorchScriptModule kernels = BookKeepingKernels.compile(manager);
     recorder = new ForwardRecorder(kernels, rules::needInput, axes);
@@ -178,6 +187,53 @@ final class EngineProbe implements AutoCloseable {
       long inputs = pass.records().stream().map(LayerRecord::input).filter(a -> a != null).count();
       return new Result(norms, values, inputs);
     }
+  }
+
+  /** Which layers' inputs or outputs are still held after each segment, by path. */
+  @SuppressWarnings("try") // The collector switches gradients on while it is open.
+  List<Set<String>> held(ClippingStyle style, NDList data, NDList labels) {
+    Clipper clipper = new Clipper(style, ClippingFunction.abadi(), 1, trainable.paths());
+    ReleaseUnits units = new ReleaseUnits(trainable, clipper.groups());
+    List<Set<String>> held = new ArrayList<>();
+    try (NDManager scope = manager.newSubManager();
+        ClippedGradientSum sum =
+            new ClippedGradientSum(bookKeeper.kernels(), scope, trainable.parameters());
+        GradientCollector ignored = manager.getEngine().newGradientCollector()) {
+      BookKeeper.Pass pass =
+          bookKeeper.forward(
+              scope,
+              data,
+              labels,
+              cutting,
+              (store, d, l) -> model.getBlock().forward(store, d, l, null));
+      NDArray losses = loss.evaluate(labels, pass.outputs());
+      MicroBatchSum clipped =
+          new MicroBatchSum(pass, losses, trainable, units, clipper, 1, false, sum);
+      pass.backward(
+          losses,
+          new SegmentedBackward.Sink() {
+            @Override
+            public void take(LayerRecord use, NDArray outputGradient) {
+              clipped.take(use, outputGradient);
+            }
+
+            @Override
+            public void passed(int firstUse) {
+              clipped.passed(firstUse);
+              Set<String> paths = new TreeSet<>();
+              for (LayerRecord use : pass.records()) {
+                NDArray input = use.input();
+                if ((input != null && !((PtNDArray) input).isReleased())
+                    || !((PtNDArray) use.output()).isReleased()) {
+                  paths.add(use.path());
+                }
+              }
+              held.add(paths);
+            }
+          });
+      assertThat(clipped.finish()).isZero();
+    }
+    return held;
   }
 
   @Override

@@ -219,7 +219,8 @@ final class MicroBatchTest {
       BatchOfOneOracle oracle = new BatchOfOneOracle(block, loss::evaluate);
       double[][][] expected = oracle.gradients(data, labels);
       try (EngineProbe probe =
-          new EngineProbe(model, loss, PerformanceOptions.defaults(), SampleAxes.first(), path)) {
+          new EngineProbe(
+              model, loss, PerformanceOptions.defaults(), true, SampleAxes.first(), path)) {
         EngineProbe.Result actual = probe.run(data, labels);
         assertThat(actual.gradients().keySet())
             .containsExactlyInAnyOrderElementsOf(oracle.parameters());

@@ -3,8 +3,10 @@ package ai.fastdp;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import ai.fastdp.accounting.GaussianEvent;
+import ai.fastdp.accounting.InMemoryLedger;
 import ai.fastdp.accounting.PoissonSampledEvent;
 import ai.fastdp.accounting.PrivacyAccountant;
 import ai.fastdp.accounting.PrivacyBudget;
@@ -330,6 +332,156 @@ final class PrivacyPlanTest {
                     .build())
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("at most 1e15 steps");
+  }
+
+  // ---------------------------------------------------------------- adaptive clipping, schedules
+
+  private static PrivacyPlan.Builder adaptive(double countNoise) {
+    return complete().optClipping(ClippingFunction.adaptiveQuantile(0.5, countNoise));
+  }
+
+  @Test
+  void build_adaptiveWithABudget_gradientNoiseIsThePapersSplit() {
+    double sigma = complete().build().noiseMultiplier();
+    for (double countNoise : new double[] {0.6 * sigma, sigma, 5, 100}) {
+      PrivacyPlan plan = adaptive(countNoise).build();
+      double split = Math.pow(Math.pow(sigma, -2) - Math.pow(2 * countNoise, -2), -0.5);
+      assertThat(plan.noiseMultiplier()).isCloseTo(split, within(1e-6 * split));
+      // The queries are in the run's price, by hand: two Gaussian releases of each sample.
+      RdpAccountant accountant = new RdpAccountant();
+      double together =
+          Math.pow(Math.pow(plan.noiseMultiplier(), -2) + Math.pow(2 * countNoise, -2), -0.5);
+      accountant.compose(
+          new PoissonSampledEvent(plan.sampleRate(), new GaussianEvent(together)), plan.steps());
+      assertThat(accountant.epsilon(1e-5).upper().orElseThrow())
+          .isCloseTo(3, within(1e-6))
+          .isLessThanOrEqualTo(3 * (1 + 1e-9));
+    }
+  }
+
+  @Test
+  void build_adaptiveWithANoiseMultiplier_queriesAreChargedOnTop() {
+    PrivacyPlan.Builder numbers =
+        PrivacyPlan.builder()
+            .setSampleSize(1000)
+            .setBatchSize(100)
+            .setSteps(30)
+            .setNoiseMultiplier(2)
+            .setDelta(1e-5)
+            .setClipNorm(1)
+            .optClipping(ClippingFunction.adaptiveQuantile(0.5, 0.5));
+    PrivacyPlan plan = numbers.build();
+    // sigma = (1/4 + 1)^(-1/2) where a count without a charge would leave 2.
+    assertThat(plan.budget().epsilon())
+        .isCloseTo(epsilon(0.1, 1 / Math.sqrt(1.25), 30, 1e-5), within(1e-6));
+    assertThat(plan.budget().epsilon()).isGreaterThan(2 * epsilon(0.1, 2, 30, 1e-5));
+  }
+
+  @Test
+  void build_countNoiseTooSmallForTheBudget_isRefused() {
+    assertThatThrownBy(() -> adaptive(0.01).build())
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("countNoise must be large enough")
+        .hasMessageContaining("got 0.01");
+  }
+
+  @Test
+  void build_noiseSchedule_runFitsTheBudgetAndEveryStepIsCharged() {
+    PrivacyPlan plan = complete().optNoiseSchedule(StepSchedule.exponential(0.97)).build();
+    PrivacyAccountant accountant = plan.newAccountant();
+    InMemoryLedger ledger = new InMemoryLedger(plan.newAccountant(), plan.budget());
+    for (long t = 0; t < plan.steps(); t++) {
+      double asked = plan.noiseMultiplier() * Math.pow(0.97, (double) t);
+      assertThat(plan.noiseMultiplier(t)).isBetween(asked * (1 - 1e-9), asked * 1.0110);
+      assertThat(plan.stepEvent(t))
+          .isEqualTo(new PoissonSampledEvent(0.1, new GaussianEvent(plan.noiseMultiplier(t))));
+      accountant.compose(plan.stepEvent(t));
+      ledger.charge(plan.stepEvent(t));
+    }
+    assertThat(accountant.epsilon(1e-5).upper().orElseThrow())
+        .isCloseTo(3, within(1e-6))
+        .isLessThanOrEqualTo(3 * (1 + 1e-12));
+    PrivacyAccountant whole = plan.newAccountant();
+    whole.compose(plan.runEvent());
+    assertThat(whole.epsilon(1e-5).upper().orElseThrow())
+        .isCloseTo(accountant.epsilon(1e-5).upper().orElseThrow(), within(1e-12));
+    assertThatThrownBy(() -> ledger.charge(plan.stepEvent(0)))
+        .isInstanceOf(ai.fastdp.accounting.PrivacyBudgetExceededException.class);
+  }
+
+  @Test
+  void build_clipNormSchedule_privacyCostStaysAndClipNormFollows() {
+    PrivacyPlan plan = complete().optClipNormSchedule(StepSchedule.staircase(10, 0.5)).build();
+    assertThat(plan.noiseMultiplier()).isEqualTo(complete().build().noiseMultiplier());
+    assertThat(plan.clipNorm(0)).isEqualTo(0.5);
+    assertThat(plan.clipNorm(9)).isEqualTo(0.5);
+    assertThat(plan.clipNorm(10)).isEqualTo(0.25);
+    assertThat(plan.clipNorm(29)).isEqualTo(0.125);
+    assertThat(plan.stepEvent(0)).isEqualTo(plan.stepEvent(29));
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {Double.NaN, 0, -1, Double.POSITIVE_INFINITY})
+  void build_scheduleNotPositive_isRefused(double bad) {
+    StepSchedule schedule = step -> step == 7 ? bad : 1;
+    assertThatThrownBy(() -> complete().optClipNormSchedule(schedule).build())
+        .hasMessageContaining(
+            "clipNormSchedule must be finite and > 0 at every step, got " + bad + " at step 7");
+    assertThatThrownBy(() -> complete().optNoiseSchedule(schedule).build())
+        .hasMessageContaining(
+            "noiseSchedule must be finite and > 0 at every step, got " + bad + " at step 7");
+  }
+
+  @Test
+  void build_scheduleAskedTwice_isNotAsked() {
+    // A function that answers differently later must not reach the run.
+    long[] calls = {0};
+    PrivacyPlan plan = complete().optClipNormSchedule(step -> ++calls[0]).build();
+    assertThat(calls[0]).isEqualTo(30);
+    assertThat(plan.clipNorm(4)).isEqualTo(2.5);
+    assertThat(plan.clipNorm(4)).isEqualTo(2.5);
+    assertThat(calls[0]).isEqualTo(30);
+  }
+
+  @Test
+  void build_whatDoesNotFitTogether_isRefused() {
+    assertThatThrownBy(() -> adaptive(50).optClipNormSchedule(step -> 1).build())
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("clipNormSchedule must not be set beside adaptive clipping");
+    assertThatThrownBy(
+            () -> complete().optStyle(ClippingStyle.layerWise().withClipNorms(3, 4)).build())
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("clipNorm must not be set beside a style");
+    assertThatThrownBy(() -> StepSchedule.staircase(0, 1))
+        .hasMessageContaining("every must be >= 1, got 0");
+    assertThatThrownBy(
+            () ->
+                PrivacyPlan.builder()
+                    .setSampleSize(10)
+                    .setBatchSize(1)
+                    .setSteps(1_000_001)
+                    .setNoiseMultiplier(1)
+                    .setDelta(1e-5)
+                    .setClipNorm(1)
+                    .optNoiseSchedule(step -> 1)
+                    .build())
+        .hasMessageContaining("steps must be <= 1000000 with a noiseSchedule");
+    assertThatThrownBy(() -> complete().optClipNormSchedule(step -> 1e-25).build())
+        .hasMessageContaining("must be in [1e-18, 1e18]");
+  }
+
+  @Test
+  void build_givenClipNorms_planTakesTheirRoot() {
+    PrivacyPlan plan =
+        PrivacyPlan.builder()
+            .setSampleSize(1000)
+            .setBatchSize(100)
+            .setEpochs(3)
+            .setBudget(new PrivacyBudget(3, 1e-5))
+            .optStyle(ClippingStyle.layerWise().withClipNorms(3, 4))
+            .build();
+    assertThat(plan.clipNorm()).isEqualTo(5);
+    assertThat(plan.sensitivity()).isEqualTo(5);
   }
 
   @Test

@@ -95,7 +95,7 @@ final class SampleAxisTest {
             Map.of("05head", SampleAxis.FIRST));
     try (Model model = OneStep.model(major);
         EngineProbe probe =
-            new EngineProbe(model, new SquaredError(), PerformanceOptions.defaults(), axes)) {
+            new EngineProbe(model, new SquaredError(), PerformanceOptions.defaults(), true, axes)) {
       EngineProbe.Result actual = probe.run(new NDList(ids.transpose()), labels);
       List<Parameter> parameters = major.getParameters().values();
       List<Parameter> others = first.getParameters().values();
@@ -210,6 +210,7 @@ final class SampleAxisTest {
                 model,
                 new SquaredError(),
                 PerformanceOptions.defaults(),
+                true,
                 SampleAxes.first(),
                 "01script")) {
       expected = probe.run(new NDList(data), labels);
@@ -219,7 +220,7 @@ final class SampleAxisTest {
     try (Model model = OneStep.model(major);
         EngineProbe probe =
             new EngineProbe(
-                model, new SquaredError(), PerformanceOptions.defaults(), axes, "01script")) {
+                model, new SquaredError(), PerformanceOptions.defaults(), true, axes, "01script")) {
       EngineProbe.Result actual = probe.run(new NDList(data.transpose(1, 0, 2)), labels);
       for (int i = 0; i < SAMPLES; i++) {
         double[] wanted = expected.gradient(first.getParameters().valueAt(0), i);

@@ -67,16 +67,18 @@ final class StepCommand implements Callable<Integer> {
       split = ",",
       defaultValue = "plain,bk",
       description =
-          "${COMPLETION-CANDIDATES}; the ratio is the first mode's median over the second's")
+          "${COMPLETION-CANDIDATES}; the ratio is the first process's median over the second's, in"
+              + " the order of modes, then styles")
   private List<StepMode> modes = List.of();
 
   @Option(
       names = "--style",
       defaultValue = "all-layer",
       converter = StepStyle.Converter.class,
-      description = "clipping style of the private modes: ${COMPLETION-CANDIDATES}",
+      split = ",",
+      description = "clipping styles of the private modes: ${COMPLETION-CANDIDATES}",
       completionCandidates = StepStyle.Names.class)
-  private StepStyle style = StepStyle.ALL_LAYER;
+  private List<StepStyle> styles = List.of();
 
   @Option(
       names = "--blocks",
@@ -105,7 +107,9 @@ final class StepCommand implements Callable<Integer> {
     List<Worker> workers = new ArrayList<>();
     try {
       for (StepMode mode : modes) {
-        workers.add(new Worker(mode, subject));
+        for (StepStyle style : mode == StepMode.PLAIN ? styles.subList(0, 1) : styles) {
+          workers.add(new Worker(mode, style, subject));
+        }
       }
       for (Worker worker : workers) {
         worker.run(warmup);
@@ -118,9 +122,7 @@ final class StepCommand implements Callable<Integer> {
       }
       Map<String, Object> report = new LinkedHashMap<>();
       for (Worker worker : workers) {
-        report.put(
-            worker.mode.name().toLowerCase(Locale.ROOT),
-            new Result(worker.medianMillis(), worker.finish()));
+        report.put(worker.name(), new Result(worker.medianMillis(), worker.finish()));
       }
       if (workers.size() > 1) {
         report.put("ratio", workers.get(0).medianMillis() / workers.get(1).medianMillis());
@@ -155,13 +157,15 @@ final class StepCommand implements Callable<Integer> {
   /** A process that runs steps of one mode. */
   private final class Worker {
     private final StepMode mode;
+    private final StepStyle style;
     private final Process process;
     private final BufferedReader answers;
     private final PrintWriter requests;
     private final List<Double> millis = new ArrayList<>();
 
-    Worker(StepMode mode, StepSubject subject) throws IOException {
+    Worker(StepMode mode, StepStyle style, StepSubject subject) throws IOException {
       this.mode = mode;
+      this.style = style;
       List<String> command = new ArrayList<>();
       command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
       command.add("-Xmx2g");
@@ -179,6 +183,12 @@ final class StepCommand implements Callable<Integer> {
           new BufferedReader(
               new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
       requests = new PrintWriter(process.getOutputStream(), true, StandardCharsets.UTF_8);
+    }
+
+    /** The mode, with its style where several are compared. */
+    String name() {
+      String name = mode.name().toLowerCase(Locale.ROOT);
+      return mode == StepMode.PLAIN || styles.size() == 1 ? name : name + " " + style.option();
     }
 
     void run(int count) throws IOException {

@@ -42,7 +42,8 @@ enum StepStyle {
   /** The style, with this number of groups where it has one. */
   abstract ClippingStyle of(int blocks);
 
-  private String option() {
+  /** The name on the command line. */
+  String option() {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 

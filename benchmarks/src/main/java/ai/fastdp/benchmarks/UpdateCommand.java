@@ -94,8 +94,8 @@ final class UpdateCommand implements Callable<Integer> {
               manager, "Fused", UpdateCommand.class, "fused.torchscript");
       try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, parameters);
           GaussianMechanism mechanism =
-              new GaussianMechanism(kernels, manager, NoiseSource.secure(), 1, 1, 1000, 0)) {
-        PrivatizedGradient gradient = mechanism.privatize(sum);
+              new GaussianMechanism(kernels, manager, NoiseSource.secure(), 1000, 0)) {
+        PrivatizedGradient gradient = mechanism.privatize(sum, 1, 1);
         Map<String, Object> report = new LinkedHashMap<>();
         report.put("parameters", parameters.size());
         report.put("values", parameters.stream().mapToLong(p -> p.getShape().size()).sum());

@@ -26,6 +26,9 @@ final class ContourIntegral {
 
   private static final double GRID_ERROR = 1e-13;
 
+  /** Of one step's moment generating function; see {@link QuadratureLoss#spacing}. */
+  private static final double QUADRATURE_ERROR = 3e-20;
+
   private final double c;
   private final LossPair.Cumulant cumulant;
   private final double step;
@@ -109,7 +112,8 @@ final class ContourIntegral {
       cumulant = new LossPair.Cumulant(value, mean, variance);
       relativeError = 100 * 0x1p-52 + GRID_ERROR * (Math.abs(value) + c * Math.abs(mean));
       for (int i = 0; i < tilted.size(); i++) {
-        relativeError += 4 * losses.parts().get(i).count() * tilted.get(i).edgeError();
+        relativeError +=
+            4 * losses.parts().get(i).count() * (tilted.get(i).edgeError() + QUADRATURE_ERROR);
       }
       logLoss =
           value

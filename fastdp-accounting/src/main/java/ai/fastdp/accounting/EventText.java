@@ -22,6 +22,9 @@ final class EventText {
     if (event instanceof GaussianEvent gaussian) {
       return "(gaussian " + Double.toHexString(gaussian.noiseMultiplier()) + ")";
     }
+    if (event instanceof LaplaceEvent laplace) {
+      return "(laplace " + Double.toHexString(laplace.noiseMultiplier()) + ")";
+    }
     if (event instanceof QuantileQueryEvent query) {
       return "(quantile " + Double.toHexString(query.countNoise()) + ")";
     }
@@ -30,6 +33,15 @@ final class EventText {
           + Double.toHexString(sampled.sampleRate())
           + " "
           + write(sampled.event())
+          + ")";
+    }
+    if (event instanceof FixedBatchEvent batch) {
+      return "(batch "
+          + batch.batchSize()
+          + " "
+          + batch.sampleSize()
+          + " "
+          + write(batch.event())
           + ")";
     }
     if (event instanceof SelfComposedEvent repeated) {
@@ -66,8 +78,10 @@ final class EventText {
     DpEvent event =
         switch (kind) {
           case "gaussian" -> new GaussianEvent(number());
+          case "laplace" -> new LaplaceEvent(number());
           case "quantile" -> new QuantileQueryEvent(number());
           case "poisson" -> new PoissonSampledEvent(number(), nested());
+          case "batch" -> new FixedBatchEvent(integer(), integer(), nested());
           case "repeat" -> repeat();
           case "all" -> new ComposedEvent(list());
           case "none" -> new NoOpEvent();
@@ -78,8 +92,7 @@ final class EventText {
   }
 
   private DpEvent repeat() {
-    expect(" ");
-    long count = Long.parseLong(word());
+    long count = integer();
     return new SelfComposedEvent(nested(), count);
   }
 
@@ -94,6 +107,11 @@ final class EventText {
   private DpEvent nested() {
     expect(" ");
     return event();
+  }
+
+  private long integer() {
+    expect(" ");
+    return Long.parseLong(word());
   }
 
   private double number() {

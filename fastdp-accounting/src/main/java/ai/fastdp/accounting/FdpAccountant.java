@@ -3,8 +3,7 @@ package ai.fastdp.accounting;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
+import java.util.function.BiFunction;
 
 /**
  * f-differential privacy: the exact composition of privacy-loss distributions, with lower and upper
@@ -19,12 +18,13 @@ import java.util.Objects;
  * direction does not imply domination of compositions (Lebeda, Regehr, Kamath, Steinke 2024, arXiv
  * 2405.20769).
  *
- * <p>Supported: Gaussian events, on Poisson samples under {@link
- * NeighboringRelation#ADD_OR_REMOVE_ONE} and {@link NeighboringRelation#REPLACE_SPECIAL}, unsampled
- * under {@link NeighboringRelation#REPLACE_ONE}, where noise multipliers stay relative to the clip
- * norm and the sensitivity is twice that.
+ * <p>Supported: Gaussian events, alone and on Poisson samples, and Laplace events, under every
+ * relation; Gaussian events on batches of fixed size under {@link NeighboringRelation#REPLACE_ONE}.
+ * Noise multipliers are always relative to the largest contribution of one record. The pairs of
+ * distributions are in docs/accounting.md; where they dominate without being attained (batches of
+ * fixed size), the lower bound is one of the pair's epsilon, not of the mechanism's.
  */
-public final class FdpAccountant implements PrivacyAccountant {
+public final class FdpAccountant extends EventAccountant {
 
   /** How a number was found. */
   public enum Method {
@@ -46,9 +46,6 @@ public final class FdpAccountant implements PrivacyAccountant {
    */
   public record Answer(EpsilonBound epsilon, Method method) {}
 
-  private final NeighboringRelation relation;
-  private final MechanismCounts counts;
-
   /** An accountant for {@link NeighboringRelation#ADD_OR_REMOVE_ONE}. */
   public FdpAccountant() {
     this(NeighboringRelation.ADD_OR_REMOVE_ONE);
@@ -64,13 +61,7 @@ public final class FdpAccountant implements PrivacyAccountant {
   }
 
   private FdpAccountant(NeighboringRelation relation, MechanismCounts counts) {
-    this.relation = Objects.requireNonNull(relation, "relation");
-    this.counts = counts;
-  }
-
-  @Override
-  public NeighboringRelation relation() {
-    return relation;
+    super(relation, counts);
   }
 
   @Override
@@ -79,18 +70,13 @@ public final class FdpAccountant implements PrivacyAccountant {
   }
 
   @Override
-  public boolean supports(DpEvent event) {
-    return SampledGaussianEvents.supports(event, relation);
-  }
-
-  @Override
-  public void compose(DpEvent event, long count) {
-    counts.addAll(SampledGaussianEvents.normalForm(event, count, relation));
+  boolean hasRule(Mechanism mechanism) {
+    return mechanism.hasPair(relation());
   }
 
   @Override
   public FdpAccountant copy() {
-    return new FdpAccountant(relation, counts.copy());
+    return new FdpAccountant(relation(), counts().copy());
   }
 
   @Override
@@ -107,16 +93,16 @@ public final class FdpAccountant implements PrivacyAccountant {
    */
   public Answer answer(double delta) {
     Require.delta(delta);
-    if (counts.isEmpty()) {
+    if (counts().isEmpty()) {
       return new Answer(EpsilonBound.zero(), Method.CLOSED_FORM);
     }
-    LossSolver.Solved<EpsilonInterval> remove =
-        LossSolver.epsilon(losses(MixtureLoss.Direction.REMOVE), delta);
+    LossComposition losses = losses();
+    LossSolver.Solved<EpsilonInterval> remove = LossSolver.epsilon(losses, delta);
     EpsilonInterval bounds = remove.bounds();
     Method method = remove.method();
-    if (isSampled()) {
-      LossComposition added = losses(MixtureLoss.Direction.ADD);
-      if (Chernoff.epsilon(added, Math.log(delta)) > bounds.lower()) {
+    if (!losses.isSymmetric()) {
+      LossComposition added = losses.reversed();
+      if (LossSolver.mayExceed(added, delta, bounds.lower())) {
         LossSolver.Solved<EpsilonInterval> add = LossSolver.epsilon(added, delta);
         if (add.bounds().upper() > bounds.upper()) {
           method = add.method();
@@ -128,6 +114,20 @@ public final class FdpAccountant implements PrivacyAccountant {
         EpsilonBound.interval(bounds.lower(), bounds.estimate(), bounds.upper()), method);
   }
 
+  /** An upper bound of epsilon that is not much wider than {@link #epsilon} and never slow. */
+  double quickUpper(double delta) {
+    Require.delta(delta);
+    if (counts().isEmpty()) {
+      return 0;
+    }
+    LossComposition losses = losses();
+    double upper = LossSolver.quickUpper(losses, delta);
+    if (!losses.isSymmetric() && LossSolver.mayExceed(losses.reversed(), delta, upper)) {
+      upper = Math.max(upper, LossSolver.quickUpper(losses.reversed(), delta));
+    }
+    return upper;
+  }
+
   /**
    * Delta at one epsilon.
    *
@@ -137,15 +137,20 @@ public final class FdpAccountant implements PrivacyAccountant {
    */
   public DeltaBound delta(double epsilon) {
     Require.finiteNonNegative("epsilon", epsilon);
-    if (counts.isEmpty()) {
+    return delta(epsilon, LossSolver::delta);
+  }
+
+  private DeltaBound delta(
+      double epsilon, BiFunction<LossComposition, Double, LossSolver.Solved<DeltaBracket>> solver) {
+    if (counts().isEmpty()) {
       return new DeltaBound(0, 0, 0);
     }
-    DeltaBound remove =
-        DeltaBound.of(LossSolver.delta(losses(MixtureLoss.Direction.REMOVE), epsilon).bounds());
-    if (isSampled()) {
-      LossComposition added = losses(MixtureLoss.Direction.ADD);
-      if (Math.exp(Chernoff.logDelta(added, epsilon)) > remove.lower()) {
-        return remove.max(DeltaBound.of(LossSolver.delta(added, epsilon).bounds()));
+    LossComposition losses = losses();
+    DeltaBound remove = DeltaBound.of(solver.apply(losses, epsilon).bounds());
+    if (!losses.isSymmetric()) {
+      LossComposition added = losses.reversed();
+      if (LossSolver.mayExceedDelta(added, epsilon, remove.lower())) {
+        return remove.max(DeltaBound.of(solver.apply(added, epsilon).bounds()));
       }
     }
     return remove;
@@ -158,28 +163,26 @@ public final class FdpAccountant implements PrivacyAccountant {
    */
   public TradeOffCurve tradeOff() {
     FdpAccountant frozen = copy();
-    double largest = counts.isEmpty() ? 1 : frozen.epsilon(1e-15).upper().orElseThrow() + 1;
-    return new TradeOffCurve(frozen::delta, Math.min(largest, 700));
+    double largest = counts().isEmpty() ? 1 : frozen.epsilon(1e-15).upper().orElseThrow() + 1;
+    double end = Math.min(largest, 700);
+    return frozen.isCheap(0) && frozen.isCheap(end / 10) && frozen.isCheap(end / 2)
+        ? TradeOffCurve.onDemand(frozen::delta, end)
+        : TradeOffCurve.onGrid(epsilon -> frozen.delta(epsilon, LossSolver::quickDelta), end);
   }
 
-  private boolean isSampled() {
-    return counts.asMap().keySet().stream()
-        .anyMatch(mechanism -> ((SampledGaussian) mechanism).sampleRate() < 1);
+  /** Whether delta at one epsilon takes milliseconds. */
+  private boolean isCheap(double epsilon) {
+    return counts().isEmpty()
+        || LossSolver.quickDelta(losses(), epsilon).method() != Method.TILTED_FFT;
   }
 
-  private LossComposition losses(MixtureLoss.Direction direction) {
-    // Two contributions of at most the clip norm differ by at most twice the clip norm.
-    double sensitivity = relation == NeighboringRelation.REPLACE_ONE ? 2 : 1;
+  private LossComposition losses() {
     List<LossComposition.Part> parts = new ArrayList<>();
-    for (Map.Entry<Mechanism, Long> entry : counts.asMap().entrySet()) {
-      SampledGaussian gaussian = (SampledGaussian) entry.getKey();
-      double sigma = gaussian.noiseMultiplier() / sensitivity;
-      LossPair pair =
-          gaussian.sampleRate() == 1
-              ? new GaussianLoss(1 / sigma)
-              : new MixtureLoss(gaussian.sampleRate(), sigma, direction);
-      parts.add(new LossComposition.Part(pair, entry.getValue()));
-    }
+    counts()
+        .asMap()
+        .forEach(
+            (mechanism, count) ->
+                parts.add(new LossComposition.Part(mechanism.pair(relation()), count)));
     return new LossComposition(parts);
   }
 }

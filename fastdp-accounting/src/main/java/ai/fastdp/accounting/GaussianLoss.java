@@ -20,6 +20,29 @@ record GaussianLoss(double mu) implements LossPair {
     return new Tilted(cumulant(c));
   }
 
+  @Override
+  public HockeyStick hockeyStick() {
+    return new GaussianHockeyStick(mu);
+  }
+
+  @Override
+  public void discretize(LossCells cells, double c) {
+    double centre = mu * mu / 2;
+    double d = cells.spacing();
+    long first = cells.index(-centre - 40 * mu);
+    long last = cells.index(centre + mu * mu * c + 40 * mu) + 1;
+    cells.requireFeasible(first, last);
+    NormalEdge p = NormalEdge.at((first * d - centre) / mu);
+    NormalEdge q = NormalEdge.at((first * d + centre) / mu);
+    for (long i = first; i < last; i++) {
+      NormalEdge nextP = NormalEdge.at(((i + 1) * d - centre) / mu);
+      NormalEdge nextQ = NormalEdge.at(((i + 1) * d + centre) / mu);
+      cells.add(i, p.to(nextP), q.to(nextQ));
+      p = nextP;
+      q = nextQ;
+    }
+  }
+
   /** Tilting a normal law moves its mean only. */
   private record Tilted(Cumulant cumulant) implements TiltedLoss {
 

@@ -8,9 +8,12 @@ final class LogSum {
   private double sum;
 
   void add(double logTerm) {
+    if (logTerm == Double.NEGATIVE_INFINITY) {
+      return;
+    }
     if (logTerm <= scale) {
       sum += Math.exp(logTerm - scale);
-    } else if (logTerm > Double.NEGATIVE_INFINITY) {
+    } else {
       double raised = logTerm + 8;
       sum = sum * Math.exp(scale - raised) + Math.exp(logTerm - raised);
       scale = raised;

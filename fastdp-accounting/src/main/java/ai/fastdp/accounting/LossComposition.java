@@ -2,6 +2,7 @@
 package ai.fastdp.accounting;
 
 import java.util.List;
+import java.util.function.UnaryOperator;
 
 /**
  * Independent steps in one direction: the sum of their privacy losses.
@@ -39,13 +40,21 @@ record LossComposition(List<Part> parts) {
   /** These steps with every P restricted so that all together lose at most the given mass. */
   LossComposition restricted(double lostMass) {
     double each = lostMass / steps();
+    return map(pair -> pair.restricted(each));
+  }
+
+  /** The other direction. */
+  LossComposition reversed() {
+    return map(LossPair::reversed);
+  }
+
+  /** Whether both directions are the same. */
+  boolean isSymmetric() {
+    return parts.stream().allMatch(part -> part.pair().reversed().equals(part.pair()));
+  }
+
+  private LossComposition map(UnaryOperator<LossPair> change) {
     return new LossComposition(
-        parts.stream()
-            .map(
-                part ->
-                    part.pair() instanceof MixtureLoss mixture
-                        ? new Part(mixture.restricted(each), part.count())
-                        : part)
-            .toList());
+        parts.stream().map(part -> new Part(change.apply(part.pair()), part.count())).toList());
   }
 }

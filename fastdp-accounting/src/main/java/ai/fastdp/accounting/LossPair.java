@@ -21,4 +21,36 @@ interface LossPair {
 
   /** The law of L under P, tilted by e^{cL}. */
   TiltedLoss tilt(double c);
+
+  /** delta of this step alone. */
+  HockeyStick hockeyStick();
+
+  /**
+   * Adds the masses of P and Q, cell by cell of the loss, for everything that matters under the
+   * tilt c.
+   */
+  void discretize(LossCells cells, double c);
+
+  /** The pair (Q, P); this one if its loss has the same law. */
+  default LossPair reversed() {
+    return this;
+  }
+
+  /**
+   * This pair with P restricted so that it loses at most the given mass, where that shortens the
+   * tail.
+   *
+   * <p>Far in the tail of P the loss may grow without limit. However small the mass there,
+   * \(E_P[e^{cL}]\) is nothing but that tail once c is large enough, which keeps the contour away
+   * from the saddle point of everything else. Losing mass m from each of T steps lowers delta by at
+   * most T m.
+   */
+  default LossPair restricted(double lostMass) {
+    return this;
+  }
+
+  /** The density of L per unit is about the inverse of this, or less, where rounding matters. */
+  default double scale() {
+    return 1;
+  }
 }

@@ -2,6 +2,7 @@
 package ai.fastdp.accounting;
 
 import java.util.Optional;
+import java.util.function.BiFunction;
 
 /** Picks the method that answers a question about a composition in one direction. */
 final class LossSolver {
@@ -10,6 +11,8 @@ final class LossSolver {
    * The contour integral is not worth more than this, in nanoseconds, if there is another method.
    */
   private static final double CONTOUR_COST = 2e8;
+
+  private static final double QUICK_COST = 2e7;
 
   private static final double LAST_RESORT_COST = 1e9;
 
@@ -29,6 +32,26 @@ final class LossSolver {
 
   private LossSolver() {}
 
+  /** An upper bound of epsilon that costs little where a narrow interval would cost much. */
+  static double quickUpper(LossComposition losses, double delta) {
+    double logDelta = Math.log(delta);
+    Optional<HockeyStick> closed = closedForm(losses);
+    if (closed.isPresent()) {
+      return closed.get().epsilon(logDelta).upper();
+    }
+    Optional<Solved<EpsilonInterval>> found = contour(losses, logDelta, QUICK_COST);
+    if (found.isEmpty() && losses.steps() <= MOST_STEPS_FOR_FFT) {
+      try {
+        return TiltedFft.quickEpsilon(losses, logDelta).upper();
+      } catch (NumericalLimitException e) {
+        // The next method answers.
+      }
+    }
+    return found
+        .map(solved -> solved.bounds().upper())
+        .orElseGet(() -> epsilon(losses, delta).bounds().upper());
+  }
+
   static Solved<EpsilonInterval> epsilon(LossComposition losses, double delta) {
     double logDelta = Math.log(delta);
     Optional<HockeyStick> closed = closedForm(losses);
@@ -40,11 +63,15 @@ final class LossSolver {
       return best.get();
     }
     if (losses.steps() <= MOST_STEPS_FOR_FFT) {
+      double knownWidth =
+          best.map(found -> found.bounds().width()).orElse(Double.POSITIVE_INFINITY);
       try {
         best =
             narrower(
                 best,
-                new Solved<>(TiltedFft.epsilon(losses, logDelta), FdpAccountant.Method.TILTED_FFT));
+                new Solved<>(
+                    TiltedFft.epsilon(losses, logDelta, knownWidth),
+                    FdpAccountant.Method.TILTED_FFT));
       } catch (NumericalLimitException e) {
         // The next method answers.
       }
@@ -61,7 +88,30 @@ final class LossSolver {
             });
   }
 
+  /** Whether epsilon may be above a number; true if that is quicker to solve than to bound. */
+  static boolean mayExceed(LossComposition losses, double delta, double epsilon) {
+    return closedForm(losses).isPresent() || Chernoff.epsilon(losses, Math.log(delta)) > epsilon;
+  }
+
+  /** The same for delta at one epsilon. */
+  static boolean mayExceedDelta(LossComposition losses, double epsilon, double delta) {
+    return closedForm(losses).isPresent() || Math.exp(Chernoff.logDelta(losses, epsilon)) > delta;
+  }
+
   static Solved<DeltaBracket> delta(LossComposition losses, double epsilon) {
+    return delta(losses, epsilon, CONTOUR_COST, TiltedFft::delta);
+  }
+
+  /** The same at a tenth of the cost where it is high; the bounds are wider. */
+  static Solved<DeltaBracket> quickDelta(LossComposition losses, double epsilon) {
+    return delta(losses, epsilon, QUICK_COST, TiltedFft::quickDelta);
+  }
+
+  private static Solved<DeltaBracket> delta(
+      LossComposition losses,
+      double epsilon,
+      double contourCost,
+      BiFunction<LossComposition, Double, DeltaBracket> fft) {
     Optional<HockeyStick> closed = closedForm(losses);
     if (closed.isPresent()) {
       HockeyStick.Point point = closed.get().at(epsilon);
@@ -73,7 +123,7 @@ final class LossSolver {
           FdpAccountant.Method.CLOSED_FORM);
     }
     try {
-      Optional<DeltaBracket> found = ContourMethod.delta(losses, epsilon, CONTOUR_COST);
+      Optional<DeltaBracket> found = ContourMethod.delta(losses, epsilon, contourCost);
       if (found.isPresent()) {
         return new Solved<>(found.get(), FdpAccountant.Method.CONTOUR);
       }
@@ -82,7 +132,7 @@ final class LossSolver {
     }
     if (losses.steps() <= MOST_STEPS_FOR_FFT) {
       try {
-        return new Solved<>(TiltedFft.delta(losses, epsilon), FdpAccountant.Method.TILTED_FFT);
+        return new Solved<>(fft.apply(losses, epsilon), FdpAccountant.Method.TILTED_FFT);
       } catch (NumericalLimitException e) {
         // The next method answers.
       }
@@ -111,7 +161,7 @@ final class LossSolver {
       return Optional.of(new GaussianHockeyStick(Math.sqrt(square)));
     }
     if (losses.steps() == 1) {
-      return Optional.of(new SingleStepHockeyStick((MixtureLoss) losses.parts().get(0).pair()));
+      return Optional.of(losses.parts().get(0).pair().hockeyStick());
     }
     return Optional.empty();
   }

@@ -2,4 +2,22 @@
 package ai.fastdp.accounting;
 
 /** An event in the normal form that the accountants compute with. */
-sealed interface Mechanism permits SampledGaussian {}
+sealed interface Mechanism permits SampledGaussian, FixedBatchGaussian, LaplaceRelease {
+
+  /** Whether there is a pair of distributions that is proven to dominate under the relation. */
+  boolean hasPair(NeighboringRelation relation);
+
+  /**
+   * The dominating pair of one step, in the direction in which a record is removed if it matters;
+   * {@link LossPair#reversed()} is the other.
+   */
+  LossPair pair(NeighboringRelation relation);
+
+  /**
+   * What the largest contribution of a record has to be multiplied with to get the sensitivity: two
+   * contributions of norm 1 differ by at most 2.
+   */
+  static double sensitivity(NeighboringRelation relation) {
+    return relation == NeighboringRelation.REPLACE_ONE ? 2 : 1;
+  }
+}

@@ -62,6 +62,8 @@ final class MechanismCounts {
     }
     if (event instanceof GaussianEvent gaussian) {
       add(new SampledGaussian(1, gaussian.noiseMultiplier()), count);
+    } else if (event instanceof LaplaceEvent laplace) {
+      add(new LaplaceRelease(laplace.noiseMultiplier()), count);
     } else if (event instanceof QuantileQueryEvent query) {
       flatten(query.asGaussian(), count);
     } else if (event instanceof SelfComposedEvent repeated) {
@@ -70,6 +72,8 @@ final class MechanismCounts {
       composed.events().forEach(part -> flatten(part, count));
     } else if (event instanceof PoissonSampledEvent sampled) {
       flattenSampled(sampled, count);
+    } else if (event instanceof FixedBatchEvent batch) {
+      flattenBatch(batch, count);
     } else {
       throw new UnsupportedEventException("event must have an accounting rule, got " + event);
     }
@@ -92,13 +96,25 @@ final class MechanismCounts {
     }
   }
 
+  private void flattenBatch(FixedBatchEvent batch, long count) {
+    if (batch.batchSize() == 0) {
+      return;
+    }
+    double precision = precisionOfOneSample(batch.event());
+    if (precision > 0) {
+      add(new FixedBatchGaussian(batch.sampleRate(), 1 / Math.sqrt(precision)), count);
+    }
+  }
+
   /** The sum of \(\sigma_i^{-2}\) over the Gaussian releases of one sample. */
   private static double precisionOfOneSample(DpEvent event) {
     if (event instanceof NoOpEvent) {
       return 0;
     }
     if (event instanceof GaussianEvent gaussian) {
-      return 1 / (gaussian.noiseMultiplier() * gaussian.noiseMultiplier());
+      // Not below the smallest normal number: so much noise must not look like no release.
+      return Math.max(
+          Double.MIN_NORMAL, 1 / (gaussian.noiseMultiplier() * gaussian.noiseMultiplier()));
     }
     if (event instanceof QuantileQueryEvent query) {
       return precisionOfOneSample(query.asGaussian());
@@ -110,7 +126,7 @@ final class MechanismCounts {
       return composed.events().stream().mapToDouble(MechanismCounts::precisionOfOneSample).sum();
     }
     throw new UnsupportedEventException(
-        "event of a Poisson sample must consist of Gaussian events, got "
+        "event of a sample must consist of Gaussian events, got "
             + event
             + "; compose such events outside of the sampling");
   }

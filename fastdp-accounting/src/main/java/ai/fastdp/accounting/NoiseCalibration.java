@@ -67,19 +67,15 @@ public final class NoiseCalibration {
       double sampleRate,
       long steps,
       Basis basis) {
-    Objects.requireNonNull(accountant, "accountant");
-    Objects.requireNonNull(basis, "basis");
-    Objects.requireNonNull(budget, "budget");
     Require.probability("sampleRate", sampleRate);
     Require.nonNegative("steps", steps);
-    return new Search(
-            accountant,
-            budget,
-            sigma ->
-                new SelfComposedEvent(
-                    new PoissonSampledEvent(sampleRate, new GaussianEvent(sigma)), steps),
-            basis)
-        .run();
+    return noiseMultiplier(
+        accountant,
+        budget,
+        sigma ->
+            new SelfComposedEvent(
+                new PoissonSampledEvent(sampleRate, new GaussianEvent(sigma)), steps),
+        basis);
   }
 
   /**
@@ -98,20 +94,47 @@ public final class NoiseCalibration {
       Supplier<? extends PrivacyAccountant> accountant,
       PrivacyBudget budget,
       DoubleFunction<? extends DpEvent> run) {
-    Objects.requireNonNull(accountant, "accountant");
-    Objects.requireNonNull(budget, "budget");
-    Objects.requireNonNull(run, "run");
-    return new Search(accountant, budget, run, Basis.UPPER_BOUND).run();
+    return noiseMultiplier(accountant, budget, run, Basis.UPPER_BOUND);
   }
 
-  /** The search for the root of log(epsilon(sigma) / target) as a function of log(sigma). */
-  private record Search(
+  /**
+   * Calibrates the noise of a run of any events by the upper bound or by the estimate.
+   *
+   * @param accountant makes an empty accountant; it must give the number that {@code basis} names
+   * @param budget target epsilon and its delta
+   * @param run the whole run as a function of the noise multiplier; its epsilon must not grow with
+   *     the noise multiplier
+   * @param basis what has to meet the target
+   * @return as {@link #noiseMultiplier(Supplier, PrivacyBudget, DoubleFunction)}
+   * @throws IllegalArgumentException as there
+   */
+  public static double noiseMultiplier(
       Supplier<? extends PrivacyAccountant> accountant,
       PrivacyBudget budget,
-      DoubleFunction<? extends DpEvent> events,
+      DoubleFunction<? extends DpEvent> run,
       Basis basis) {
+    return new Search(
+            new CalibrationTarget(accountant, budget, basis), Objects.requireNonNull(run, "run"))
+        .run();
+  }
+
+  /** The search for the root of the excess as a function of log(sigma). */
+  private record Search(CalibrationTarget target, DoubleFunction<? extends DpEvent> events) {
 
     double run() {
+      double sigma = search();
+      // What was searched by may be a little above the accountant's own number, or, where that
+      // jumps between methods, a little below.
+      for (double margin = TOLERANCE; !target.isMet(events.apply(sigma), 1); margin *= 4) {
+        sigma *= 1 + margin;
+        if (!(sigma < LARGEST)) {
+          throw unreachable();
+        }
+      }
+      return sigma;
+    }
+
+    private double search() {
       double sigma = 1;
       double excess = excess(sigma);
       if (excess > 0) {
@@ -132,17 +155,21 @@ public final class NoiseCalibration {
         low = high;
         lowExcess = highExcess;
       }
-      throw new IllegalArgumentException(
+      throw unreachable();
+    }
+
+    private IllegalArgumentException unreachable() {
+      return new IllegalArgumentException(
           "epsilon must be reachable, got "
-              + budget.epsilon()
+              + target.budget().epsilon()
               + "; with noise multiplier "
               + LARGEST
               + " the "
-              + accountant.get().name()
+              + target.accountantName()
               + " accountant reaches "
-              + epsilon(LARGEST)
+              + target.epsilon(events.apply(LARGEST), 1)
               + " at delta "
-              + budget.delta()
+              + target.budget().delta()
               + ", so raise epsilon or delta, or take fewer steps");
     }
 
@@ -202,23 +229,7 @@ public final class NoiseCalibration {
     }
 
     private double excess(double sigma) {
-      double epsilon = epsilon(sigma);
-      return epsilon <= 0 ? -50 : Math.log(epsilon / budget.epsilon());
-    }
-
-    private double epsilon(double sigma) {
-      PrivacyAccountant empty = accountant.get();
-      empty.compose(events.apply(sigma));
-      EpsilonBound bound = empty.epsilon(budget.delta());
-      return (basis == Basis.UPPER_BOUND ? bound.upper() : bound.estimate())
-          .orElseThrow(
-              () ->
-                  new IllegalArgumentException(
-                      "accountant must give an "
-                          + (basis == Basis.UPPER_BOUND ? "upper bound" : "estimate")
-                          + ", got "
-                          + empty.name()
-                          + "; only an upper bound can enforce a budget"));
+      return target.quickExcess(events.apply(sigma), 1);
     }
   }
 }

@@ -80,14 +80,54 @@ public record PrivacyStatement(
       double delta,
       String planHash) {
     DpEvent release = new GaussianEvent(noiseMultiplier);
+    return ofRun(
+        empty,
+        unit,
+        sampleRate == 1 ? "every step uses all data" : "independent Poisson sampling at every step",
+        sampleRate,
+        noiseMultiplier,
+        new PoissonSampledEvent(sampleRate, release),
+        release,
+        steps,
+        delta,
+        planHash);
+  }
+
+  /**
+   * States any run of equal steps.
+   *
+   * @param empty an accountant that has seen nothing
+   * @param unit whose privacy is protected
+   * @param sampling how batches were drawn, in words
+   * @param sampleRate share of the records in a batch
+   * @param noiseMultiplier noise over the largest contribution of one record
+   * @param step what one step does
+   * @param unsampledStep what it would do with all data
+   * @param steps number of steps
+   * @param delta in (0, 1)
+   * @param planHash identifies the plan
+   * @return the statement
+   * @throws IllegalArgumentException if the accountant does not support a step
+   */
+  public static PrivacyStatement ofRun(
+      PrivacyAccountant empty,
+      String unit,
+      String sampling,
+      double sampleRate,
+      double noiseMultiplier,
+      DpEvent step,
+      DpEvent unsampledStep,
+      long steps,
+      double delta,
+      String planHash) {
     PrivacyAccountant amplified = empty.copy();
-    amplified.compose(new PoissonSampledEvent(sampleRate, release), steps);
+    amplified.compose(step, steps);
     PrivacyAccountant unamplified = empty.copy();
-    unamplified.compose(release, steps);
+    unamplified.compose(unsampledStep, steps);
     return new PrivacyStatement(
         unit,
         empty.relation(),
-        sampleRate == 1 ? "every step uses all data" : "independent Poisson sampling at every step",
+        sampling,
         sampleRate,
         noiseMultiplier,
         steps,

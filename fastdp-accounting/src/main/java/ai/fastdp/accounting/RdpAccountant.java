@@ -3,7 +3,7 @@ package ai.fastdp.accounting;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Objects;
+import java.util.function.DoubleUnaryOperator;
 
 /**
  * Renyi differential privacy, with the order optimised continuously.
@@ -19,23 +19,24 @@ import java.util.Objects;
  * <p>The result is an upper bound only. It is typically 10 % above the truth for DP-SGD, and much
  * more for few effective samples.
  *
- * <p>Supported: Gaussian events, on Poisson samples under {@link
- * NeighboringRelation#ADD_OR_REMOVE_ONE} and {@link NeighboringRelation#REPLACE_SPECIAL} (the same
- * curve), unsampled under {@link NeighboringRelation#REPLACE_ONE}. The curve is accurate to 1e-12
+ * <p>Supported is what {@link FdpAccountant} supports; where that has a pair of distributions, its
+ * Renyi divergence is used. For batches of fixed size this is smaller than the bound of Wang,
+ * Balle, Kasiviswanathan 2019 (arXiv 1808.00087, theorem 27). The curve is accurate to 1e-12
  * relative; the reported epsilon is rounded up by that much.
  */
-public final class RdpAccountant implements PrivacyAccountant {
+public final class RdpAccountant extends EventAccountant {
 
   /** Covers the quadrature and rounding error of the curve, so that the bound stays a bound. */
   private static final double ROUNDING_MARGIN = 1 + 1e-12;
+
+  /** Absolute, of one step's cumulant; see {@link QuadratureLoss#spacing}. */
+  private static final double QUADRATURE_ERROR = 3e-20;
 
   private static final double START = Math.log(10);
   private static final double LOWEST = Math.log(1e-9);
   private static final double HIGHEST = Math.log(1e12);
 
-  private final NeighboringRelation relation;
-  private final MechanismCounts counts;
-  private final Map<Mechanism, SampledGaussianRenyi> curves = new LinkedHashMap<>();
+  private final Map<Mechanism, DoubleUnaryOperator> curves = new LinkedHashMap<>();
 
   /** An accountant for {@link NeighboringRelation#ADD_OR_REMOVE_ONE}. */
   public RdpAccountant() {
@@ -52,8 +53,7 @@ public final class RdpAccountant implements PrivacyAccountant {
   }
 
   private RdpAccountant(NeighboringRelation relation, MechanismCounts counts) {
-    this.relation = Objects.requireNonNull(relation, "relation");
-    this.counts = counts;
+    super(relation, counts);
   }
 
   /**
@@ -65,33 +65,23 @@ public final class RdpAccountant implements PrivacyAccountant {
   public record Optimum(double epsilon, double order) {}
 
   @Override
-  public NeighboringRelation relation() {
-    return relation;
-  }
-
-  @Override
   public String name() {
     return "rdp";
   }
 
   @Override
-  public boolean supports(DpEvent event) {
-    return SampledGaussianEvents.supports(event, relation);
-  }
-
-  @Override
-  public void compose(DpEvent event, long count) {
-    counts.addAll(SampledGaussianEvents.normalForm(event, count, relation));
+  boolean hasRule(Mechanism mechanism) {
+    return mechanism.hasPair(relation());
   }
 
   @Override
   public EpsilonBound epsilon(double delta) {
-    return counts.isEmpty() ? checkedZero(delta) : EpsilonBound.atMost(optimum(delta).epsilon());
+    return counts().isEmpty() ? checkedZero(delta) : EpsilonBound.atMost(optimum(delta).epsilon());
   }
 
   @Override
   public RdpAccountant copy() {
-    return new RdpAccountant(relation, counts.copy());
+    return new RdpAccountant(relation(), counts().copy());
   }
 
   /**
@@ -129,7 +119,7 @@ public final class RdpAccountant implements PrivacyAccountant {
    */
   public Optimum optimum(double delta) {
     Require.delta(delta);
-    if (counts.isEmpty()) {
+    if (counts().isEmpty()) {
       return new Optimum(0, Double.POSITIVE_INFINITY);
     }
     ScalarMinimizer.Minimum minimum =
@@ -148,7 +138,7 @@ public final class RdpAccountant implements PrivacyAccountant {
    */
   public double delta(double epsilon) {
     Require.finiteNonNegative("epsilon", epsilon);
-    if (counts.isEmpty()) {
+    if (counts().isEmpty()) {
       return 0;
     }
     double logDelta =
@@ -180,22 +170,28 @@ public final class RdpAccountant implements PrivacyAccountant {
 
   private double cumulant(double order) {
     double total = 0;
-    for (Map.Entry<Mechanism, Long> entry : counts.asMap().entrySet()) {
-      total += entry.getValue() * curve(entry.getKey()).cumulant(order);
+    for (Map.Entry<Mechanism, Long> entry : counts().asMap().entrySet()) {
+      double one = curves.computeIfAbsent(entry.getKey(), this::newCurve).applyAsDouble(order);
+      total += entry.getValue() * one;
     }
     return total;
   }
 
-  private SampledGaussianRenyi curve(Mechanism mechanism) {
-    return curves.computeIfAbsent(mechanism, this::newCurve);
-  }
-
-  private SampledGaussianRenyi newCurve(Mechanism mechanism) {
-    SampledGaussian gaussian = (SampledGaussian) mechanism;
-    // Two contributions of at most the clip norm differ by at most twice the clip norm.
-    double sensitivity = relation == NeighboringRelation.REPLACE_ONE ? 2 : 1;
-    return new SampledGaussianRenyi(
-        new SampledGaussian(gaussian.sampleRate(), gaussian.noiseMultiplier() / sensitivity));
+  /** The cumulant of one step as a function of the order. */
+  private DoubleUnaryOperator newCurve(Mechanism mechanism) {
+    LossPair pair = mechanism.pair(relation());
+    if (pair instanceof MixtureLoss mixture) {
+      // The other direction has the smaller divergence (arXiv 1908.10530, theorem 5).
+      return new SampledGaussianRenyi(mixture.ratio())::cumulant;
+    }
+    double error = pair instanceof QuadratureLoss ? QUADRATURE_ERROR : 0;
+    return order -> {
+      try {
+        return pair.cumulant(order - 1).value() + error;
+      } catch (NumericalLimitException e) {
+        return Double.POSITIVE_INFINITY; // no bound by this order
+      }
+    };
   }
 
   private static void requireOrder(double order) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting;
 
-import java.util.Objects;
 import java.util.function.Supplier;
 
 /**
@@ -28,18 +27,19 @@ public final class RunCalibration {
    */
   public static long steps(
       Supplier<? extends PrivacyAccountant> accountant, PrivacyBudget budget, DpEvent event) {
-    Objects.requireNonNull(budget, "budget");
-    if (!fits(accountant, budget, event, 1)) {
+    CalibrationTarget target =
+        new CalibrationTarget(accountant, budget, NoiseCalibration.Basis.UPPER_BOUND);
+    if (!target.isMet(event, 1)) {
       throw new IllegalArgumentException(
           "epsilon must allow at least one step, got "
               + budget.epsilon()
               + "; one step costs "
-              + after(accountant, event, 1).epsilon(budget.delta()).upper()
+              + target.epsilon(event, 1)
               + ", so raise epsilon or the noise");
     }
     long low = 1;
     long high = 2;
-    while (fits(accountant, budget, event, high)) {
+    while (target.quickExcess(event, high) <= 0) {
       if (high > Long.MAX_VALUE / 4) {
         return Long.MAX_VALUE;
       }
@@ -48,11 +48,18 @@ public final class RunCalibration {
     }
     while (high - low > 1) {
       long middle = low + (high - low) / 2;
-      if (fits(accountant, budget, event, middle)) {
+      if (target.quickExcess(event, middle) <= 0) {
         low = middle;
       } else {
         high = middle;
       }
+    }
+    // The quick number may be a little above the accountant's own.
+    while (low > 1 && !target.isMet(event, low)) {
+      low--;
+    }
+    while (target.isMet(event, low + 1)) {
+      low++;
     }
     return low;
   }
@@ -72,10 +79,11 @@ public final class RunCalibration {
       PrivacyBudget budget,
       double noiseMultiplier,
       long steps) {
-    Objects.requireNonNull(budget, "budget");
     Require.nonNegative("steps", steps);
+    CalibrationTarget target =
+        new CalibrationTarget(accountant, budget, NoiseCalibration.Basis.UPPER_BOUND);
     DpEvent release = new GaussianEvent(noiseMultiplier);
-    if (fits(accountant, budget, release, steps)) {
+    if (target.isMet(release, steps)) {
       return 1;
     }
     double low = 1;
@@ -89,30 +97,20 @@ public final class RunCalibration {
                 + budget.epsilon()
                 + "; raise epsilon or the noise, or take fewer steps");
       }
-    } while (!fits(accountant, budget, new PoissonSampledEvent(low, release), steps));
+    } while (target.quickExcess(new PoissonSampledEvent(low, release), steps) > 0);
     while (high / low - 1 > TOLERANCE) {
       double middle = Math.sqrt(low * high);
-      if (fits(accountant, budget, new PoissonSampledEvent(middle, release), steps)) {
+      if (target.quickExcess(new PoissonSampledEvent(middle, release), steps) <= 0) {
         low = middle;
       } else {
         high = middle;
       }
     }
+    for (double margin = TOLERANCE;
+        !target.isMet(new PoissonSampledEvent(low, release), steps);
+        margin *= 4) {
+      low *= 1 - margin;
+    }
     return low;
-  }
-
-  private static boolean fits(
-      Supplier<? extends PrivacyAccountant> accountant,
-      PrivacyBudget budget,
-      DpEvent event,
-      long count) {
-    return after(accountant, event, count).epsilon(budget.delta()).isProvenWithin(budget.epsilon());
-  }
-
-  private static PrivacyAccountant after(
-      Supplier<? extends PrivacyAccountant> accountant, DpEvent event, long count) {
-    PrivacyAccountant empty = accountant.get();
-    empty.compose(event, count);
-    return empty;
   }
 }

@@ -17,8 +17,14 @@ record Saddle(double c, double epsilon, double logDelta) {
   private static final double LOWEST = 1e-6;
   private static final double HIGHEST = 1e12;
 
+  /** The saddle at c; that of an infinite epsilon where c is too large to compute with. */
   static Saddle at(LossComposition losses, double c) {
-    LossPair.Cumulant k = losses.cumulant(c);
+    LossPair.Cumulant k;
+    try {
+      k = losses.cumulant(c);
+    } catch (NumericalLimitException e) {
+      return new Saddle(c, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY);
+    }
     double epsilon = k.mean() - 1 / c - 1 / (1 + c);
     double curvature = k.variance() + 1 / (c * c) + 1 / ((1 + c) * (1 + c));
     double logDelta =

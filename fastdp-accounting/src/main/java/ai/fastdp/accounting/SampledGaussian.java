@@ -7,4 +7,24 @@ package ai.fastdp.accounting;
  * @param sampleRate q in (0, 1]
  * @param noiseMultiplier sigma, relative to the clip norm
  */
-record SampledGaussian(double sampleRate, double noiseMultiplier) implements Mechanism {}
+record SampledGaussian(double sampleRate, double noiseMultiplier) implements Mechanism {
+
+  boolean isSampled() {
+    return sampleRate < 1;
+  }
+
+  @Override
+  public boolean hasPair(NeighboringRelation relation) {
+    return true;
+  }
+
+  @Override
+  public LossPair pair(NeighboringRelation relation) {
+    if (!isSampled()) {
+      return new GaussianLoss(Mechanism.sensitivity(relation) / noiseMultiplier);
+    }
+    return relation == NeighboringRelation.REPLACE_ONE
+        ? new SubstitutionLoss(sampleRate, noiseMultiplier)
+        : new MixtureLoss(sampleRate, noiseMultiplier, MixtureLoss.Direction.REMOVE);
+  }
+}

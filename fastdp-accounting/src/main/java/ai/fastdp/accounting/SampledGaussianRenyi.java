@@ -25,6 +25,12 @@ final class SampledGaussianRenyi {
 
   private static final double SERIES_LIMIT = 0.05;
 
+  /** Where r^a is this large, g is r^a but for a few parts in e^100. */
+  private static final double FAR = 100;
+
+  /** With less noise there would be too many nodes. */
+  private static final double LEAST_VARIANCE = 1e-6;
+
   private final double rate;
   private final double variance;
   private final double step;
@@ -33,9 +39,12 @@ final class SampledGaussianRenyi {
   private double order;
   private LogSum sum = new LogSum();
 
-  SampledGaussianRenyi(SampledGaussian mechanism) {
-    rate = mechanism.sampleRate();
-    double sigma = mechanism.noiseMultiplier();
+  /** The largest log of r^a times the normal density at a seed; the sum will exceed it by far. */
+  private double peak;
+
+  SampledGaussianRenyi(MixtureRatio ratio) {
+    rate = ratio.sampleRate();
+    double sigma = ratio.sigma();
     variance = sigma * sigma;
     step = Math.min(sigma / 4, 0.33 * variance);
     reach = 14 * sigma;
@@ -48,8 +57,11 @@ final class SampledGaussianRenyi {
    */
   double cumulant(double renyiOrder) {
     double a = renyiOrder;
-    if (rate == 1) {
-      return a * (a - 1) / (2 * variance);
+    if (!(variance >= LEAST_VARIANCE)) {
+      // Minkowski's inequality for 1 - q + q e^u, which is nearly an equality here
+      double u = (a - 1) / (2 * variance);
+      return a
+          * (u < 700 ? Math.log1p(rate * Math.expm1(u)) : u + Math.log(rate) + Math.exp(-u) / rate);
     }
     order = a;
     sum = new LogSum();
@@ -58,6 +70,11 @@ final class SampledGaussianRenyi {
     double right = fixedPoint(a);
     double[] seeds = {0, Math.max(0, Math.min(bend, Math.max(2, a))), 1, 2, left, right};
     java.util.Arrays.sort(seeds);
+    peak = Double.NEGATIVE_INFINITY;
+    for (double seed : seeds) {
+      double x = Math.round(seed / step) * step;
+      peak = Math.max(peak, order * logRatio(x) - x * x / (2 * variance));
+    }
     long covered = Long.MIN_VALUE;
     for (double seed : seeds) {
       long index = Math.round(seed / step);
@@ -83,11 +100,17 @@ final class SampledGaussianRenyi {
     double gauss = -x * x / (2 * variance);
     double u = (2 * x - 1) / (2 * variance);
     double ratioMinusOne = u < 700 ? rate * Math.expm1(u) : Double.POSITIVE_INFINITY;
-    double logRatio = u < 700 ? Math.log1p(ratioMinusOne) : u + Math.log(rate);
+    double logRatio = logRatio(x);
     double bound = Math.max(order * logRatio, Math.log(order)) + gauss;
     double logG = logG(ratioMinusOne, logRatio);
     sum.add(logG + gauss);
-    return Math.abs(x) < reach || bound > sum.log() - NEGLIGIBLE;
+    double known = peak > FAR ? Math.max(sum.log(), peak) : sum.log();
+    return Math.abs(x) < reach || bound > known - NEGLIGIBLE;
+  }
+
+  private double logRatio(double x) {
+    double u = (2 * x - 1) / (2 * variance);
+    return u < 700 ? Math.log1p(rate * Math.expm1(u)) : u + Math.log(rate);
   }
 
   private double logG(double ratioMinusOne, double logRatio) {

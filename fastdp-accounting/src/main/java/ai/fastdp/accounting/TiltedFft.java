@@ -13,29 +13,24 @@ import org.jtransforms.fft.DoubleFFT_1D;
  *
  * <p>For the lower bound: moving to the grid adds to the loss L of all steps a noise N that is,
  * given L, a sum of independent terms of range d with E[e^{-N} | L] = 1. Then delta rises by the
- * expectation of |1 - e^{epsilon - L - N}| over the event that L and L + N lie on different sides
- * of epsilon, which is at most \(E[g(|L-\varepsilon|)]\) with \(g(x) = E[(e^{|N|} - 1) 1\{|N| \ge
- * x\}]\). Hoeffding's inequality bounds |N| by its sub-Gaussian parameter \(v = T d^2/4\), and the
- * law of L near epsilon is bounded by that of L + N, which is at hand.
+ * Jensen gap of \((1 - e^{\varepsilon - L})_+\), which is there only if epsilon lies between L and
+ * L + N. Hoeffding's inequality bounds it, with the sub-Gaussian parameter \(v = T d^2/4\), by a
+ * multiple of the law of L + N near epsilon, which is at hand.
  */
 final class TiltedFft {
 
-  private static final int MAX_LENGTH = 3 << 21;
+  /** Powers of two only: for other lengths the library's tables are six times the data. */
+  private static final int MAX_LENGTH = 1 << 22;
 
   /** Natural logarithm of the precision that may be given up for a shorter period. */
   private static final double MOST_LOSS = 3;
 
   private static final int COARSE_LENGTH = 1 << 17;
+  private static final int QUICK_LENGTH = 1 << 18;
   private static final double TOLERANCE = 3e-9;
-
-  /** Up to this many standard deviations Hoeffding's bound of the tail is above 1. */
-  private static final double CERTAIN = Math.sqrt(2 * Math.log(2));
 
   /** Relative width of epsilon that is aimed at. */
   private static final double WIDTH = 5e-7;
-
-  /** The noise is within this many standard deviations often enough; 2.4 makes the bound least. */
-  private static final double NEAR = 2.4;
 
   private final LossComposition losses;
   private final double c;
@@ -63,10 +58,11 @@ final class TiltedFft {
     double largest = 0;
     DoubleFFT_1D fft = new DoubleFFT_1D(n);
     for (LossComposition.Part part : losses.parts()) {
-      double[] one = new double[n];
       // Scaled so that no e^{cl} overflows; then normalised exactly.
       double scale = -part.pair().cumulant(c).value();
-      DiscretizedLoss.addTilted(part.pair(), c, d, scale, one);
+      LossCells cells = new LossCells(c, d, scale, n);
+      part.pair().discretize(cells, c);
+      double[] one = cells.masses();
       double total = 0;
       for (double value : one) {
         total += value;
@@ -94,8 +90,22 @@ final class TiltedFft {
         0x1p-53 * 6 * Math.log(n) / Math.log(2) * (losses.steps() + 2) * largest;
   }
 
-  /** Bounds of epsilon where delta falls to e^{logDelta}; the tail of P may be cut. */
-  static EpsilonInterval epsilon(LossComposition composition, double logDelta) {
+  /**
+   * Bounds of epsilon where delta falls to e^{logDelta}; the tail of P may be cut.
+   *
+   * @param knownWidth an interval that is not narrower than this is not worth much effort
+   */
+  static EpsilonInterval epsilon(LossComposition composition, double logDelta, double knownWidth) {
+    return epsilon(composition, logDelta, knownWidth, COARSE_LENGTH);
+  }
+
+  /** The same at a tenth of the cost or less: the upper bound is a few parts in 1e5 too high. */
+  static EpsilonInterval quickEpsilon(LossComposition composition, double logDelta) {
+    return epsilon(composition, logDelta, 0, QUICK_LENGTH);
+  }
+
+  private static EpsilonInterval epsilon(
+      LossComposition composition, double logDelta, double knownWidth, int firstLength) {
     double delta = Math.exp(logDelta);
     if (delta < 1e-250) {
       throw new NumericalLimitException("delta is too small for the discretized loss");
@@ -108,7 +118,7 @@ final class TiltedFft {
     double epsilon = ceiling / 2;
     EpsilonInterval result = new EpsilonInterval(0, epsilon, ceiling);
     double spacing = 0; // as fine as the length allows
-    int length = COARSE_LENGTH;
+    int length = firstLength;
     for (int round = 0; round < 4; round++) {
       TiltedFft fft;
       try {
@@ -128,6 +138,10 @@ final class TiltedFft {
         break;
       }
       // The width goes with the square of the spacing.
+      double finest = (double) fft.mass.length / MAX_LENGTH;
+      if (found.width() * finest * finest > knownWidth) {
+        break;
+      }
       spacing = fft.d * Math.sqrt(target / found.width());
       length = MAX_LENGTH;
       epsilon = found.estimate() > 0 ? found.estimate() : epsilon;
@@ -137,13 +151,21 @@ final class TiltedFft {
 
   /** Bounds of delta at one epsilon. */
   static DeltaBracket delta(LossComposition composition, double epsilon) {
+    return delta(composition, epsilon, MAX_LENGTH / 2);
+  }
+
+  /** The same at a tenth of the cost. */
+  static DeltaBracket quickDelta(LossComposition composition, double epsilon) {
+    return delta(composition, epsilon, QUICK_LENGTH);
+  }
+
+  private static DeltaBracket delta(LossComposition composition, double epsilon, int length) {
     double logDelta = Math.min(-1e-3, Saddle.forEpsilon(composition, epsilon).logDelta());
     if (logDelta < -575) {
       throw new NumericalLimitException("delta is too small for the discretized loss");
     }
     double lost = Math.exp(logDelta) * 1e-11;
-    TiltedFft fft =
-        around(composition.restricted(lost), epsilon, logDelta, 0, MAX_LENGTH / 3, lost);
+    TiltedFft fft = around(composition.restricted(lost), epsilon, logDelta, 0, length, lost);
     double value = fft.delta(epsilon);
     double error = fft.missing + fft.rounding(epsilon);
     return new DeltaBracket(value - 1.1 * fft.gap(epsilon) - error, value, value + error);
@@ -174,7 +196,7 @@ final class TiltedFft {
     double points = period / spacing;
     int n = 1 << 12;
     while (n < points && n < maxLength) {
-      n = Integer.bitCount(n) == 1 ? n / 2 * 3 : n / 3 * 4;
+      n *= 2;
     }
     double d = period / n;
     double wrapped = Math.exp(-c * period) / -Math.expm1(-c * period);
@@ -286,44 +308,47 @@ final class TiltedFft {
         + delta(epsilon) * (1 + c) * losses.steps() * 0x1p-51 / (narrowest() * d);
   }
 
-  /** The smallest standard deviation: cells are d times that wide where rounding matters most. */
+  /** The smallest scale: cells are d times that wide where rounding matters most. */
   private double narrowest() {
-    return losses.parts().stream()
-        .mapToDouble(
-            part ->
-                part.pair() instanceof MixtureLoss mixture
-                    ? mixture.sigma()
-                    : Double.POSITIVE_INFINITY)
-        .min()
-        .orElse(1);
+    return losses.parts().stream().mapToDouble(part -> part.pair().scale()).min().orElse(1);
   }
 
-  /** A bound of how much moving to the grid has raised delta. */
+  /**
+   * A bound of how much moving to the grid has raised delta.
+   *
+   * <p>With x = L - epsilon it is the expectation of \((e^{-N-x}-1)_+\) for x &gt; 0 and of
+   * \((1-e^{-N-x})_+\) for x &lt; 0. As \((e^y-1)_+ \le e^{ky-1}/(k-1)\) and \(y_+ \le
+   * e^{ky-1}/k\), Hoeffding's \(E[e^{-kN}] \le e^{k^2v/2}\) and \(E[e^{kN}] \le e^{k^2v/2+kv/2}\)
+   * with k = 1 + v^{-1/2} + |x|/v bound both by a multiple of \(e^{-(1-h)x^2/2v}\), h small. By
+   * Jensen's inequality that is at most a multiple of the mean over N of a normal density at x + N,
+   * because N has variance at most v and mean in [0, v/2].
+   */
   private double gap(double epsilon) {
     double v = (double) losses.steps() * d * d / 4;
     double root = Math.sqrt(v);
-    double kept = 1 - 2 * Math.exp(-0.5 * NEAR * NEAR);
-    double drift = (double) losses.steps() * d * d / 8;
-    double reach = 12 * root + drift;
+    if (root > 0.1) {
+      return Double.POSITIVE_INFINITY;
+    }
+    double h = root;
+    // e^{k0^2 v/2 - 1}/(k0 - 1) with k0 = 1 + 1/root, and e^{k v/2} of the second case, with
+    // |x|/2 <= h x^2/(2v) + v/(8h)
+    double factor =
+        root * Math.exp((1 + root) * (1 + root) / 2 - 1 + (1 + root) * root / 2 + v / (8 * h));
+    double kernel = v / (1 - h);
+    // E[(x + N)^2] <= (1 + h) x^2 + v + (1 + 1/h) m^2, m <= v/2
+    double wide = kernel * (1 + h);
+    factor *= Math.exp((v + (1 + 1 / h) * v * v / 4) / (2 * wide));
+    double reach = 13 * Math.sqrt(wide);
     double sum = 0;
     int n = mass.length;
     long from = (long) Math.floor((epsilon - reach) / d);
     long to = (long) Math.ceil((epsilon + reach) / d);
     for (long i = from; i <= to; i++) {
-      double x = Math.max(0, Math.abs(i * d - epsilon) - NEAR * root - drift);
-      double z = x / root;
-      // x P(|N| >= x) plus the integral of the tail, which is at most min(1, 2 e^{-z^2/2})
-      double tailFrom = Math.max(z, CERTAIN);
-      double g =
-          (Math.max(0, CERTAIN - z)
-                  + Math.min(1, 2 * Math.exp(-z * z / 2)) * z
-                  + 2 * Math.sqrt(2 * Math.PI) * NormalTail.above(tailFrom))
-              * root
-              * (1 + 2 * (x + root));
+      double x = i * d - epsilon;
       double p = Math.max(0, mass[(int) Math.floorMod(i, (long) n)]);
-      sum += p * Math.exp(logScale - c * i * d) * g;
+      sum += p * Math.exp(logScale - c * i * d - x * x / (2 * wide));
     }
-    return sum / kept;
+    return factor * sum;
   }
 
   private static void power(double[] spectrum, long exponent) {

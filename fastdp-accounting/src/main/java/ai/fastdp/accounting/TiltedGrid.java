@@ -1,26 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting;
 
+import java.util.ArrayList;
+import java.util.List;
+
 /**
- * Nodes of the trapezoid rule for the tilted law of the privacy loss of a {@link MixtureLoss}.
+ * Nodes of the trapezoid rule for the tilted law of the privacy loss of a {@link QuadratureLoss}.
  *
  * <p>Since \(E_P[e^{-L}] = 1\), \(M(c) - 1 = E_P[G], G = e^{cL} - 1 + c (e^{-L} - 1) \ge 0\): a sum
  * of non-negative terms, so K(c) = log M(c) keeps its digits where M is near 1.
  */
 final class TiltedGrid {
 
-  /** Nodes whose tilted weight is below e^-48 of the largest are dropped. */
+  /**
+   * Nodes at the ends of a branch whose tilted weight is below e^-48 of the largest are dropped.
+   */
   private static final double NEGLIGIBLE = -48;
 
   private static final double SERIES_LIMIT = 0.05;
 
-  /** Privacy losses at the kept nodes, monotone, relative to the tilted mean. */
+  private static final double MOST_NODES = 300_000;
+
+  /** Privacy losses at the kept nodes, in increasing order, relative to the tilted mean. */
   final double[] centredLoss;
 
   /** Tilted probabilities of the kept nodes; their sum is 1. */
   final double[] probability;
 
-  /** Tilted density of the loss at the kept nodes. */
+  /** Tilted density of the loss at the kept nodes; infinite at an atom. */
   final double[] lossDensity;
 
   /** Tilted probability of the outermost nodes: what the sum misses by ending there. */
@@ -28,78 +35,148 @@ final class TiltedGrid {
 
   private final LossPair.Cumulant cumulant;
 
-  TiltedGrid(MixtureLoss pair, double c, double spacing) {
-    long first = (long) Math.floor(pair.leftEnd(c) / spacing);
-    long last = (long) Math.floor(pair.rightEnd(c) / spacing);
-    if (last - first > 3_000_000) {
-      throw new NumericalLimitException("sampled Gaussian needs too many nodes: " + pair);
-    }
-    int n = (int) (last - first + 1);
-    double[] loss = new double[n];
-    double[] logWeight = new double[n];
-    double variance = pair.sigma() * pair.sigma();
+  TiltedGrid(QuadratureLoss pair, double c, double spacing) {
+    List<Nodes> parts = new ArrayList<>();
     LogSum excess = new LogSum();
+    for (QuadratureLoss.Branch branch : pair.branches()) {
+      if (!parts.isEmpty() && pair.atom() > 0) {
+        parts.add(Nodes.atom(pair.atom()));
+      }
+      parts.add(Nodes.of(pair, branch, c, spacing, excess));
+    }
     double highest = Double.NEGATIVE_INFINITY;
-    for (int j = 0; j < n; j++) {
-      double x = (first + j) * spacing;
-      double logRatio = pair.logRatio(x);
-      double logP = pair.logP(logRatio) - x * x / (2 * variance);
-      double l = pair.loss(logRatio);
-      loss[j] = l;
-      logWeight[j] = logP + c * l;
-      highest = Math.max(highest, logWeight[j]);
-      excess.add(logP + logG(c, l));
+    for (Nodes part : parts) {
+      for (double weight : part.logWeight) {
+        highest = Math.max(highest, weight);
+      }
     }
-    int from = 0;
-    while (logWeight[from] < highest + NEGLIGIBLE) {
-      from++;
+    int kept = 0;
+    for (Nodes part : parts) {
+      part.trim(highest + NEGLIGIBLE);
+      kept += part.to - part.from;
     }
-    int to = n;
-    while (logWeight[to - 1] < highest + NEGLIGIBLE) {
-      to--;
-    }
-    int kept = to - from;
-    centredLoss = new double[kept];
-    probability = new double[kept];
-    lossDensity = new double[kept];
+    double[] loss = new double[kept];
+    double[] density = new double[kept];
+    double[] weight = new double[kept];
     double total = 0;
     double mean = 0;
-    for (int j = 0; j < kept; j++) {
-      double w = Math.exp(logWeight[from + j] - highest);
-      probability[j] = w;
-      total += w;
-      mean += w * loss[from + j];
+    double edges = 0;
+    int j = 0;
+    for (Nodes part : parts) {
+      edges += part.edges(highest);
+      for (int i = part.from; i < part.to; i++) {
+        double w = Math.exp(part.logWeight[i] - highest);
+        loss[j] = part.loss[i];
+        weight[j] = w;
+        density[j] = w / (spacing * part.slope[i]);
+        total += w;
+        mean += w * loss[j];
+        j++;
+      }
     }
-    edgeProbability =
-        (Math.exp(logWeight[0] - highest) + Math.exp(logWeight[n - 1] - highest)) / total;
+    edgeProbability = edges / total;
     mean /= total;
     double second = 0;
     double drift = 0;
-    for (int j = 0; j < kept; j++) {
-      double d = loss[from + j] - mean;
-      centredLoss[j] = d;
-      probability[j] /= total;
-      drift += probability[j] * d;
-      second += probability[j] * d * d;
-      double x = (first + from + j) * spacing;
-      // |dL/dx| is the posterior weight of the shifted component over s^2.
-      double u = (2 * x - 1) / (2 * variance);
-      double posterior = 1 / (1 + (1 - pair.sampleRate()) / pair.sampleRate() * Math.exp(-u));
-      lossDensity[j] = probability[j] / spacing * variance / posterior;
+    for (j = 0; j < kept; j++) {
+      double d = loss[j] - mean;
+      loss[j] = d;
+      weight[j] /= total;
+      density[j] /= total;
+      drift += weight[j] * d;
+      second += weight[j] * d * d;
     }
-    double logExcess = excess.log() + Math.log(spacing) - 0.5 * Math.log(2 * Math.PI * variance);
+    for (j = 0; j < kept; j++) {
+      loss[j] -= drift;
+    }
+    double logExcess = excess.log() + Math.log(spacing);
     double k =
         logExcess > 0
             ? logExcess + Math.log1p(Math.exp(-logExcess))
             : Math.log1p(Math.exp(logExcess));
     cumulant = new LossPair.Cumulant(k, mean + drift, second - drift * drift);
-    for (int j = 0; j < kept; j++) {
-      centredLoss[j] -= drift;
-    }
+    centredLoss = loss;
+    probability = weight;
+    lossDensity = density;
   }
 
   LossPair.Cumulant cumulant() {
     return cumulant;
+  }
+
+  /** All nodes of one branch, losses in increasing order. */
+  private static final class Nodes {
+
+    final double[] loss;
+    final double[] logWeight;
+    final double[] slope;
+    int from;
+    int to;
+
+    private Nodes(int size) {
+      loss = new double[size];
+      logWeight = new double[size];
+      slope = new double[size];
+      to = size;
+    }
+
+    static Nodes atom(double mass) {
+      Nodes nodes = new Nodes(1);
+      nodes.logWeight[0] = Math.log(mass);
+      return nodes;
+    }
+
+    static Nodes of(
+        QuadratureLoss pair,
+        QuadratureLoss.Branch branch,
+        double c,
+        double spacing,
+        LogSum excess) {
+      double start = Math.floor(branch.leftEnd(c) / spacing);
+      double count = Math.floor(branch.rightEnd(c) / spacing) - start + 1;
+      if (!(count >= 1 && count <= MOST_NODES)) {
+        throw new NumericalLimitException("step needs too many nodes: " + pair);
+      }
+      Nodes nodes = new Nodes((int) count);
+      double logSpacing = Math.log(spacing);
+      QuadratureLoss.Node node = new QuadratureLoss.Node();
+      for (int j = 0; j < nodes.to; j++) {
+        branch.at((start + j) * spacing, node);
+        nodes.loss[j] = node.loss;
+        nodes.logWeight[j] = node.logP + c * node.loss + logSpacing;
+        nodes.slope[j] = node.slope;
+        excess.add(node.logP + logG(c, node.loss));
+      }
+      if (nodes.loss[0] > nodes.loss[nodes.to - 1]) {
+        reverse(nodes.loss);
+        reverse(nodes.logWeight);
+        reverse(nodes.slope);
+      }
+      return nodes;
+    }
+
+    void trim(double leastLogWeight) {
+      while (from < to && logWeight[from] < leastLogWeight) {
+        from++;
+      }
+      while (to > from && logWeight[to - 1] < leastLogWeight) {
+        to--;
+      }
+    }
+
+    /** What the outermost nodes weigh; nothing if this is an atom. */
+    double edges(double highest) {
+      int n = loss.length;
+      return n == 1 ? 0 : Math.exp(logWeight[0] - highest) + Math.exp(logWeight[n - 1] - highest);
+    }
+
+    private static void reverse(double[] values) {
+      for (int i = 0, j = values.length - 1; i < j; i++, j--) {
+        double kept = values[i];
+        values[i] = values[j];
+        values[j] = kept;
+      }
+    }
   }
 
   private static double logG(double c, double loss) {

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting;
 
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 
 /**
@@ -18,12 +22,40 @@ public final class TradeOffCurve {
   private static final double GOLDEN = (3 - Math.sqrt(5)) / 2;
   private static final int SECTIONS = 34;
 
+  private static final int GRID = 96;
+
   private final Function<Double, DeltaBound> delta;
   private final double largestEpsilon;
 
-  TradeOffCurve(Function<Double, DeltaBound> delta, double largestEpsilon) {
+  /** Where delta was evaluated beforehand; empty if it is evaluated on demand. */
+  private final NavigableMap<Double, DeltaBound> grid;
+
+  private TradeOffCurve(
+      Function<Double, DeltaBound> delta,
+      double largestEpsilon,
+      NavigableMap<Double, DeltaBound> grid) {
     this.delta = delta;
     this.largestEpsilon = largestEpsilon;
+    this.grid = grid;
+  }
+
+  /** A curve that asks for delta some seventy times per point. */
+  static TradeOffCurve onDemand(Function<Double, DeltaBound> delta, double largestEpsilon) {
+    // Searches for neighbouring points begin at the same epsilons.
+    Map<Double, DeltaBound> known = new ConcurrentHashMap<>();
+    return new TradeOffCurve(
+        epsilon -> known.computeIfAbsent(epsilon, delta), largestEpsilon, new TreeMap<>());
+  }
+
+  /** A curve from a fixed number of deltas, with a wider envelope. */
+  static TradeOffCurve onGrid(Function<Double, DeltaBound> delta, double largestEpsilon) {
+    NavigableMap<Double, DeltaBound> grid = new TreeMap<>();
+    for (int i = 0; i < GRID; i++) {
+      double t = (double) i / (GRID - 1);
+      double epsilon = largestEpsilon * t * t;
+      grid.put(epsilon, delta.apply(epsilon));
+    }
+    return new TradeOffCurve(delta, largestEpsilon, grid);
   }
 
   /**
@@ -35,8 +67,8 @@ public final class TradeOffCurve {
    */
   public TypeTwoBound at(double typeOne) {
     Require.probability("typeOne", typeOne);
-    TypeTwoBound first = maximum(typeOne, false);
-    TypeTwoBound second = maximum(typeOne, true);
+    TypeTwoBound first = grid.isEmpty() ? maximum(typeOne, false) : onGrid(typeOne, false);
+    TypeTwoBound second = grid.isEmpty() ? maximum(typeOne, true) : onGrid(typeOne, true);
     double lower = Math.max(0, Math.max(first.lower(), second.lower()));
     double upper = Math.max(lower, Math.max(first.upper(), second.upper()));
     double estimate = Math.max(first.estimate(), second.estimate());
@@ -79,6 +111,23 @@ public final class TradeOffCurve {
     return mu;
   }
 
+  /** Between grid points delta is at least its lower bound at the next. */
+  private TypeTwoBound onGrid(double typeOne, boolean inverse) {
+    double lower = 0;
+    double estimate = 0;
+    double upper = 0;
+    for (Map.Entry<Double, DeltaBound> entry : grid.entrySet()) {
+      double epsilon = entry.getKey();
+      TypeTwoBound here = value(epsilon, entry.getValue(), typeOne, inverse);
+      lower = Math.max(lower, here.lower());
+      estimate = Math.max(estimate, here.estimate());
+      Map.Entry<Double, DeltaBound> next = grid.higherEntry(epsilon);
+      double least = next == null ? 0 : next.getValue().lower();
+      upper = Math.max(upper, value(epsilon, least, typeOne, inverse));
+    }
+    return new TypeTwoBound(lower, estimate, upper);
+  }
+
   /** Golden section over epsilon. */
   private TypeTwoBound maximum(double typeOne, boolean inverse) {
     double left = 0;
@@ -119,7 +168,11 @@ public final class TradeOffCurve {
   }
 
   private TypeTwoBound value(double epsilon, double typeOne, boolean inverse) {
-    DeltaBound bound = delta.apply(epsilon);
+    return value(epsilon, delta.apply(epsilon), typeOne, inverse);
+  }
+
+  private static TypeTwoBound value(
+      double epsilon, DeltaBound bound, double typeOne, boolean inverse) {
     return new TypeTwoBound(
         value(epsilon, bound.upper(), typeOne, inverse),
         value(epsilon, bound.estimate(), typeOne, inverse),

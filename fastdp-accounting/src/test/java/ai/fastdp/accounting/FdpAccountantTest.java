@@ -152,7 +152,7 @@ class FdpAccountantTest extends PrivacyAccountantContract {
                     new MixtureLoss(0.05, 1, MixtureLoss.Direction.REMOVE), 100)));
     for (double delta : new double[] {1e-3, 1e-6, 1e-10}) {
       EpsilonInterval contour = ContourMethod.epsilon(losses, Math.log(delta), 1e9).orElseThrow();
-      EpsilonInterval fft = TiltedFft.epsilon(losses, Math.log(delta));
+      EpsilonInterval fft = TiltedFft.epsilon(losses, Math.log(delta), 1);
       assertThat(contour.estimate()).isBetween(fft.lower(), fft.upper());
       assertThat(fft.upper() / fft.lower()).isLessThan(1 + 2e-6);
       assertThat(contour.upper() / contour.lower()).isLessThan(1 + 1e-10);

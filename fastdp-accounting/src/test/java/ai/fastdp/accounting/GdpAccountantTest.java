@@ -45,6 +45,38 @@ class GdpAccountantTest extends PrivacyAccountantContract {
   }
 
   @ParameterizedTest(name = "{0}")
+  @MethodSource("dpsgd")
+  void mu_fixedBatch_agreesWithTheUniformFormula(GoldenTable.Row row) {
+    if (row.number("q") == 1) {
+      return; // as above
+    }
+    GdpAccountant accountant = new GdpAccountant(NeighboringRelation.REPLACE_ONE);
+    long sampleSize = 1_000_000_000_000_000L;
+    accountant.compose(
+        new FixedBatchEvent(
+            Math.round(row.number("q") * sampleSize),
+            sampleSize,
+            new GaussianEvent(2 * row.number("sigma"))),
+        row.integer("steps"));
+    assertThat(accountant.mu()).isCloseTo(row.number("opacusGdpMuUniform"), withPercentage(1e-9));
+    assertThat(accountant.isExact()).isFalse();
+    EpsilonBound bound = accountant.epsilon(row.number("delta"));
+    assertThat(bound.upper()).isEmpty();
+    double reference = row.number("opacusGdpEpsilonUniform");
+    if (!Double.isNaN(reference)) {
+      assertThat(bound.estimate().getAsDouble()).isCloseTo(reference, withPercentage(1e-7));
+    }
+  }
+
+  @Test
+  void supports_whatHasNoFormula_isFalse() {
+    assertThat(new GdpAccountant().supports(new LaplaceEvent(1))).isFalse();
+    GdpAccountant replace = new GdpAccountant(NeighboringRelation.REPLACE_ONE);
+    assertThat(replace.supports(dpSgd(0.1, 1))).isFalse();
+    assertThat(replace.supports(new GaussianEvent(1))).isTrue();
+  }
+
+  @ParameterizedTest(name = "{0}")
   @MethodSource("gaussian")
   void epsilon_unsampled_isExact(GoldenTable.Row row) {
     GdpAccountant accountant = new GdpAccountant();

@@ -82,9 +82,10 @@ class InMemoryLedgerTest {
   @Test
   void charge_unsupportedEvent_isRefusedAndRecordsNothing() {
     try (InMemoryLedger ledger =
-        new InMemoryLedger(
-            new RdpAccountant(NeighboringRelation.REPLACE_ONE), new PrivacyBudget(1, 1e-6))) {
-      assertThatThrownBy(() -> ledger.charge(STEP)).isInstanceOf(IllegalArgumentException.class);
+        new InMemoryLedger(new RdpAccountant(), new PrivacyBudget(1, 1e-6))) {
+      assertThatThrownBy(() -> ledger.charge(new FixedBatchEvent(1, 100, new GaussianEvent(1))))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("ADD_OR_REMOVE_ONE");
       assertThat(ledger.spent()).isEqualTo(EpsilonBound.zero());
     }
   }

@@ -148,4 +148,31 @@ class NoiseCalibrationTest {
           .isCloseTo(delta, org.assertj.core.data.Percentage.withPercentage(1e-4));
     }
   }
+
+  @Test
+  void noiseMultiplier_runOfStepsThatDiffer_meetsTheBudgetFromBelow() {
+    PrivacyBudget budget = new PrivacyBudget(2, 1e-6);
+    java.util.function.DoubleFunction<DpEvent> run =
+        sigma ->
+            new ComposedEvent(
+                java.util.List.of(
+                    new SelfComposedEvent(
+                        new PoissonSampledEvent(0.01, new GaussianEvent(sigma)), 500),
+                    new SelfComposedEvent(
+                        new PoissonSampledEvent(0.01, new GaussianEvent(2 * sigma)), 500)));
+    double sigma = NoiseCalibration.noiseMultiplier(RdpAccountant::new, budget, run);
+    assertThat(epsilon(run.apply(sigma))).isLessThanOrEqualTo(2).isGreaterThan(2 - 1e-6);
+    assertThat(epsilon(run.apply(sigma * (1 - 1e-8)))).isGreaterThan(2);
+    // Between the noise of 500 steps and that of 1,000.
+    assertThat(sigma)
+        .isBetween(
+            NoiseCalibration.noiseMultiplier(RdpAccountant::new, budget, 0.01, 500),
+            NoiseCalibration.noiseMultiplier(RdpAccountant::new, budget, 0.01, 1000));
+  }
+
+  private static double epsilon(DpEvent run) {
+    RdpAccountant accountant = new RdpAccountant();
+    accountant.compose(run);
+    return accountant.epsilon(1e-6).upper().orElseThrow();
+  }
 }

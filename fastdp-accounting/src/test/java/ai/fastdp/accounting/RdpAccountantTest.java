@@ -76,13 +76,15 @@ class RdpAccountantTest extends PrivacyAccountantContract {
   }
 
   @Test
-  void compose_sampledUnderReplaceOne_isRefused() {
-    RdpAccountant accountant = new RdpAccountant(NeighboringRelation.REPLACE_ONE);
-    assertThat(accountant.supports(dpSgd(0.1, 1))).isFalse();
-    assertThatThrownBy(() -> accountant.compose(dpSgd(0.1, 1)))
-        .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("REPLACE_ONE");
-    assertThat(accountant.epsilon(1e-5)).isEqualTo(EpsilonBound.zero());
+  void renyiDivergence_almostNoNoise_isInfiniteOrAnUpperBound() {
+    RdpAccountant accountant = after(0.01, 1e-200, 1);
+    assertThat(accountant.renyiDivergence(2)).isPositive().isInfinite();
+    assertThat(accountant.epsilon(1e-5).upper().getAsDouble()).isPositive().isInfinite();
+    // mpmath 1.3.0: log(1 - q^2 + q^2 e^{1/s^2}) at q = 0.1, s = 1/32 and at s = 1/2048
+    assertThat(after(0.1, 0x1p-5, 1).renyiDivergence(2))
+        .isCloseTo(1024 + 2 * Math.log(0.1), withPercentage(1e-10));
+    assertThat(after(0.1, 0x1p-11, 1).renyiDivergence(2))
+        .isBetween(0x1p22 + 2 * Math.log(0.1), (0x1p22 + 2 * Math.log(0.1)) * (1 + 1e-12));
   }
 
   @Test

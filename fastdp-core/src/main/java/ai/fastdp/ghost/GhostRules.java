@@ -9,6 +9,7 @@ import ai.fastdp.hook.ForwardMethod;
 import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.hook.SampleGraphs;
 import java.lang.reflect.Modifier;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -53,6 +54,18 @@ public final class GhostRules {
    */
   public static GhostRules standard() {
     return STANDARD;
+  }
+
+  /**
+   * The classes that declare the forward functions that the shipped rules know. Blocks of these
+   * classes, and of subclasses that leave the forward function alone, have a rule.
+   *
+   * @return the classes, some of them abstract
+   */
+  public List<Class<? extends Block>> forwards() {
+    List<Class<? extends Block>> all = new ArrayList<>();
+    shipped.forEach(rule -> all.addAll(rule.forwards()));
+    return all;
   }
 
   /**

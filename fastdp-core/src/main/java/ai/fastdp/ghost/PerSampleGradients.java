@@ -521,7 +521,9 @@ public final class PerSampleGradients {
   }
 
   private void requireWhole(Parameter parameter, String what, NDArray array, long width) {
-    if (array.getShape().get(0) != batchSize || array.size() % (batchSize * width) != 0) {
+    long row = batchSize * width;
+    boolean whole = row == 0 ? array.size() == 0 : array.size() % row == 0;
+    if (array.getShape().get(0) != batchSize || !whole) {
       throw new IllegalArgumentException(
           what
               + " of "

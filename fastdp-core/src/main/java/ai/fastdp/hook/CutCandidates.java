@@ -12,8 +12,8 @@ import java.util.Set;
 import java.util.function.Function;
 
 /**
- * The blocks at whose outputs a model's graph may be cut: the children of its outermost block that
- * hold trainable layers, and inside plain sequences their children.
+ * The blocks at whose outputs a model's graph may be cut: the children that hold trainable layers
+ * of the outermost block with more than one of them, and inside plain sequences their children.
  *
  * <p>No candidate lies inside another. Whether a cut at a candidate pays and is whole is found out
  * by running the model.
@@ -28,20 +28,33 @@ final class CutCandidates {
 
   static List<Located> of(Block root, List<Located> layers, Function<Block, String> paths) {
     CutCandidates candidates = new CutCandidates(layers);
-    candidates.collect(root);
+    candidates.collect(candidates.unwrapped(root));
     return candidates.found.stream().map(b -> new Located(paths.apply(b), b)).toList();
   }
 
+  /** The outermost block with more than one child that holds layers. */
+  private Block unwrapped(Block root) {
+    Block block = root;
+    List<Block> holders = holders(block);
+    while (holders.size() == 1 && !layers.contains(holders.get(0))) {
+      block = holders.get(0);
+      holders = holders(block);
+    }
+    return block;
+  }
+
   private void collect(Block block) {
-    List<Block> holders = block.getChildren().values().stream().filter(this::holdsLayers).toList();
-    for (Block child : holders) {
-      boolean wrapper = holders.size() == 1 && !layers.contains(child);
-      if (child.getClass() == SequentialBlock.class || wrapper) {
+    for (Block child : holders(block)) {
+      if (child.getClass() == SequentialBlock.class) {
         collect(child);
       } else if (!found.contains(child)) {
         found.add(child);
       }
     }
+  }
+
+  private List<Block> holders(Block block) {
+    return block.getChildren().values().stream().filter(this::holdsLayers).toList();
   }
 
   private boolean holdsLayers(Block block) {

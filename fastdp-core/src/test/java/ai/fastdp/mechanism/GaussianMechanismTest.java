@@ -50,8 +50,9 @@ final class GaussianMechanismTest {
     Parameter parameter = parameter(3);
     try (ClippedGradientSum clipped = new ClippedGradientSum(kernels, manager, List.of(parameter));
         GaussianMechanism mechanism =
-            new GaussianMechanism(kernels, manager, NoiseSource.secure(), 1.5, 0.25, 16, 0)) {
-      assertThat(mechanism.privatize(clipped).noiseDeviation()).isEqualTo(1.5 * 0.25 / 16);
+            new GaussianMechanism(kernels, manager, NoiseSource.secure(), 16, 0)) {
+      assertThat(mechanism.privatize(clipped, 1.5, 0.25).noiseDeviation())
+          .isEqualTo(1.5 * 0.25 / 16);
     }
   }
 

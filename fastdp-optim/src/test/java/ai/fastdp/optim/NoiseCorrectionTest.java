@@ -38,11 +38,10 @@ final class NoiseCorrectionTest {
               manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
       try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
           GaussianMechanism mechanism =
-              new GaussianMechanism(
-                  kernels, manager, NoiseSource.secure(), SIGMA, SENSITIVITY, BATCH, 0);
+              new GaussianMechanism(kernels, manager, NoiseSource.secure(), BATCH, 0);
           DpAdam optimizer = DpAdam.builder().optBeta2(BETA2).optNoiseCorrection(FLOOR).build()) {
         for (int t = 0; t < UPDATES; t++) {
-          optimizer.update(mechanism.privatize(sum));
+          optimizer.update(mechanism.privatize(sum, SIGMA, SENSITIVITY));
           sum.clear();
         }
         OptimizerState state = optimizer.state();

@@ -1,54 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.cli;
 
-import ai.fastdp.accounting.PrivacyAccountant;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** All accountants side by side. */
 @Command(
     name = "compare",
     description = "Epsilon by every accountant.",
     mixinStandardHelpOptions = true)
-final class CompareCommand implements Runnable {
+final class CompareCommand extends RunCommand {
 
-  @Mixin private RunOptions run = new RunOptions();
-
-  @Option(names = "--noise-multiplier", required = true, description = "Noise over clip norm.")
-  private double noiseMultiplier;
-
-  @Option(names = "--steps", required = true, description = "Number of steps.")
-  private long steps;
-
-  @Option(names = "--delta", required = true, description = "Delta in (0, 1).")
-  private double delta;
-
-  @Spec private @Nullable CommandSpec spec;
+  @Mixin private NoiseOption noise = new NoiseOption();
+  @Mixin private StepsOption steps = new StepsOption();
+  @Mixin private DeltaOption delta = new DeltaOption();
 
   @Override
   public void run() {
-    Map<String, Object> result = run.describe();
-    result.put("noiseMultiplier", noiseMultiplier);
-    result.put("steps", steps);
-    result.put("delta", delta);
+    Map<String, Object> result = options().describe();
+    result.put("noiseMultiplier", noise.value());
+    result.put("steps", steps.value());
+    result.put("delta", delta.value());
     Map<String, Object> epsilons = new LinkedHashMap<>();
     for (AccountantKind kind : AccountantKind.values()) {
-      PrivacyAccountant made = kind.create(run.relation());
-      made.compose(run.step(noiseMultiplier), steps);
-      epsilons.put(made.name(), Report.bounds(made.epsilon(delta)));
+      String name = kind.name().toLowerCase(Locale.ROOT);
+      if (kind.create(options().relation()).supports(options().step(noise.value()))) {
+        epsilons.put(
+            name, Report.bounds(after(kind, noise.value(), steps.value()).epsilon(delta.value())));
+      } else {
+        epsilons.put(name, "unsupported");
+      }
     }
-    if (run.isJson()) {
+    if (options().isJson()) {
       result.put("epsilon", epsilons);
     } else {
       result.putAll(epsilons);
     }
-    Report.print(Objects.requireNonNull(spec).commandLine().getOut(), run.isJson(), result);
+    print(result);
   }
 }

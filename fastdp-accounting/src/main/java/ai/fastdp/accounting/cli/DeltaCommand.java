@@ -8,53 +8,30 @@ import ai.fastdp.accounting.PrivacyAccountant;
 import ai.fastdp.accounting.RdpAccountant;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Objects;
 import java.util.OptionalDouble;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Delta of a run. */
 @Command(
     name = "delta",
     description = "Delta of a run at one epsilon.",
     mixinStandardHelpOptions = true)
-final class DeltaCommand implements Runnable {
+final class DeltaCommand extends AccountantCommand {
 
-  @Mixin private RunOptions run = new RunOptions();
-
-  @Option(names = "--accountant", description = "rdp, gdp or fdp (default).")
-  private AccountantKind accountant = AccountantKind.FDP;
-
-  @Option(names = "--noise-multiplier", required = true, description = "Noise over clip norm.")
-  private double noiseMultiplier;
-
-  @Option(names = "--steps", required = true, description = "Number of steps.")
-  private long steps;
-
-  @Option(
-      names = {"--target-epsilon", "--epsilon"},
-      required = true,
-      description = "Epsilon, at least 0.")
-  private double epsilon;
-
-  @Spec private @Nullable CommandSpec spec;
+  @Mixin private NoiseOption noise = new NoiseOption();
+  @Mixin private StepsOption steps = new StepsOption();
+  @Mixin private TargetOption target = new TargetOption();
 
   @Override
   public void run() {
-    PrivacyAccountant made = accountant.create(run.relation());
-    made.compose(run.step(noiseMultiplier), steps);
-    Map<String, Object> result = new LinkedHashMap<>();
-    result.put("accountant", made.name());
-    result.putAll(run.describe());
-    result.put("noiseMultiplier", noiseMultiplier);
-    result.put("steps", steps);
-    result.put("epsilon", epsilon);
+    PrivacyAccountant made = after(noise.value(), steps.value());
+    Map<String, Object> result = describe();
+    result.put("noiseMultiplier", noise.value());
+    result.put("steps", steps.value());
+    result.put("epsilon", target.value());
     result.put("delta", bounds(made));
-    Report.print(Objects.requireNonNull(spec).commandLine().getOut(), run.isJson(), result);
+    print(result);
   }
 
   private Map<String, Object> bounds(PrivacyAccountant made) {
@@ -63,14 +40,14 @@ final class DeltaCommand implements Runnable {
     bounds.put("estimate", OptionalDouble.empty());
     bounds.put("upper", OptionalDouble.empty());
     if (made instanceof FdpAccountant fdp) {
-      DeltaBound bound = fdp.delta(epsilon);
+      DeltaBound bound = fdp.delta(target.value());
       bounds.put("lower", bound.lower());
       bounds.put("estimate", bound.estimate());
       bounds.put("upper", bound.upper());
     } else if (made instanceof RdpAccountant rdp) {
-      bounds.put("upper", rdp.delta(epsilon));
+      bounds.put("upper", rdp.delta(target.value()));
     } else if (made instanceof GdpAccountant gdp) {
-      bounds.put("estimate", gdp.delta(epsilon));
+      bounds.put("estimate", gdp.delta(target.value()));
     }
     return bounds;
   }

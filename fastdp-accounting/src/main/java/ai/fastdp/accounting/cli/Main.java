@@ -4,6 +4,7 @@ package ai.fastdp.accounting.cli;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -76,7 +77,8 @@ public final class Main implements Runnable {
         });
     line.setExecutionExceptionHandler(
         (exception, command, result) -> {
-          if (exception instanceof IllegalArgumentException) {
+          if (exception instanceof IllegalArgumentException
+              || exception instanceof UncheckedIOException) {
             err.println(withOptionName(firstLine(exception)));
             return BAD_INPUT;
           }

@@ -3,19 +3,16 @@ package ai.fastdp.accounting.cli;
 
 import ai.fastdp.accounting.NoiseCalibration;
 import ai.fastdp.accounting.PrivacyBudget;
+import ai.fastdp.accounting.SelfComposedEvent;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** Batch sizes and epochs against the noise they need. */
 @Command(
@@ -24,21 +21,13 @@ import picocli.CommandLine.Spec;
         "Noise over a grid of batch sizes and epochs: sigma, effective noise sigma/(qN), and total noise"
             + " sigma/(q sqrt(T)) (TAN, arXiv 2210.03403).",
     mixinStandardHelpOptions = true)
-final class PlanCommand implements Runnable {
+final class PlanCommand extends AccountantCommand {
 
-  @Mixin private RunOptions run = new RunOptions();
-
-  @Option(names = "--accountant", description = "rdp or fdp (default).")
-  private AccountantKind accountant = AccountantKind.FDP;
+  @Mixin private TargetOption target = new TargetOption();
+  @Mixin private DeltaOption delta = new DeltaOption();
 
   @Option(names = "--sample-size", required = true, description = "Number of records N, public.")
   private long sampleSize;
-
-  @Option(names = "--target-epsilon", required = true, description = "Largest epsilon.")
-  private double targetEpsilon;
-
-  @Option(names = "--delta", required = true, description = "Delta in (0, 1).")
-  private double delta;
 
   @Option(names = "--batch-sizes", split = ",", description = "Expected batch sizes.")
   private List<Long> batchSizes = List.of(64L, 256L, 1024L, 4096L);
@@ -46,10 +35,12 @@ final class PlanCommand implements Runnable {
   @Option(names = "--epochs", split = ",", description = "Numbers of epochs.")
   private List<Double> epochs = List.of(1.0, 3.0, 10.0);
 
-  @Spec private @Nullable CommandSpec spec;
-
   @Override
   public void run() {
+    options().requireNoRate();
+    if (sampleSize < 1) {
+      throw new IllegalArgumentException("sampleSize must be >= 1, got " + sampleSize);
+    }
     List<Map<String, Object>> rows = new ArrayList<>();
     for (long batch : batchSizes) {
       if (batch < 1 || batch > sampleSize) {
@@ -63,13 +54,13 @@ final class PlanCommand implements Runnable {
         rows.add(row(batch, epoch));
       }
     }
-    PrintWriter out = Objects.requireNonNull(spec).commandLine().getOut();
-    if (run.isJson()) {
-      Map<String, Object> result = new LinkedHashMap<>();
+    PrintWriter out = out();
+    if (options().isJson()) {
+      Map<String, Object> result = describe();
+      result.remove("sampleRate");
       result.put("sampleSize", sampleSize);
-      result.put("targetEpsilon", targetEpsilon);
-      result.put("delta", delta);
-      result.put("accountant", accountant.name().toLowerCase(Locale.ROOT));
+      result.put("targetEpsilon", target.value());
+      result.put("delta", delta.value());
       result.put("grid", rows);
       out.println(JsonText.of(result));
       return;
@@ -96,10 +87,9 @@ final class PlanCommand implements Runnable {
     long steps = (long) Math.ceil(epoch * sampleSize / batch);
     double sigma =
         NoiseCalibration.noiseMultiplier(
-            () -> accountant.create(run.relation()),
-            new PrivacyBudget(targetEpsilon, delta),
-            rate,
-            steps);
+            this::create,
+            new PrivacyBudget(target.value(), delta.value()),
+            noise -> new SelfComposedEvent(options().step(batch, sampleSize, noise), steps));
     Map<String, Object> row = new LinkedHashMap<>();
     row.put("batchSize", batch);
     row.put("epochs", epoch);

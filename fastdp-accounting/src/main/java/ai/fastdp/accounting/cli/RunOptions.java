@@ -2,21 +2,60 @@
 package ai.fastdp.accounting.cli;
 
 import ai.fastdp.accounting.DpEvent;
+import ai.fastdp.accounting.FixedBatchEvent;
 import ai.fastdp.accounting.GaussianEvent;
+import ai.fastdp.accounting.LaplaceEvent;
 import ai.fastdp.accounting.NeighboringRelation;
 import ai.fastdp.accounting.PoissonSampledEvent;
+import ai.fastdp.accounting.PrivacyAccountant;
+import ai.fastdp.accounting.PrivacyStatement;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** What all commands know about a run. */
 final class RunOptions {
 
+  /** A rate becomes a batch out of this many records, rounded up. */
+  private static final long RATE_RESOLUTION = 1_000_000_000_000_000L;
+
   /** How batches are drawn. */
   enum Sampling {
-    POISSON,
-    NONE
+    POISSON("independent Poisson sampling at every step"),
+    FIXED("batches of fixed size, drawn without replacement and independently at every step"),
+    NONE("every step uses all data");
+
+    private final String words;
+
+    Sampling(String words) {
+      this.words = words;
+    }
+
+    /** The name that is typed. */
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** What is done with a batch. */
+  enum Noise {
+    GAUSSIAN,
+    LAPLACE;
+
+    DpEvent release(double noiseMultiplier) {
+      return this == GAUSSIAN
+          ? new GaussianEvent(noiseMultiplier)
+          : new LaplaceEvent(noiseMultiplier);
+    }
+
+    /** The name that is typed. */
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
   }
 
   /** The relation by its name on the command line. */
@@ -41,17 +80,25 @@ final class RunOptions {
   @Option(
       names = "--sample-rate",
       paramLabel = "Q",
-      description = "Poisson sample rate in [0, 1]; 1 by default.")
-  private double sampleRate = 1;
+      description = "Share of the records in a batch, in [0, 1]; 1 by default.")
+  private @Nullable Double sampleRate;
 
   @Option(
       names = "--sampling",
       description =
-          "poisson, or none (every step uses all data); fixed-size batches are unsupported.")
+          "poisson (default), fixed (batches of fixed size, drawn anew at every step) or none (every"
+              + " step uses all data).")
   private Sampling sampling = Sampling.POISSON;
 
-  @Option(names = "--adjacency", description = "add-remove (default), replace-one or zero-out.")
-  private Adjacency adjacency = Adjacency.ADD_REMOVE;
+  @Option(names = "--mechanism", description = "gaussian (default) or laplace (without sampling).")
+  private Noise mechanism = Noise.GAUSSIAN;
+
+  @Option(
+      names = "--adjacency",
+      description =
+          "add-remove, replace-one or zero-out; add-remove by default, replace-one with --sampling"
+              + " fixed.")
+  private @Nullable Adjacency adjacency;
 
   @Option(names = "--json", description = "Print JSON.")
   private boolean json;
@@ -60,30 +107,99 @@ final class RunOptions {
     return json;
   }
 
-  Sampling sampling() {
-    return sampling;
+  private double sampleRate() {
+    return sampleRate == null ? 1 : sampleRate;
   }
 
-  double sampleRate() {
-    if (sampling == Sampling.NONE && sampleRate != 1) {
-      throw new IllegalArgumentException(
-          "sampleRate must be 1 with --sampling none, got " + sampleRate);
-    }
-    return sampleRate;
+  boolean isSampled() {
+    return sampling != Sampling.NONE && sampleRate() != 1;
   }
 
   NeighboringRelation relation() {
+    if (adjacency == null) {
+      return sampling == Sampling.FIXED
+          ? NeighboringRelation.REPLACE_ONE
+          : NeighboringRelation.ADD_OR_REMOVE_ONE;
+    }
     return adjacency.relation;
   }
 
+  /** Refuses a sample rate where the command finds it itself. */
+  void requireNoRate() {
+    if (sampleRate != null) {
+      throw new IllegalArgumentException(
+          "--sample-rate must be left out, got "
+              + sampleRate
+              + "; it follows from --sample-size and --batch-sizes");
+    }
+  }
+
+  /** The event of one step. */
   DpEvent step(double noiseMultiplier) {
-    return new PoissonSampledEvent(sampleRate(), new GaussianEvent(noiseMultiplier));
+    check(sampleRate());
+    DpEvent release = mechanism.release(noiseMultiplier);
+    if (sampling == Sampling.FIXED) {
+      return new FixedBatchEvent(
+          (long) Math.ceil(sampleRate() * RATE_RESOLUTION), RATE_RESOLUTION, release);
+    }
+    return new PoissonSampledEvent(sampleRate(), release);
+  }
+
+  /** The event of one step with a batch of the given (Poisson: expected) size. */
+  DpEvent step(long batchSize, long sampleSize, double noiseMultiplier) {
+    double rate = (double) batchSize / sampleSize;
+    check(rate);
+    DpEvent release = mechanism.release(noiseMultiplier);
+    return sampling == Sampling.FIXED
+        ? new FixedBatchEvent(batchSize, sampleSize, release)
+        : new PoissonSampledEvent(rate, release);
+  }
+
+  private void check(double rate) {
+    if (!(rate >= 0 && rate <= 1)) {
+      throw new IllegalArgumentException(
+          "--sample-rate must be in [0, 1], got " + rate + "; it is a probability");
+    }
+    if (sampling == Sampling.NONE && rate != 1) {
+      throw new IllegalArgumentException(
+          "--sample-rate must be 1 with --sampling none, got " + rate);
+    }
+    if (sampling == Sampling.FIXED && relation() != NeighboringRelation.REPLACE_ONE) {
+      throw new IllegalArgumentException(
+          "--adjacency must be replace-one with --sampling fixed, got " + adjacency);
+    }
+    if (mechanism != Noise.GAUSSIAN && (sampling == Sampling.FIXED || rate != 1)) {
+      throw new IllegalArgumentException(
+          "--mechanism must be gaussian with sampling, got " + mechanism + "; use --sampling none");
+    }
+  }
+
+  /** The statement of a run. */
+  PrivacyStatement statement(
+      PrivacyAccountant empty,
+      String unit,
+      double noiseMultiplier,
+      long steps,
+      double delta,
+      String planHash) {
+    return PrivacyStatement.ofRun(
+        empty,
+        unit,
+        (isSampled() ? sampling : Sampling.NONE).words,
+        sampleRate(),
+        noiseMultiplier,
+        step(noiseMultiplier),
+        mechanism.release(noiseMultiplier),
+        steps,
+        delta,
+        planHash);
   }
 
   /** The options as the first entries of a result. */
   Map<String, Object> describe() {
     Map<String, Object> result = new LinkedHashMap<>();
-    result.put("sampling", sampling.name().toLowerCase(Locale.ROOT));
+    result.put("mechanism", mechanism.toString());
+    result.put("sampling", sampling.toString());
     result.put("adjacency", relation().name());
     result.put("sampleRate", sampleRate());
     return result;

@@ -6,35 +6,30 @@ import ai.fastdp.accounting.GdpAccountant;
 import ai.fastdp.accounting.TradeOffCurve;
 import ai.fastdp.accounting.TypeTwoBound;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
+import java.util.OptionalDouble;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** The trade-off function of a run. */
 @Command(
     name = "tradeoff",
     description = "Type II against type I error of a membership test, with its envelope.",
     mixinStandardHelpOptions = true)
-final class TradeoffCommand implements Runnable {
+final class TradeoffCommand extends RunCommand {
 
-  @Mixin private RunOptions run = new RunOptions();
+  private static final int POINTS_OF_A_PICTURE = 61;
 
-  @Option(names = "--noise-multiplier", required = true, description = "Noise over clip norm.")
-  private double noiseMultiplier;
-
-  @Option(names = "--steps", required = true, description = "Number of steps.")
-  private long steps;
+  @Mixin private NoiseOption noise = new NoiseOption();
+  @Mixin private StepsOption steps = new StepsOption();
 
   @Option(names = "--delta", description = "Delta of the (epsilon, delta) line; 1e-5 by default.")
   private double delta = 1e-5;
@@ -42,54 +37,81 @@ final class TradeoffCommand implements Runnable {
   @Option(names = "--points", description = "Number of type I errors; 41 by default.")
   private int points = 41;
 
-  @Option(names = "--plot", paramLabel = "FILE.svg", description = "Write a picture.")
+  @Option(
+      names = "--plot",
+      paramLabel = "FILE",
+      description = "Write a picture; the name ends with .svg or .png.")
   private @Nullable Path plot;
-
-  @Spec private @Nullable CommandSpec spec;
 
   @Override
   public void run() {
     if (points < 3 || points > 10_000) {
       throw new IllegalArgumentException("--points must be in [3, 10000], got " + points);
     }
-    if (plot != null && !plot.toString().endsWith(".svg")) {
-      throw new IllegalArgumentException("--plot must end with .svg, got " + plot);
+    if (plot != null && !plot.toString().matches(".*\\.(svg|png)")) {
+      throw new IllegalArgumentException("--plot must end with .svg or .png, got " + plot);
     }
-    FdpAccountant fdp = new FdpAccountant(run.relation());
-    fdp.compose(run.step(noiseMultiplier), steps);
-    GdpAccountant gdp = new GdpAccountant(run.relation());
-    gdp.compose(run.step(noiseMultiplier), steps);
+    FdpAccountant fdp = (FdpAccountant) after(AccountantKind.FDP, noise.value(), steps.value());
+    GdpAccountant gdp = new GdpAccountant(options().relation());
+    OptionalDouble mu = OptionalDouble.empty();
+    if (gdp.supports(options().step(noise.value()))) {
+      gdp.compose(options().step(noise.value()), steps.value());
+      mu = OptionalDouble.of(gdp.mu());
+    }
+    double epsilon = fdp.epsilon(delta).upper().orElseThrow();
     TradeOffCurve curve = fdp.tradeOff();
+    if (plot != null) {
+      write(
+          plot,
+          new TradeoffPicture(
+                  options().describe(), noise.value(), steps.value(), mu, epsilon, delta)
+              .svg(pictured(curve)));
+    }
     List<CurvePoint> rows = new ArrayList<>();
     for (int i = 0; i < points; i++) {
       double typeOne = (double) i / (points - 1);
       rows.add(new CurvePoint(typeOne, curve.at(typeOne)));
     }
-    double epsilon = fdp.epsilon(delta).upper().orElseThrow();
-    if (plot != null) {
-      try {
-        Files.writeString(plot, TradeoffPicture.svg(rows, gdp.mu(), epsilon, delta));
-      } catch (IOException e) {
-        throw new UncheckedIOException("cannot write " + plot, e);
-      }
-    }
-    PrintWriter out = Objects.requireNonNull(spec).commandLine().getOut();
-    if (run.isJson()) {
-      Map<String, Object> result = run.describe();
-      result.put("noiseMultiplier", noiseMultiplier);
-      result.put("steps", steps);
-      result.put("gaussianEstimate", gdp.mu());
+    if (options().isJson()) {
+      Map<String, Object> result = options().describe();
+      result.put("noiseMultiplier", noise.value());
+      result.put("steps", steps.value());
+      result.put("gaussianEstimate", mu);
       result.put("delta", delta);
       result.put("epsilon", epsilon);
       result.put("curve", rows.stream().map(CurvePoint::toMap).toList());
-      out.println(JsonText.of(result));
+      out().println(JsonText.of(result));
     } else {
-      out.println("typeOne lower estimate upper");
+      out().println("typeOne lower estimate upper");
       for (CurvePoint row : rows) {
         TypeTwoBound bound = row.typeTwo();
-        out.println(
-            row.typeOne() + " " + bound.lower() + " " + bound.estimate() + " " + bound.upper());
+        out()
+            .println(
+                row.typeOne() + " " + bound.lower() + " " + bound.estimate() + " " + bound.upper());
       }
+    }
+  }
+
+  /** Denser at both ends, where the curve may be steep. */
+  private static List<CurvePoint> pictured(TradeOffCurve curve) {
+    List<CurvePoint> rows = new ArrayList<>();
+    for (int i = 0; i < POINTS_OF_A_PICTURE; i++) {
+      double t = (double) i / (POINTS_OF_A_PICTURE - 1);
+      double typeOne = t * t * (3 - 2 * t);
+      rows.add(new CurvePoint(typeOne, curve.at(typeOne)));
+    }
+    return rows;
+  }
+
+  private static void write(Path plot, String svg) {
+    try {
+      Files.write(
+          plot,
+          plot.toString().endsWith(".svg")
+              ? svg.getBytes(StandardCharsets.UTF_8)
+              : RasterPicture.png(svg));
+    } catch (IOException e) {
+      throw new UncheckedIOException("--plot must be writable, got " + plot, e);
     }
   }
 }

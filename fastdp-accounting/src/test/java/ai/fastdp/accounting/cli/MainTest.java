@@ -92,6 +92,57 @@ class MainTest {
         .endsWith("</svg>\n");
   }
 
+  @Test
+  void epsilon_fixedBatches_replaceOneByDefault() {
+    // golden: batch 1000 of 100000, sigma 0.8 relative to the sensitivity under replacement
+    String line =
+        "epsilon --sampling fixed --sample-rate 0.01 --noise-multiplier 1.6 --steps 1000 --delta"
+            + " 1e-6 --json";
+    assertThat(run(line).out()).contains("\"REPLACE_ONE\"", "\"estimate\": 4.24083137150");
+    assertThat(run(line + " --adjacency replace-one").out()).isEqualTo(run(line).out());
+    assertThat(run("compare --sampling fixed" + RUN).out()).contains("gdp: lower unknown");
+    assertThat(run("compare --adjacency replace-one" + RUN).out()).contains("gdp: unsupported");
+    assertThat(run("statement --sampling fixed" + RUN).out())
+        .contains("batches of fixed size", "REPLACE_ONE");
+  }
+
+  @Test
+  void epsilon_laplace_isPureAtOneStep() {
+    String line = "--mechanism laplace --steps 1 --delta 1e-12 --json";
+    // 1/b + 2 log(1 - delta)
+    assertThat(run("epsilon --noise-multiplier 4 " + line).out()).contains("0.24999999999");
+    assertThat(run("noise --target-epsilon 0.25 " + line).out())
+        .contains("\"noiseMultiplier\": 4.0,");
+  }
+
+  @Test
+  void tradeoff_png_isAnImage(@TempDir Path directory) throws Exception {
+    Path picture = directory.resolve("curve.png");
+    Outcome outcome = run("tradeoff --noise-multiplier 2 --steps 3 --points 3 --plot " + picture);
+    assertThat(outcome.code()).isZero();
+    java.awt.image.BufferedImage image = javax.imageio.ImageIO.read(picture.toFile());
+    assertThat(image.getWidth()).isGreaterThan(900);
+    long inked = 0;
+    for (int x = 0; x < image.getWidth(); x++) {
+      for (int y = 0; y < image.getHeight(); y++) {
+        inked += (image.getRGB(x, y) & 0xffffff) == 0x08519c ? 1 : 0; // the colour of f
+      }
+    }
+    assertThat(inked).isGreaterThan(500);
+  }
+
+  @Test
+  void tradeoff_unwritable_isOneLineAndCodeTwo(@TempDir Path directory) {
+    Outcome outcome =
+        run(
+            "tradeoff --noise-multiplier 2 --steps 3 --points 3 --plot "
+                + directory.resolve("missing").resolve("x.svg"));
+    assertThat(outcome.code()).isEqualTo(2);
+    assertThat(outcome.err().trim())
+        .startsWith("--plot must be writable, got ")
+        .doesNotContain("\n");
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -101,11 +152,23 @@ class MainTest {
         "epsilon --noise-multiplier NaN --steps 1 --delta 1e-5 |"
             + " --noise-multiplier must be finite and > 0, got NaN",
         "epsilon --noise-multiplier 1 --steps -1 --delta 1e-5 | --steps must be >= 0, got -1",
+        "epsilon --sampling fixed --adjacency zero-out --sample-rate 0.1 --noise-multiplier 1"
+            + " --steps 1 --delta 1e-5 |"
+            + " --adjacency must be replace-one with --sampling fixed, got zero-out",
+        "epsilon --sampling none --sample-rate 0.1 --noise-multiplier 1 --steps 1 --delta 1e-5 |"
+            + " --sample-rate must be 1 with --sampling none, got 0.1",
+        "epsilon --mechanism laplace --sample-rate 0.1 --noise-multiplier 1 --steps 1 --delta 1e-5 |"
+            + " --mechanism must be gaussian with sampling, got laplace; use --sampling none",
+        "epsilon --orders 2 --noise-multiplier 1 --steps 1 --delta 1e-5 |"
+            + " --orders must come with --accountant rdp, got fdp",
+        "plan --sample-rate 0.1 --sample-size 10 --target-epsilon 1 --delta 1e-5 |"
+            + " --sample-rate must be left out, got 0.1; it follows from --sample-size and"
+            + " --batch-sizes",
         "epsilon --noise-multiplier 1 --steps 1 --delta 1 | --delta must be in (0, 1), got 1.0;"
             + " choose it well below 1 / (number of records)",
         "noise --target-epsilon 0 --steps 1 --delta 1e-5 |"
             + " --target-epsilon must be finite and > 0, got 0.0",
-        "tradeoff --noise-multiplier 1 --steps 1 --plot x.png | --plot must end with .svg, got x.png"
+        "tradeoff --noise-multiplier 1 --steps 1 --plot x.gif | --plot must end with .svg or .png, got x.gif"
       })
   void badInput_isOneLineAndCodeTwo(String line, String message) {
     Outcome outcome = run(line);

@@ -11,15 +11,17 @@ package ai.fastdp.accounting;
  * <p>ADD: \(\delta = \Phi(x_0/s)(1 - e^\varepsilon(1-q)) - q e^\varepsilon\Phi((x_0-1)/s)\), 0 from
  * \(\varepsilon = -\log(1-q)\) on.
  *
- * @param pair the step
+ * @param ratio q and s
+ * @param direction which of the two is P
  */
-record SingleStepHockeyStick(MixtureLoss pair) implements HockeyStick {
+record MixtureHockeyStick(MixtureRatio ratio, MixtureLoss.Direction direction)
+    implements HockeyStick {
 
   @Override
   public Point at(double epsilon) {
-    double q = pair.sampleRate();
-    double s = pair.sigma();
-    if (pair.direction() == MixtureLoss.Direction.REMOVE) {
+    double q = ratio.sampleRate();
+    double s = ratio.sigma();
+    if (direction == MixtureLoss.Direction.REMOVE) {
       // log(e^epsilon - 1 + q), which does not overflow
       double logShift =
           epsilon < 30

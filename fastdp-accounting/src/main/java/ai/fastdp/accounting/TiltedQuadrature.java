@@ -3,18 +3,15 @@ package ai.fastdp.accounting;
 
 import java.util.Arrays;
 
-/**
- * The tilted loss of a sampled Gaussian step, by quadrature on a grid as fine as the frequency
- * needs.
- */
-final class TiltedMixture implements TiltedLoss {
+/** The tilted loss of one step, by quadrature on a grid as fine as the frequency needs. */
+final class TiltedQuadrature implements TiltedLoss {
 
   /** The recurrence that turns the phases restarts from exact sines and cosines this often. */
   private static final int RESTART = 64;
 
   private static final int LEVELS = 60;
 
-  private final MixtureLoss pair;
+  private final QuadratureLoss pair;
   private final double c;
   private final TiltedGrid base;
   private TiltedGrid fine;
@@ -31,37 +28,32 @@ final class TiltedMixture implements TiltedLoss {
   private final double[] massAbove = new double[LEVELS];
   private final double[] variationBelow = new double[LEVELS];
 
-  TiltedMixture(MixtureLoss pair, double c) {
+  TiltedQuadrature(QuadratureLoss pair, double c) {
     this.pair = pair;
     this.c = c;
     base = new TiltedGrid(pair, c, pair.spacing(c, 0) / 2);
     fine = base;
     fineLimit = 0;
     int n = base.probability.length;
-    boolean increasing = base.centredLoss[n - 1] >= base.centredLoss[0];
-    loss = new double[n];
+    loss = base.centredLoss;
     mass = new double[n + 1];
     first = new double[n + 1];
     second = new double[n + 1];
-    double[] density = new double[n];
     double moment = 0;
     for (int i = 0; i < n; i++) {
-      int j = increasing ? i : n - 1 - i;
-      double l = base.centredLoss[j];
-      double p = base.probability[j];
-      loss[i] = l;
+      double l = loss[i];
+      double p = base.probability[i];
       mass[i + 1] = mass[i] + p;
       first[i + 1] = first[i] + p * l;
       second[i + 1] = second[i] + p * l * l;
       moment += p * l * l * l * l;
-      density[i] = base.lossDensity[j];
     }
     fourth = moment;
-    levels(density);
+    levels(base.lossDensity);
   }
 
   private void levels(double[] density) {
-    double top = Arrays.stream(density).max().orElse(0);
+    double top = Arrays.stream(density).filter(Double::isFinite).max().orElse(0);
     int n = density.length;
     for (int t = 0; t < LEVELS; t++) {
       double level = top * Math.pow(0.6, t);
@@ -69,6 +61,10 @@ final class TiltedMixture implements TiltedLoss {
       double variation = 0;
       double last = 0;
       for (int i = 0; i < n; i++) {
+        if (Double.isInfinite(density[i])) { // an atom
+          above += mass[i + 1] - mass[i];
+          continue;
+        }
         double clipped = Math.min(density[i], level);
         if (density[i] > level) {
           above += (mass[i + 1] - mass[i]) * (1 - level / density[i]);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting;
+
+/**
+ * The Gaussian mechanism on a uniformly random subset of fixed size.
+ *
+ * @param sampleRate q in (0, 1], the size of the subset over that of the data set
+ * @param noiseMultiplier sigma, relative to the clip norm
+ */
+record FixedBatchGaussian(double sampleRate, double noiseMultiplier) implements Mechanism {
+
+  @Override
+  public boolean hasPair(NeighboringRelation relation) {
+    return relation == NeighboringRelation.REPLACE_ONE;
+  }
+
+  @Override
+  public LossPair pair(NeighboringRelation relation) {
+    double sigma = noiseMultiplier / Mechanism.sensitivity(relation);
+    return sampleRate == 1 ? new GaussianLoss(1 / sigma) : new FixedBatchLoss(sampleRate, sigma);
+  }
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting;
+
+import java.util.List;
+
+/**
+ * The Poisson-sampled Gaussian mechanism when a record is replaced: P = (1-q) N(0, s^2) + q N(1,
+ * s^2), Q = (1-q) N(0, s^2) + q N(-1, s^2), s relative to the largest norm of one contribution.
+ *
+ * <p>With r the ratio of P to N(0, s^2), \(L = \log r(x) - \log r(-x)\), which has the same law
+ * under P as -L has under Q. That opposite contributions of the largest norm are the worst is
+ * proven in docs/accounting.md; Lebeda, Regehr, Kamath, Steinke 2024 (arXiv 2405.20769) study the
+ * pair.
+ *
+ * @param ratio q and s
+ * @param cut P is restricted to x &lt;= cut; what lies beyond has to be accounted for by the caller
+ */
+record SubstitutionLoss(MixtureRatio ratio, double cut)
+    implements QuadratureLoss, QuadratureLoss.Branch {
+
+  SubstitutionLoss(double sampleRate, double sigma) {
+    this(new MixtureRatio(sampleRate, sigma), Double.POSITIVE_INFINITY);
+  }
+
+  @Override
+  public SubstitutionLoss restricted(double lostMass) {
+    return new SubstitutionLoss(ratio, ratio.quantileBound(lostMass));
+  }
+
+  @Override
+  public double scale() {
+    return ratio.sigma();
+  }
+
+  @Override
+  public HockeyStick hockeyStick() {
+    return this::single;
+  }
+
+  @Override
+  public List<Branch> branches() {
+    return List.of(this);
+  }
+
+  @Override
+  public void at(double x, Node node) {
+    double logRatio = ratio.log(x);
+    double mirrored = ratio.log(-x);
+    node.logP = ratio.logBase(x) + logRatio;
+    node.loss = logRatio - mirrored;
+    node.slope = ratio.logDerivative(x, logRatio) + ratio.logDerivative(-x, mirrored);
+  }
+
+  @Override
+  public double leftEnd(double c) {
+    return -1 - 11 * ratio.sigma();
+  }
+
+  /** The peak of the tilted density is where x = (1+c) w(x) + c w(-x), w(-x) at most w(0). */
+  @Override
+  public double rightEnd(double c) {
+    return Math.min(cut, 1 + c + c * ratio.weightAtZero() + 11 * ratio.sigma());
+  }
+
+  /**
+   * As for {@link MixtureLoss#spacing}; both ratios turn with t, in opposite directions, and the
+   * one with the negative power costs \(\cos(t/2)^{-c}\).
+   */
+  @Override
+  public double spacing(double c, double s) {
+    double variance = ratio.sigma() * ratio.sigma();
+    double best = 0;
+    for (int i = 1; i <= 24; i++) {
+      double t = Math.PI * Math.pow(0.8, i - 1) * 0.95;
+      double growth = t * t * variance / 2 + 2 * s * t - c * Math.log(Math.cos(t / 2));
+      best = Math.max(best, QuadratureLoss.spacingFor(t * variance, growth));
+    }
+    return best;
+  }
+
+  @Override
+  public void discretize(LossCells cells, double c) {
+    double q = ratio.sampleRate();
+    double d = cells.spacing();
+    Node node = new Node();
+    at(leftEnd(c), node);
+    long first = cells.index(node.loss);
+    double right = rightEnd(c);
+    at(right, node);
+    long last = cells.index(node.loss) + 1;
+    cells.requireFeasible(first, last);
+    double x = inverse(first * d);
+    MixtureRatio.Edge edge = ratio.edge(x);
+    MixtureRatio.Edge mirrored = ratio.edge(-x);
+    for (long i = first; i < last; i++) {
+      x = Math.min(inverse((i + 1) * d), cut);
+      MixtureRatio.Edge next = ratio.edge(x);
+      MixtureRatio.Edge nextMirrored = ratio.edge(-x);
+      cells.add(i, edge.mixture(next, q), nextMirrored.mixture(mirrored, q));
+      edge = next;
+      mirrored = nextMirrored;
+    }
+  }
+
+  /** log A with A = e^{1/(2 s^2)} (1-q)/q, for which r(x) is proportional to A + e^{x/s^2}. */
+  private double logOdds() {
+    double q = ratio.sampleRate();
+    return 1 / (2 * ratio.sigma() * ratio.sigma()) + Math.log1p(-q) - Math.log(q);
+  }
+
+  /** Where the loss is l: \(x = s^2 (l/2 + \operatorname{asinh}(A \sinh(l/2)))\). */
+  private double inverse(double l) {
+    double half = Math.abs(l) / 2;
+    double logSinh =
+        half > 1 ? half + Math.log(-Math.expm1(-2 * half) / 2) : Math.log(Math.sinh(half));
+    double b = logOdds() + logSinh;
+    double asinh;
+    if (b < 300) {
+      double v = Math.exp(b);
+      asinh = Math.log1p(v + v * v / (1 + Math.sqrt(1 + v * v)));
+    } else {
+      asinh = b + Math.log(2);
+    }
+    return Math.copySign(ratio.sigma() * ratio.sigma() * (half + asinh), l);
+  }
+
+  /**
+   * \(\delta = q \bar\Phi((x-1)/s) - (e^\varepsilon - 1)(1-q)\bar\Phi(x/s) - q e^\varepsilon
+   * \bar\Phi((x+1)/s)\), x where the loss is epsilon.
+   */
+  private HockeyStick.Point single(double epsilon) {
+    double q = ratio.sampleRate();
+    double s = ratio.sigma();
+    double x = inverse(epsilon);
+    double logZero = NormalTail.logAbove(x / s) + Math.log1p(-q);
+    double logMirrored = NormalTail.logAbove((x + 1) / s) + Math.log(q);
+    LogSum falls = new LogSum();
+    if (epsilon > 0) {
+      falls.add(logZero + epsilon + Math.log(-Math.expm1(-epsilon)));
+    }
+    falls.add(logMirrored + epsilon);
+    LogSum logQ = new LogSum();
+    logQ.add(logZero);
+    logQ.add(logMirrored);
+    HockeyStick.Point point =
+        HockeyStick.Point.difference(Math.log(q) + NormalTail.logAbove((x - 1) / s), falls.log());
+    double slope = -Math.exp(epsilon + logQ.log() - point.log());
+    return new HockeyStick.Point(
+        point.log(), slope, point.error() + Math.abs(slope) * 0x1p-50 * (1 + epsilon));
+  }
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting.cli;
+
+import ai.fastdp.accounting.PrivacyAccountant;
+import java.util.Map;
+import picocli.CommandLine.Option;
+
+/** A command about a run by one accountant. */
+abstract class AccountantCommand extends RunCommand {
+
+  @Option(
+      names = "--accountant",
+      description = "rdp, gdp (an estimate if sampled) or fdp (default).")
+  private AccountantKind accountant = AccountantKind.FDP;
+
+  final AccountantKind kind() {
+    return accountant;
+  }
+
+  final PrivacyAccountant create() {
+    return accountant.create(options().relation());
+  }
+
+  final PrivacyAccountant after(double noiseMultiplier, long steps) {
+    return after(accountant, noiseMultiplier, steps);
+  }
+
+  final Map<String, Object> describe() {
+    return describe(accountant);
+  }
+}
