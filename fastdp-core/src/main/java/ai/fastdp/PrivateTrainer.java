@@ -135,6 +135,9 @@ public final class PrivateTrainer extends Trainer {
     if (saved != null) {
       steps = saved.steps();
       clippingState = saved.clipping();
+      if (saver != null) {
+        saver.resumedAt(steps);
+      }
     }
     if (report != null) {
       report.begin(plan, mechanism.sourceDescription(), steps, stepsCharged);
@@ -160,9 +163,6 @@ public final class PrivateTrainer extends Trainer {
     if (from != null) {
       from.restore(getModel().getBlock(), bookKeeper.kernels(), resources, optimizer);
       mechanism.skipNoise(from.noisePosition());
-      if (saver != null) {
-        saver.resumedAt(steps);
-      }
       from.close();
       saved = null;
     }
@@ -454,7 +454,11 @@ public final class PrivateTrainer extends Trainer {
     } catch (PrivacyBudgetExceededException e) {
       complete.clear();
       state = State.IDLE;
-      saveRest();
+      try {
+        saveRest();
+      } catch (RuntimeException notSaved) {
+        e.addSuppressed(notSaved);
+      }
       throw e;
     }
     stepsCharged++;

@@ -151,6 +151,17 @@ final class ResumeTest {
   }
 
   @Test
+  void close_beforeTheArraysAreInPlace_leavesTheCheckpoint() throws Exception {
+    trainAndClose(run.engine(plan, 1), 5);
+    byte[] before = Files.readAllBytes(run.checkpoint());
+    try (Model model = SmallRun.bareModel()) {
+      run.engine(plan, 1).build().resume(model, new HeavyBall()).close();
+    }
+    assertThat(Files.readAllBytes(run.checkpoint())).isEqualTo(before);
+    resumeUntil(run, 6);
+  }
+
+  @Test
   void resume_secureNoise_isFreshAlthoughTheBatchesAreTheSame() throws Exception {
     // Three runs go on from one checkpoint. Nothing of a source is in it: they differ.
     List<List<Integer>> results =
