@@ -61,9 +61,10 @@ final class EngineProbe implements AutoCloseable {
       Model model,
       PerSampleLoss loss,
       PerformanceOptions options,
+      boolean cutting,
       SampleAxes axes,
       String... microBatched) {
-    this(model, loss, options, false, GhostRules.standard(), axes, microBatched);
+    this(model, loss, options, cutting, GhostRules.standard(), axes, microBatched);
   }
 
   private EngineProbe(
@@ -195,7 +196,7 @@ final class EngineProbe implements AutoCloseable {
               (store, d, l) -> model.getBlock().forward(store, d, l, null));
       NDArray losses = loss.evaluate(labels, pass.outputs());
       MicroBatchSum clipped =
-          new MicroBatchSum(pass, losses, trainable, units, clipper, 1, false, sum);
+          new MicroBatchSum(pass, losses, trainable, units, clipper, 1, false, sum, null);
       pass.backward(
           losses,
           new SegmentedBackward.Sink() {
