@@ -119,8 +119,7 @@ public final class NoiseCalibration {
   }
 
   /** The search for the root of the excess as a function of log(sigma). */
-  private record Search(
-      CalibrationTarget target, DoubleFunction<? extends DpEvent> events) {
+  private record Search(CalibrationTarget target, DoubleFunction<? extends DpEvent> events) {
 
     double run() {
       double sigma = search();
