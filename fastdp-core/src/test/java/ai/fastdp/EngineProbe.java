@@ -53,6 +53,16 @@ final class EngineProbe implements AutoCloseable {
     this(model, loss, options, cutting, GhostRules.standard(), SampleAxes.first());
   }
 
+  EngineProbe(
+      Model model,
+      PerSampleLoss loss,
+      PerformanceOptions options,
+      boolean cutting,
+      SampleAxes axes,
+      String... microBatched) {
+    this(model, loss, options, cutting, GhostRules.standard(), axes, microBatched);
+  }
+
   EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, GhostRules rules) {
     this(model, loss, options, false, rules, SampleAxes.first());
   }
