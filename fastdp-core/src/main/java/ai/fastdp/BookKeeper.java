@@ -201,6 +201,18 @@ final class BookKeeper {
       return records().stream().map(LayerRecord::output).toList();
     }
 
+    /**
+     * The memory that the pass takes at most: the arrays of its graph, views as whole arrays, and a
+     * gradient for each. Ask before {@link #backward}.
+     */
+    long bytes() {
+      long bytes = 0;
+      for (NDArray array : graph.getManagedArrays()) {
+        bytes += array.size() * array.getDataType().getNumOfBytes();
+      }
+      return 2 * bytes;
+    }
+
     /** Checks that a loss has one number for each sample. */
     void requirePerSample(NDArray losses) {
       if (losses.getShape().dimension() != 1 || losses.getShape().get(0) != batchSize) {

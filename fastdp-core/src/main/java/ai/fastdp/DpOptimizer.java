@@ -3,6 +3,7 @@ package ai.fastdp;
 
 import ai.djl.training.optimizer.Optimizer;
 import ai.fastdp.mechanism.PrivatizedGradient;
+import java.util.OptionalDouble;
 
 /**
  * Updates weights from privatized gradients.
@@ -37,6 +38,15 @@ public interface DpOptimizer extends AutoCloseable {
    * @param gradient the privatized gradient of one logical step
    */
   void update(PrivatizedGradient gradient);
+
+  /**
+   * The learning rate of the latest update, for reports.
+   *
+   * @return the rate, or nothing before the first update and where the optimizer does not tell
+   */
+  default OptionalDouble learningRate() {
+    return OptionalDouble.empty();
+  }
 
   /**
    * What a checkpoint needs to continue bit for bit.

@@ -36,6 +36,9 @@ final class MicroBatchSum implements SegmentedBackward.Sink {
   private int lastUse;
   private NDArray finite;
   private @Nullable NDArray unclipped;
+  private final NDArray losses;
+  private final @Nullable StepStatistics statistics;
+  private @Nullable NDArray squaredNorms;
 
   private static final class Unit {
     private final int number;
@@ -54,6 +57,7 @@ final class MicroBatchSum implements SegmentedBackward.Sink {
    * @param losses (B), in the pass's graph
    * @param clipNorm this step's clip norm of the whole contribution
    * @param counting whether the unclipped samples are counted
+   * @param statistics is told losses and norms; null for none
    */
   MicroBatchSum(
       BookKeeper.Pass pass,
@@ -63,8 +67,11 @@ final class MicroBatchSum implements SegmentedBackward.Sink {
       Clipper clipper,
       double clipNorm,
       boolean counting,
-      ClippedGradientSum sum) {
+      ClippedGradientSum sum,
+      @Nullable StepStatistics statistics) {
     this.pass = pass;
+    this.losses = losses;
+    this.statistics = statistics;
     this.trainable = trainable;
     this.units = units;
     this.clipper = clipper;
@@ -122,6 +129,10 @@ final class MicroBatchSum implements SegmentedBackward.Sink {
       Clipper.Factors clipped = clipper.factors(squared, rows, clipNorm, valid);
       sum.add(gradients, clipped.factors(), clipped.keep());
       finite = kept(finite.logicalAnd(clipped.keep()));
+      if (statistics != null) {
+        NDArray own = squared.sum(new int[] {0});
+        squaredNorms = kept(squaredNorms == null ? own : squaredNorms.add(own));
+      }
       if (unclipped != null) {
         unclipped = kept(unclipped.logicalAnd(clipper.unclipped(squared, rows, clipNorm)));
       }
@@ -149,6 +160,9 @@ final class MicroBatchSum implements SegmentedBackward.Sink {
 
   /** Counts the samples, once all uses have been given; returns those with something not finite. */
   long finish() {
+    if (statistics != null && squaredNorms != null) {
+      statistics.add(losses, squaredNorms, clipNorm);
+    }
     if (unclipped != null) {
       sum.count(unclipped);
     }

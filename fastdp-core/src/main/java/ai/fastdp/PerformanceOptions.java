@@ -11,8 +11,16 @@ package ai.fastdp;
  *     Gram matrices
  * @param noiseAheadBytes how much of the coming steps' noise may be drawn while the model runs, 4
  *     bytes a parameter; with 0 it is drawn when it is added
+ * @param microBatchBytes a bound on the memory of a micro-batch's data, intermediates and their
+ *     gradients, from which the size of micro-batches follows; {@link #ANY_SIZE} for none. The
+ *     first micro-batch has one sample, and one sample is the least. Every array that DJL sees the
+ *     model make counts twice, for itself and for its gradient, a view as a whole array
  */
-public record PerformanceOptions(int physicalBatchSize, long temporaryBytes, long noiseAheadBytes) {
+public record PerformanceOptions(
+    int physicalBatchSize, long temporaryBytes, long noiseAheadBytes, long microBatchBytes) {
+  /** No bound on the memory of a micro-batch. */
+  public static final long ANY_SIZE = Long.MAX_VALUE;
+
   private static final int DEFAULT_PHYSICAL_BATCH_SIZE = 64;
   private static final long DEFAULT_TEMPORARY_BYTES = 256L << 20;
 
@@ -22,6 +30,7 @@ public record PerformanceOptions(int physicalBatchSize, long temporaryBytes, lon
    * @param physicalBatchSize at least 1
    * @param temporaryBytes at least 65536
    * @param noiseAheadBytes at least 0
+   * @param microBatchBytes at least 65536
    * @throws IllegalArgumentException if a number is out of range
    */
   public PerformanceOptions {
@@ -35,6 +44,10 @@ public record PerformanceOptions(int physicalBatchSize, long temporaryBytes, lon
     if (noiseAheadBytes < 0) {
       throw new IllegalArgumentException("noiseAheadBytes must be >= 0, got " + noiseAheadBytes);
     }
+    if (microBatchBytes < 1 << 16) {
+      throw new IllegalArgumentException(
+          "microBatchBytes must be >= 65536, got " + microBatchBytes);
+    }
   }
 
   /**
@@ -43,7 +56,8 @@ public record PerformanceOptions(int physicalBatchSize, long temporaryBytes, lon
    * @return the defaults
    */
   public static PerformanceOptions defaults() {
-    return new PerformanceOptions(DEFAULT_PHYSICAL_BATCH_SIZE, DEFAULT_TEMPORARY_BYTES, 0);
+    return new PerformanceOptions(
+        DEFAULT_PHYSICAL_BATCH_SIZE, DEFAULT_TEMPORARY_BYTES, 0, ANY_SIZE);
   }
 
   /**
@@ -53,7 +67,7 @@ public record PerformanceOptions(int physicalBatchSize, long temporaryBytes, lon
    * @return the changed options
    */
   public PerformanceOptions withPhysicalBatchSize(int value) {
-    return new PerformanceOptions(value, temporaryBytes, noiseAheadBytes);
+    return new PerformanceOptions(value, temporaryBytes, noiseAheadBytes, microBatchBytes);
   }
 
   /**
@@ -63,7 +77,7 @@ public record PerformanceOptions(int physicalBatchSize, long temporaryBytes, lon
    * @return the changed options
    */
   public PerformanceOptions withTemporaryBytes(long value) {
-    return new PerformanceOptions(physicalBatchSize, value, noiseAheadBytes);
+    return new PerformanceOptions(physicalBatchSize, value, noiseAheadBytes, microBatchBytes);
   }
 
   /**
@@ -73,7 +87,19 @@ public record PerformanceOptions(int physicalBatchSize, long temporaryBytes, lon
    * @return the changed options
    */
   public PerformanceOptions withNoiseAheadBytes(long value) {
-    return new PerformanceOptions(physicalBatchSize, temporaryBytes, value);
+    return new PerformanceOptions(physicalBatchSize, temporaryBytes, value, microBatchBytes);
+  }
+
+  /**
+   * These options with micro-batches as large as a bound on memory allows, in place of a number of
+   * samples; {@link #withPhysicalBatchSize} after it bounds both.
+   *
+   * @param value the bound in bytes; it does not cover the model, the optimizer and {@link
+   *     #temporaryBytes()}
+   * @return the changed options
+   */
+  public PerformanceOptions withMicroBatchBytes(long value) {
+    return new PerformanceOptions(Integer.MAX_VALUE, temporaryBytes, noiseAheadBytes, value);
   }
 
   /** The bound in float32 elements. */

@@ -11,6 +11,7 @@ import ai.djl.training.evaluator.Evaluator;
 import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.Optimizer;
+import ai.fastdp.accounting.FileLedger;
 import ai.fastdp.accounting.InMemoryLedger;
 import ai.fastdp.accounting.PrivacyLedger;
 import ai.fastdp.clipping.Clipper;
@@ -25,6 +26,8 @@ import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.GaussianMechanism;
 import ai.fastdp.mechanism.NoiseSource;
 import ai.fastdp.sampling.PoissonSampler;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -32,6 +35,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutorService;
+import java.util.function.LongFunction;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
@@ -48,6 +52,10 @@ import org.jspecify.annotations.Nullable;
  * <p>{@code attach} hooks every layer that owns a trainable parameter. It refuses a model that it
  * cannot train exactly, naming each layer and the remedy. The model can be used for inference and
  * saved while it is attached.
+ *
+ * <p>A run that must survive the end of its process has its ledger in a file, {@link
+ * Builder#optLedger}, and saves checkpoints, {@link Builder#optCheckpoint}; {@link #resume} goes on
+ * from the newest one.
  */
 public final class PrivacyEngine {
   private final PrivacyPlan plan;
@@ -62,9 +70,13 @@ public final class PrivacyEngine {
   private final List<TrainingListener> listeners;
   private final @Nullable ExecutorService executor;
   private final NoiseSource noise;
-  private final RandomGenerator sampling;
+  private final LongFunction<? extends RandomGenerator> sampling;
   private final @Nullable PrivacyLedger ledger;
   private final GhostRules rules;
+  private final @Nullable Path ledgerFile;
+  private final @Nullable Path checkpoint;
+  private final long checkpointEvery;
+  private final @Nullable TrainingReport report;
 
   private PrivacyEngine(Builder builder) {
     plan = builder.plan;
@@ -86,6 +98,15 @@ public final class PrivacyEngine {
     sampling = builder.sampling;
     ledger = builder.ledger;
     rules = builder.rules;
+    ledgerFile = builder.ledgerFile;
+    checkpoint = builder.checkpoint;
+    checkpointEvery = builder.checkpointEvery;
+    report = builder.report;
+    if (checkpoint != null && ledgerFile == null) {
+      throw new IllegalStateException(
+          "a run with checkpoints must have its ledger in a file, got none; call optLedger(file), or"
+              + " what was spent would be forgotten");
+    }
   }
 
   private void requireViewsAlone() {
@@ -127,15 +148,56 @@ public final class PrivacyEngine {
   }
 
   /**
-   * Hooks a model and returns its private trainer.
+   * Hooks a model and returns its private trainer, for a new run.
+   *
+   * <p>What the ledger's file holds of earlier runs counts: their steps are not taken again.
    *
    * @param model the model, with a block; initialized now or by {@code trainer.initialize}
    * @param optimizer takes the privatized gradients; closed with the trainer
    * @return the trainer; close it to detach the model
    * @throws IllegalStateException if an engine is attached to the model already
+   * @throws IllegalStateException if there is a checkpoint already, or the ledger is in use,
+   *     damaged or of another plan
    * @throws IllegalArgumentException if the model cannot be trained exactly; nothing is changed
    */
   public PrivateTrainer attach(Model model, DpOptimizer optimizer) {
+    if (checkpoint != null && Files.exists(checkpoint)) {
+      throw new IllegalStateException(
+          "checkpoint must not exist when a run begins, got "
+              + checkpoint
+              + "; call resume(model, optimizer) to go on from it, or name another file");
+    }
+    return attach(model, optimizer, null);
+  }
+
+  /**
+   * Hooks a model and returns its private trainer, which goes on from the checkpoint.
+   *
+   * <p>Model and optimizer must be built as they were. The weights and the optimizer's state are
+   * those of the checkpoint as soon as the model is initialized. Steps that were charged after the
+   * checkpoint are lost: they stay charged and are not taken again. Noise and batches come from
+   * fresh random sources.
+   *
+   * @param model the model, with a block; initialized now or by {@code trainer.initialize}
+   * @param optimizer takes the privatized gradients; closed with the trainer
+   * @return the trainer; close it to detach the model
+   * @throws IllegalStateException if the engine has no checkpoint file, or the checkpoint is
+   *     damaged, is of another plan or other parameters, is older than another checkpoint of its
+   *     ledger, or has seen charges that the ledger does not hold; or for the reasons of {@link
+   *     #attach(Model, DpOptimizer)}
+   * @throws java.io.UncheckedIOException if the checkpoint cannot be read
+   * @throws IllegalArgumentException if the model cannot be trained exactly; nothing is changed
+   */
+  public PrivateTrainer resume(Model model, DpOptimizer optimizer) {
+    if (checkpoint == null) {
+      throw new IllegalStateException(
+          "a run must have a checkpoint file to go on, got none; call optCheckpoint(file, steps) on"
+              + " the engine's builder");
+    }
+    return attach(model, optimizer, checkpoint);
+  }
+
+  private PrivateTrainer attach(Model model, DpOptimizer optimizer, @Nullable Path from) {
     if (model.getBlock() == null) {
       throw new IllegalArgumentException("model must have a block, got none; call setBlock first");
     }
@@ -149,7 +211,16 @@ public final class PrivacyEngine {
 
     NDManager manager = model.getNDManager().newSubManager();
     HookedModel hooks = null;
+    PrivacyLedger opened = null;
+    SavedRun saved = null;
+    ReportWriter writer = null;
     try {
+      opened = openLedger();
+      RunSaver saver = null;
+      if (opened instanceof FileLedger durable) {
+        saved = from == null ? null : SavedRun.open(from, plan, trainable, durable);
+        saver = saver(durable, model, trainable, optimizer);
+      }
       TorchScriptModule kernels = BookKeepingKernels.compile(manager);
       ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput, axes);
       hooks = HookedModel.attach(model, trainable.layers(), trainable.sampleBySample(), recorder);
@@ -174,6 +245,7 @@ public final class PrivacyEngine {
               axes,
               views,
               options.temporaryCells());
+      writer = report == null ? null : report.open();
       return new PrivateTrainer(
           new PrivateTrainerParts(
               manager,
@@ -187,19 +259,49 @@ public final class PrivacyEngine {
               clipper,
               units,
               mechanism,
-              ledger == null ? new InMemoryLedger(plan.newAccountant(), plan.budget()) : ledger,
+              opened,
               new PoissonSampler(plan.sampleRate(), sampling),
               optimizer,
-              selfCheck),
+              selfCheck,
+              new LongRun(
+                  opened instanceof FileLedger durable ? durable.charges() : 0,
+                  saved,
+                  saver,
+                  writer)),
           model,
           config);
     } catch (RuntimeException e) {
+      if (saved != null) {
+        saved.close();
+      }
+      if (writer != null) {
+        writer.close();
+      }
+      if (opened != null) {
+        opened.close();
+      }
       if (hooks != null) {
         hooks.detach();
       }
       manager.close();
       throw e;
     }
+  }
+
+  private PrivacyLedger openLedger() {
+    if (ledgerFile != null) {
+      return FileLedger.open(
+          ledgerFile, plan.newAccountant(), plan.budget(), PlanText.of(plan).hash());
+    }
+    return ledger == null ? new InMemoryLedger(plan.newAccountant(), plan.budget()) : ledger;
+  }
+
+  private @Nullable RunSaver saver(
+      FileLedger durable, Model model, TrainableParameters trainable, DpOptimizer optimizer) {
+    return checkpoint == null
+        ? null
+        : new RunSaver(
+            checkpoint, checkpointEvery, plan, durable, model.getBlock(), trainable, optimizer);
   }
 
   private DefaultTrainingConfig config(Loss meanLoss) {
@@ -257,12 +359,21 @@ public final class PrivacyEngine {
     private @Nullable Device device;
     private @Nullable ExecutorService executor;
     private NoiseSource noise = NoiseSource.secure();
-    private RandomGenerator sampling = new SecureRandom();
+    private LongFunction<? extends RandomGenerator> sampling = secureSampling();
     private @Nullable PrivacyLedger ledger;
     private GhostRules rules = GhostRules.standard();
+    private @Nullable Path ledgerFile;
+    private @Nullable Path checkpoint;
+    private long checkpointEvery;
+    private @Nullable TrainingReport report;
 
     private Builder(PrivacyPlan plan) {
       this.plan = plan;
+    }
+
+    private static LongFunction<RandomGenerator> secureSampling() {
+      SecureRandom random = new SecureRandom();
+      return step -> random;
     }
 
     /**
@@ -453,6 +564,54 @@ public final class PrivacyEngine {
       return this;
     }
 
+    /**
+     * Keeps the ledger in a file, where it survives the process; in memory by default. A step is on
+     * disk there before its noise is released. The file belongs to one plan: what any run spent
+     * counts for all that follow. It is open, and locked, while a trainer is.
+     *
+     * @param file where it is, or is to be
+     * @return this builder
+     * @see FileLedger
+     */
+    public Builder optLedger(Path file) {
+      ledgerFile = file;
+      return this;
+    }
+
+    /**
+     * Saves the run again and again, in place of the checkpoint before, so that {@link
+     * PrivacyEngine#resume} can go on from it; needs {@link #optLedger}.
+     *
+     * <p>A checkpoint holds the weights, the optimizer's state, the plan and the position in the
+     * ledger. It is as private as the weights: nothing in it was computed from the data without
+     * noise, and no key of a random source is in it.
+     *
+     * @param file where it is, or is to be; a safetensors file
+     * @param everySteps how many logical steps lie between two checkpoints, at least 1: with 1 no
+     *     step that has returned is ever lost
+     * @return this builder
+     * @throws IllegalArgumentException if {@code everySteps} is below 1
+     */
+    public Builder optCheckpoint(Path file, long everySteps) {
+      if (everySteps < 1) {
+        throw new IllegalArgumentException("everySteps must be >= 1, got " + everySteps);
+      }
+      checkpoint = file;
+      checkpointEvery = everySteps;
+      return this;
+    }
+
+    /**
+     * Writes a line about every step.
+     *
+     * @param value what to write and where
+     * @return this builder
+     */
+    public Builder optReport(TrainingReport value) {
+      report = value;
+      return this;
+    }
+
     /** Replaces the ledger in memory; for tests of this package alone. */
     Builder ledger(PrivacyLedger value) {
       ledger = value;
@@ -461,6 +620,12 @@ public final class PrivacyEngine {
 
     /** Replaces the secure sources by predictable ones; for tests of this package alone. */
     Builder predictable(NoiseSource noiseSource, RandomGenerator samplingSource) {
+      return predictable(noiseSource, step -> samplingSource);
+    }
+
+    /** The same, with a source of its own for the batch of every step, numbered from 1. */
+    Builder predictable(
+        NoiseSource noiseSource, LongFunction<? extends RandomGenerator> samplingSource) {
       noise = noiseSource;
       sampling = samplingSource;
       return this;

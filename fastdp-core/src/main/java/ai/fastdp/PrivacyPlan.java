@@ -375,6 +375,11 @@ public final class PrivacyPlan {
         stepEvent(step));
   }
 
+  /** Whether all steps have the same clip norm and noise multiplier before clipping adapts. */
+  boolean isConstant() {
+    return clipNormFactors.isConstant() && noiseFactors.isConstant();
+  }
+
   /** The state of clipping before a step, as far as it is known before the run. */
   ClippingState scheduledClipping(long step) {
     return new ClippingState(clipNorm(step));

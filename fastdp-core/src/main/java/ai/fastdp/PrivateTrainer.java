@@ -5,6 +5,7 @@ import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.Trainer;
 import ai.djl.training.TrainingConfig;
@@ -51,12 +52,16 @@ import org.jspecify.annotations.Nullable;
  * without noise: they are for the eyes of those who may see the data. The weights, {@link #spent()}
  * and everything computed from these are private in the sense of the plan.
  *
+ * <p>With a ledger in a file and checkpoints (see {@link PrivacyEngine}) a run that ended early
+ * goes on from its newest checkpoint. The steps that came after the checkpoint are lost and stay
+ * charged: {@link #stepsCharged()} counts them, {@link #stepsTaken()} does not, and the run ends
+ * when all steps of the plan have been charged.
+ *
  * <p>Not thread-safe; one device.
  */
 public final class PrivateTrainer extends Trainer {
   private final NDManager resources;
   private final PrivacyPlan plan;
-  private final PerformanceOptions options;
   private final PerSampleLoss perSampleLoss;
   private final TrainableParameters trainable;
   private final HookedModel hooks;
@@ -67,6 +72,9 @@ public final class PrivateTrainer extends Trainer {
   private final PrivacyLedger ledger;
   private final PoissonSampler sampler;
   private final DpOptimizer optimizer;
+  private final MicroBatchSize microBatchSize;
+  private final @Nullable RunSaver saver;
+  private final @Nullable ReportWriter report;
 
   private ClippingState clippingState;
   private boolean cutsPending = true;
@@ -82,7 +90,9 @@ public final class PrivateTrainer extends Trainer {
   private @Nullable NDArray losses;
   private @Nullable NDArray mean;
   private State state = State.IDLE;
+  private @Nullable SavedRun saved;
   private long steps;
+  private long stepsCharged;
   private long nonFiniteSamples;
 
   /** Where a logical step stands. */
@@ -103,7 +113,7 @@ public final class PrivateTrainer extends Trainer {
     super(model, config);
     resources = parts.manager();
     plan = parts.plan();
-    options = parts.options();
+    microBatchSize = new MicroBatchSize(parts.options());
     perSampleLoss = parts.loss();
     trainable = parts.trainable();
     hooks = parts.hooks();
@@ -118,6 +128,44 @@ public final class PrivateTrainer extends Trainer {
     units = parts.units();
     clippingState = plan.scheduledClipping(0);
     parts.meanLoss().observe(this::evaluated);
+    saver = parts.run().saver();
+    report = parts.run().report();
+    stepsCharged = parts.run().charged();
+    saved = parts.run().saved();
+    if (saved != null) {
+      steps = saved.steps();
+      clippingState = saved.clipping();
+      if (saver != null) {
+        saver.resumedAt(steps);
+      }
+    }
+    if (report != null) {
+      report.begin(plan, mechanism.sourceDescription(), steps, stepsCharged);
+    }
+    if (getModel().getBlock().isInitialized()) {
+      restore();
+    }
+  }
+
+  /**
+   * Gives the model's parameters arrays, or those of the checkpoint if the run goes on from one.
+   *
+   * @param shapes the shapes of a batch of data
+   */
+  @Override
+  public void initialize(Shape... shapes) {
+    super.initialize(shapes);
+    restore();
+  }
+
+  private void restore() {
+    SavedRun from = saved;
+    if (from != null) {
+      from.restore(getModel().getBlock(), bookKeeper.kernels(), resources, optimizer);
+      mechanism.skipNoise(from.noisePosition());
+      from.close();
+      saved = null;
+    }
   }
 
   /**
@@ -131,7 +179,7 @@ public final class PrivateTrainer extends Trainer {
    */
   public Iterable<PrivateBatch> batches(RandomAccessDataset dataset)
       throws IOException, TranslateException {
-    return draw(dataset, plan.steps() - steps);
+    return draw(dataset, stepsLeft());
   }
 
   /**
@@ -158,7 +206,7 @@ public final class PrivateTrainer extends Trainer {
     }
     double epoch = Math.floor(steps * plan.expectedBatchSize() / plan.sampleSize()) + 1;
     double end = Math.ceil(epoch * plan.sampleSize() / plan.expectedBatchSize());
-    Iterable<PrivateBatch> drawn = draw(indexed, Math.min((long) end, plan.steps()) - steps);
+    Iterable<PrivateBatch> drawn = draw(indexed, Math.min((long) end - steps, stepsLeft()));
     return () -> {
       Iterator<PrivateBatch> iterator = drawn.iterator();
       return new Iterator<>() {
@@ -178,6 +226,11 @@ public final class PrivateTrainer extends Trainer {
   private Iterable<PrivateBatch> draw(RandomAccessDataset dataset, long count)
       throws IOException, TranslateException {
     requireOpen();
+    if (saved != null) {
+      throw new IllegalStateException(
+          "model must be initialized before a run goes on, got none of the checkpoint's arrays in"
+              + " place; call trainer.initialize(shapes)");
+    }
     if (count <= 0) {
       throw new PrivacyBudgetExceededException(
           "steps must be <= "
@@ -201,7 +254,7 @@ public final class PrivateTrainer extends Trainer {
             sampler,
             bookKeeper.axes().data().number(),
             bookKeeper.axes().labels().number(),
-            options.physicalBatchSize(),
+            microBatchSize,
             steps + 1,
             count,
             plan.steps());
@@ -330,6 +383,9 @@ public final class PrivateTrainer extends Trainer {
               (store, ownData, ownLabels) ->
                   getModel().getBlock().forward(store, ownData, ownLabels, null));
       pass = recorded;
+      if (microBatchSize.isMeasured()) {
+        microBatchSize.observe(recorded.bytes(), recorded.batchSize());
+      }
       return recorded.outputs();
     } finally {
       addMetric("forward", begin);
@@ -374,7 +430,8 @@ public final class PrivateTrainer extends Trainer {
 
   /**
    * Charges the step, adds the noise and updates the weights if the logical batch is complete;
-   * after any other micro-batch it does nothing.
+   * after any other micro-batch it does nothing. A checkpoint that is due is on disk when this
+   * returns.
    *
    * @throws PrivacyBudgetExceededException if the step would exceed the budget; nothing is released
    * @throws IllegalStateException if the batch has not been trained
@@ -397,8 +454,14 @@ public final class PrivateTrainer extends Trainer {
     } catch (PrivacyBudgetExceededException e) {
       complete.clear();
       state = State.IDLE;
+      try {
+        saveRest();
+      } catch (RuntimeException notSaved) {
+        e.addSuppressed(notSaved);
+      }
       throw e;
     }
+    stepsCharged++;
     state = State.FAILED;
     ClippingState next = nextClipping(complete);
     optimizer.update(mechanism.privatize(complete, step.noiseMultiplier(), step.sensitivity()));
@@ -406,7 +469,41 @@ public final class PrivateTrainer extends Trainer {
     steps++;
     clippingState = next;
     state = State.IDLE;
+    if (saver != null && (saver.isDue(steps) || stepsLeft() == 0)) {
+      saver.save(steps, clippingState, mechanism.noisePosition());
+    }
+    if (report != null) {
+      report.step(plan, step, steps, stepsCharged, ledger.spent(), optimizer.learningRate());
+    }
     addMetric("step", begin);
+  }
+
+  /** Steps that may still be taken: those that were charged and lost may not be taken again. */
+  private long stepsLeft() {
+    return plan.steps() - stepsCharged;
+  }
+
+  /**
+   * Saves a checkpoint now; steps write them by themselves as the engine's builder was told, and
+   * {@link #detach()} and {@link #close()} save what is left.
+   *
+   * @throws IllegalStateException if the engine has no checkpoint file, or a step has failed
+   */
+  public void saveCheckpoint() {
+    requireOpen();
+    if (saver == null) {
+      throw new IllegalStateException(
+          "checkpoint must have a file, got none; call optCheckpoint(file, steps) on the engine's"
+              + " builder");
+    }
+    saveRest();
+  }
+
+  /** Saves the completed steps that no checkpoint holds yet. */
+  private void saveRest() {
+    if (saver != null && state != State.FAILED && saver.hasUnsaved(steps)) {
+      saver.save(steps, clippingState, mechanism.noisePosition());
+    }
   }
 
   /** What the step under way uses: the same for all its micro-batches, its noise and its event. */
@@ -448,7 +545,8 @@ public final class PrivateTrainer extends Trainer {
               clipper,
               stepPlan().clipNorm(),
               plan.clipping().quantileQuery().isPresent(),
-              requireSum());
+              requireSum(),
+              report == null ? null : report.statistics());
       recorded.backward(perSample, clipped);
       nonFiniteSamples += clipped.finish();
     } finally {
@@ -485,12 +583,22 @@ public final class PrivateTrainer extends Trainer {
   }
 
   /**
-   * The number of logical steps taken, each charged.
+   * The number of logical steps that the weights have taken, those before a checkpoint included.
    *
    * @return the steps
    */
   public long stepsTaken() {
     return steps;
+  }
+
+  /**
+   * The number of logical steps that the ledger holds. It is larger than {@link #stepsTaken()} by
+   * the steps that an earlier run charged and could not save.
+   *
+   * @return the steps
+   */
+  public long stepsCharged() {
+    return stepsCharged;
   }
 
   /**
@@ -514,31 +622,47 @@ public final class PrivateTrainer extends Trainer {
 
   /**
    * How many times a sample's gradient was not finite and contributed nothing; with several groups,
-   * nothing to those where it was not. Not private: for the eyes of those who may see the data.
+   * nothing to those where it was not. Not private: for the eyes of those who may see the data, and
+   * in no checkpoint.
    *
-   * @return the count over all steps
+   * @return the count over all steps since the trainer was made
    */
   public long nonFiniteSamples() {
     return nonFiniteSamples;
   }
 
-  /** Puts the model's own layers back; the trainer cannot train after it. */
+  /**
+   * Puts the model's own layers back; the trainer cannot train after it. Completed steps that no
+   * checkpoint holds yet are saved first, if the run has checkpoints.
+   */
   public void detach() {
-    closed = true;
-    hooks.detach();
+    if (!closed) {
+      closed = true;
+      hooks.detach();
+      saveRest();
+    }
   }
 
   /** Ends the training, detaches the model and releases the trainer's memory. */
   @Override
   public void close() {
     if (getManager().isOpen()) {
-      detach();
-      closePass();
-      optimizer.close();
-      ledger.close();
-      mechanism.close();
-      super.close();
-      resources.close();
+      try {
+        detach();
+      } finally {
+        closePass();
+        optimizer.close();
+        ledger.close();
+        mechanism.close();
+        if (report != null) {
+          report.close();
+        }
+        if (saved != null) {
+          saved.close();
+        }
+        super.close();
+        resources.close();
+      }
     }
   }
 

@@ -27,4 +27,5 @@ record PrivateTrainerParts(
     PrivacyLedger ledger,
     PoissonSampler sampler,
     DpOptimizer optimizer,
-    boolean selfCheck) {}
+    boolean selfCheck,
+    LongRun run) {}

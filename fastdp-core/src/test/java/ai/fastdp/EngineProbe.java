@@ -208,7 +208,7 @@ final class EngineProbe implements AutoCloseable {
               (store, d, l) -> model.getBlock().forward(store, d, l, null));
       NDArray losses = loss.evaluate(labels, pass.outputs());
       MicroBatchSum clipped =
-          new MicroBatchSum(pass, losses, trainable, units, clipper, 1, false, sum);
+          new MicroBatchSum(pass, losses, trainable, units, clipper, 1, false, sum, null);
       pass.backward(
           losses,
           new SegmentedBackward.Sink() {

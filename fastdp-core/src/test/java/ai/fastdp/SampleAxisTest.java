@@ -71,6 +71,25 @@ final class SampleAxisTest {
         .part("head", Recipe.linear(2), 3);
   }
 
+  @ParameterizedTest(name = "axis {0}")
+  @ValueSource(ints = {0, 1, 2, 3})
+  void toFirst_anyAxis_keepsTheOthersInOrderAndTurnsBack(int number) {
+    SampleAxis axis = new SampleAxis(number);
+    NDArray array = manager.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5);
+    NDArray moved = axis.toFirst(array);
+    long[] shape = {2, 3, 4, 5};
+    long[] wanted = new long[4];
+    wanted[0] = shape[number];
+    for (int i = 0, at = 1; i < 4; i++) {
+      if (i != number) {
+        wanted[at++] = shape[i];
+      }
+    }
+    assertThat(moved.getShape()).isEqualTo(new Shape(wanted));
+    assertThat(axis.fromFirst(moved)).isEqualTo(array);
+    assertThat(axis.toFirst(axis.slice(array, 1, 2)).squeeze(0)).isEqualTo(moved.get(1));
+  }
+
   private static PrivacyEngine.Builder timeMajor(PrivacyEngine.Builder engine) {
     return engine.optBatchAxes(1, 0).optSampleAxis(1).optSampleAxis("05head", 0);
   }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -28,6 +29,9 @@ import java.util.Objects;
  * appended to the name, holds the number of records and the newest hash, so that an older copy of
  * the ledger is refused, too.
  *
+ * <p>A mark says that something was saved which goes with the ledger. Together with {@link
+ * LedgerPosition} it tells whether a saved state is the newest that this ledger knows of.
+ *
  * <p>The file is locked while it is open. The budget, the relation and the hash of the plan are in
  * the first record and must be the same whenever the ledger is opened; what earlier runs spent
  * counts. Methods may be called from several threads.
@@ -42,7 +46,12 @@ public final class FileLedger implements PrivacyLedger {
   private final LedgerChain chain = new LedgerChain();
   private final SpendingGuard guard;
   private final Map<DpEvent, Integer> numbers = new HashMap<>();
+  private final List<Mark> marks = new ArrayList<>();
+  private long charges;
   private boolean closed;
+
+  /** A mark and the number of its record, from 1. */
+  private record Mark(long record, String name) {}
 
   private FileLedger(
       FileChannel channel,
@@ -72,10 +81,7 @@ public final class FileLedger implements PrivacyLedger {
   public static FileLedger open(
       Path file, PrivacyAccountant accountant, PrivacyBudget budget, String planHash) {
     Objects.requireNonNull(accountant, "accountant");
-    if (!planHash.matches("[A-Za-z0-9.:_-]+")) {
-      throw new IllegalArgumentException(
-          "planHash must consist of letters, digits and .:_-, got '" + planHash + "'");
-    }
+    requirePlain("planHash", planHash);
     try {
       FileChannel channel =
           FileChannel.open(
@@ -117,9 +123,7 @@ public final class FileLedger implements PrivacyLedger {
   }
 
   private void load(String header) throws IOException {
-    byte[] bytes = new byte[Math.toIntExact(channel.size())];
-    ByteBuffer buffer = ByteBuffer.wrap(bytes);
-    while (buffer.hasRemaining() && channel.read(buffer, buffer.position()) >= 0) {}
+    byte[] bytes = content();
     int complete = bytes.length;
     while (complete > 0 && bytes[complete - 1] != '\n') {
       complete--;
@@ -155,9 +159,27 @@ public final class FileLedger implements PrivacyLedger {
     channel.position(complete);
     if (first) {
       write(header);
+      forceDirectory(headFile);
     } else {
       channel.force(true);
     }
+  }
+
+  /** Makes a new file's name durable; Windows does so itself and opens no directory. */
+  private static void forceDirectory(Path file) throws IOException {
+    Path directory = file.toAbsolutePath().getParent();
+    if (directory != null && File.separatorChar == '/') {
+      try (FileChannel opened = FileChannel.open(directory, StandardOpenOption.READ)) {
+        opened.force(true);
+      }
+    }
+  }
+
+  private byte[] content() throws IOException {
+    byte[] bytes = new byte[Math.toIntExact(channel.size())];
+    ByteBuffer buffer = ByteBuffer.wrap(bytes);
+    while (buffer.hasRemaining() && channel.read(buffer, buffer.position()) >= 0) {}
+    return bytes;
   }
 
   private String promisedHash = "";
@@ -189,6 +211,9 @@ public final class FileLedger implements PrivacyLedger {
       events.add(event);
     } else if (record.startsWith("charge ")) {
       guard.record(events.get(Integer.parseInt(record.substring(7))));
+      charges++;
+    } else if (record.startsWith("mark ")) {
+      marks.add(new Mark(chain.length(), record.substring(5)));
     } else {
       throw new IllegalStateException("ledger must hold known records, got '" + record + "'");
     }
@@ -201,25 +226,115 @@ public final class FileLedger implements PrivacyLedger {
 
   @Override
   public synchronized void charge(DpEvent event) {
+    requireOpen();
+    guard.requireFits(event);
+    Integer number = numbers.get(event);
+    if (number == null) {
+      number = numbers.size();
+      writeOrClose("event " + EventText.write(event), "charge " + number);
+      numbers.put(event, number);
+    } else {
+      writeOrClose("charge " + number);
+    }
+    guard.record(event);
+    charges++;
+  }
+
+  /**
+   * How many events were charged, by all runs together.
+   *
+   * @return the number of charges
+   */
+  public synchronized long charges() {
+    return charges;
+  }
+
+  /**
+   * Where the ledger stands.
+   *
+   * @return the position after the newest record
+   */
+  public synchronized LedgerPosition position() {
+    return new LedgerPosition(chain.length(), chain.head());
+  }
+
+  /**
+   * Records that something was saved, such as a checkpoint; nothing is charged.
+   *
+   * @param name names what was saved; letters, digits and {@code .:_-}
+   * @throws IllegalArgumentException if {@code name} has other characters
+   * @throws IllegalStateException if the ledger is closed
+   * @throws UncheckedIOException if the file cannot be written
+   */
+  public synchronized void mark(String name) {
+    requireOpen();
+    requirePlain("name", name);
+    writeOrClose("mark " + name);
+    marks.add(new Mark(chain.length(), name));
+  }
+
+  /**
+   * The marks that were made after a position, oldest first.
+   *
+   * @param position a position of this ledger, of this or an earlier run
+   * @return the names of the marks
+   * @throws IllegalStateException if the ledger has never been at the position: it is an older copy
+   *     of the ledger that has, or another one
+   * @throws UncheckedIOException if the file cannot be read
+   */
+  public synchronized List<String> marksAfter(LedgerPosition position) {
+    requireOpen();
+    if (!hasBeenAt(position)) {
+      throw new IllegalStateException(
+          "ledger must have record "
+              + position.records()
+              + " with hash "
+              + position.hash()
+              + ", got an older copy or another ledger of "
+              + chain.length()
+              + " records; restore the newest ledger");
+    }
+    return marks.stream()
+        .filter(mark -> mark.record() > position.records())
+        .map(Mark::name)
+        .toList();
+  }
+
+  private boolean hasBeenAt(LedgerPosition position) {
+    if (position.records() > chain.length()) {
+      return false;
+    }
+    LedgerChain replayed = new LedgerChain();
+    try {
+      String text = new String(content(), StandardCharsets.UTF_8);
+      text.lines().limit(position.records()).forEach(replayed::verify);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read the ledger", e);
+    }
+    return replayed.head().equals(position.hash());
+  }
+
+  private void requireOpen() {
     if (closed) {
       throw new IllegalStateException("ledger must be open, got a closed one");
     }
-    guard.requireFits(event);
+  }
+
+  private static void requirePlain(String what, String text) {
+    if (!text.matches("[A-Za-z0-9.:_-]+")) {
+      throw new IllegalArgumentException(
+          what + " must consist of letters, digits and .:_-, got '" + text + "'");
+    }
+  }
+
+  private void writeOrClose(String... records) {
     try {
-      Integer number = numbers.get(event);
-      if (number == null) {
-        number = numbers.size();
-        write("event " + EventText.write(event), "charge " + number);
-        numbers.put(event, number);
-      } else {
-        write("charge " + number);
-      }
+      write(records);
     } catch (IOException e) {
       // Part of the record may be on disk: nothing can be said about this ledger any more.
       close();
       throw new UncheckedIOException("cannot write the ledger; nothing may be released", e);
     }
-    guard.record(event);
   }
 
   private void write(String... records) throws IOException {

@@ -213,6 +213,78 @@ class FileLedgerTest {
   }
 
   @Test
+  void charges_overSeveralRuns_countsChargesAlone() {
+    Path file = directory.resolve("ledger");
+    for (int run = 0; run < 3; run++) {
+      try (FileLedger ledger = open(file)) {
+        assertThat(ledger.charges()).isEqualTo(3L * run);
+        ledger.charge(STEP);
+        ledger.mark("saved-" + run);
+        ledger.charge(QUERY);
+        ledger.charge(STEP);
+        assertThatThrownBy(() -> ledger.charge(new GaussianEvent(0.1)))
+            .isInstanceOf(PrivacyBudgetExceededException.class);
+        assertThat(ledger.charges()).isEqualTo(3L * run + 3);
+      }
+    }
+  }
+
+  @Test
+  void marksAfter_positionOfAnyRun_givesLaterMarksOldestFirst() {
+    Path file = directory.resolve("ledger");
+    LedgerPosition begin;
+    LedgerPosition middle;
+    try (FileLedger ledger = open(file)) {
+      begin = ledger.position();
+      ledger.charge(STEP);
+      ledger.mark("a");
+      middle = ledger.position();
+      ledger.charge(STEP);
+      ledger.mark("b");
+      assertThat(ledger.marksAfter(begin)).containsExactly("a", "b");
+    }
+    try (FileLedger ledger = open(file)) {
+      assertThat(ledger.marksAfter(begin)).containsExactly("a", "b");
+      assertThat(ledger.marksAfter(middle)).containsExactly("b");
+      assertThat(ledger.marksAfter(ledger.position())).isEmpty();
+      assertThatThrownBy(() -> ledger.mark("two words"))
+          .isInstanceOf(IllegalArgumentException.class);
+    }
+  }
+
+  @Test
+  void marksAfter_positionOfANewerOrAnotherLedger_isRefused() throws IOException {
+    Path file = directory.resolve("ledger");
+    Path other = directory.resolve("other");
+    byte[] older;
+    byte[] olderHead;
+    LedgerPosition newest;
+    try (FileLedger ledger = open(file)) {
+      ledger.charge(STEP);
+      older = Files.readAllBytes(file);
+      olderHead = Files.readAllBytes(directory.resolve("ledger.head"));
+      ledger.charge(STEP);
+      newest = ledger.position();
+    }
+    // Both files of the ledger are put back, so that the head file does not tell.
+    Files.write(file, older);
+    Files.write(directory.resolve("ledger.head"), olderHead);
+    try (FileLedger ledger = open(file);
+        FileLedger stranger = open(other)) {
+      for (int i = 0; i < 5; i++) {
+        // The old ledger grows past the position in another way; another one has other hashes.
+        assertThatThrownBy(() -> ledger.marksAfter(newest))
+            .isInstanceOf(IllegalStateException.class)
+            .hasMessageContaining("older copy");
+        assertThatThrownBy(() -> stranger.marksAfter(newest))
+            .isInstanceOf(IllegalStateException.class);
+        ledger.charge(QUERY);
+        stranger.charge(QUERY);
+      }
+    }
+  }
+
+  @Test
   void killedProcess_everyAcknowledgedChargeIsRemembered() throws Exception {
     Path file = directory.resolve("ledger");
     Path acknowledged = directory.resolve("acknowledged");

@@ -33,6 +33,7 @@ public final class GaussianMechanism implements AutoCloseable {
   private final int threads;
   private final long ahead;
   private @Nullable NoiseChunks chunks;
+  private NoisePosition skipped = new NoisePosition(0, 0);
 
   /**
    * Creates a mechanism.
@@ -116,6 +117,38 @@ public final class GaussianMechanism implements AutoCloseable {
   }
 
   /**
+   * How much noise has been used up, for a checkpoint.
+   *
+   * @return the position in the source
+   */
+  public NoisePosition noisePosition() {
+    return chunks == null ? skipped : chunks.position();
+  }
+
+  /**
+   * Goes on after the noise that an earlier run has used up.
+   *
+   * @param position what {@link #noisePosition()} was
+   * @throws IllegalStateException if noise has been drawn already
+   */
+  public void skipNoise(NoisePosition position) {
+    if (chunks != null) {
+      throw new IllegalStateException(
+          "noise must be skipped before any is drawn, got a mechanism in use; make a new one");
+    }
+    skipped = position;
+  }
+
+  /**
+   * What the noise is made from.
+   *
+   * @return the source's description
+   */
+  public String sourceDescription() {
+    return source.description();
+  }
+
+  /**
    * The noisy share of the step's samples that were not clipped,
    *
    * <p>\(\tilde b = \frac12 + \frac1B\left(\sum_i (b_i - \frac12) + \mathcal N(0,
@@ -137,6 +170,7 @@ public final class GaussianMechanism implements AutoCloseable {
   private NoiseChunks chunks(ClippedGradientSum sum) {
     if (chunks == null) {
       chunks = new NoiseChunks(source, sum.flat().size(), threads, ahead);
+      chunks.skip(skipped);
     }
     return chunks;
   }

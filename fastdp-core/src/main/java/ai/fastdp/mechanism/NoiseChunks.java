@@ -27,6 +27,7 @@ final class NoiseChunks implements AutoCloseable {
   private final ArrayDeque<ByteBuffer> free = new ArrayDeque<>();
   private final ArrayDeque<Future<ByteBuffer>> drawing = new ArrayDeque<>();
   private long next;
+  private long taken;
   private long singles;
 
   /**
@@ -62,6 +63,18 @@ final class NoiseChunks implements AutoCloseable {
     return (numbers + CHUNK - 1) / CHUNK;
   }
 
+  /** Leaves out the streams that an earlier run has used; before anything is drawn. */
+  void skip(NoisePosition position) {
+    next = position.chunks();
+    taken = position.chunks();
+    singles = position.singles();
+  }
+
+  /** What has been used up, by earlier runs too. */
+  NoisePosition position() {
+    return new NoisePosition(taken, singles);
+  }
+
   /** Starts drawing, as far ahead as there are buffers and before the end of {@code chunks}. */
   void start(long chunks) {
     while (!free.isEmpty() && drawing.size() < chunks) {
@@ -80,6 +93,7 @@ final class NoiseChunks implements AutoCloseable {
   /** Waits for the next chunk. */
   ByteBuffer take() {
     Future<ByteBuffer> chunk = drawing.remove();
+    taken++;
     boolean interrupted = false;
     try {
       while (true) {

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.Queue;
 import java.util.concurrent.ExecutorService;
+import java.util.function.IntSupplier;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
@@ -29,14 +30,16 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
   private final RandomAccessDataset dataset;
   private final int dataAxis;
   private final int labelAxis;
-  private final int physicalBatchSize;
+  private final IntSupplier physicalBatchSize;
   private final long firstStep;
   private final long lastStep;
   private final long steps;
   private final Queue<Chunk> toReturn = new ArrayDeque<>();
-  private final Queue<List<Long>> toLoad = new ArrayDeque<>();
   private final Iterator<Batch> loader;
   private long nextToDraw;
+  // The samples of the newest logical batch, and how many of them have been cut off.
+  private long[] drawn = {};
+  private int cut;
 
   private record Chunk(long step, int size, boolean last) {}
 
@@ -49,7 +52,7 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
    * @param sampler the sampler of logical batches
    * @param dataAxis the axis on which the data set's batchifier puts the samples of data
    * @param labelAxis the axis on which it puts the samples of labels
-   * @param physicalBatchSize the largest number of samples in a micro-batch
+   * @param physicalBatchSize the largest number of samples in the micro-batch that is cut next
    * @param firstStep the number of the first logical step, from 1
    * @param count how many logical steps to draw
    * @param steps the number of steps of the whole plan, for progress
@@ -63,7 +66,7 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
       PoissonSampler sampler,
       int dataAxis,
       int labelAxis,
-      int physicalBatchSize,
+      IntSupplier physicalBatchSize,
       long firstStep,
       long count,
       long steps)
@@ -83,7 +86,7 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
 
   @Override
   public boolean hasNext() {
-    return !toReturn.isEmpty() || nextToDraw <= lastStep;
+    return !toReturn.isEmpty() || cut < drawn.length || nextToDraw <= lastStep;
   }
 
   @Override
@@ -92,15 +95,18 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
       throw new NoSuchElementException(
           "steps " + firstStep + " to " + lastStep + " have all been drawn");
     }
-    if (toReturn.isEmpty()) {
+    if (toReturn.isEmpty() && cut == drawn.length) {
       draw();
     }
+    Chunk first = toReturn.peek();
+    if (first != null && first.size() == 0) {
+      toReturn.remove();
+      return PrivateBatch.empty(manager, first.step(), steps);
+    }
+    // Where nothing is loaded ahead the chunk is cut now.
+    Batch batch = loader.next();
     Chunk chunk = toReturn.remove();
     int count = chunk.size();
-    if (count == 0) {
-      return PrivateBatch.empty(manager, chunk.step(), steps);
-    }
-    Batch batch = loader.next();
     batch.getData().forEach(array -> requireSamples("data", array, dataAxis, count));
     batch.getLabels().forEach(array -> requireSamples("labels", array, labelAxis, count));
     return PrivateBatch.of(batch, count, chunk.step(), steps, chunk.last());
@@ -123,17 +129,20 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
   }
 
   private void draw() {
-    long[] included = sampler.sample(dataset.size());
     long step = nextToDraw++;
-    if (included.length == 0) {
+    drawn = sampler.sample(step, dataset.size());
+    cut = 0;
+    if (drawn.length == 0) {
       toReturn.add(new Chunk(step, 0, true));
-      return;
     }
-    for (int start = 0; start < included.length; start += physicalBatchSize) {
-      int end = Math.min(included.length, start + physicalBatchSize);
-      toLoad.add(LongStream.of(included).skip(start).limit(end - start).boxed().toList());
-      toReturn.add(new Chunk(step, end - start, end == included.length));
-    }
+  }
+
+  private List<Long> cut() {
+    int size = Math.min(physicalBatchSize.getAsInt(), drawn.length - cut);
+    List<Long> indices = LongStream.of(drawn).skip(cut).limit(size).boxed().toList();
+    cut += size;
+    toReturn.add(new Chunk(nextToDraw - 1, size, cut == drawn.length));
+    return indices;
   }
 
   /** The chunks with samples, as DJL's loader asks for them: ahead of {@link #next()}. */
@@ -143,10 +152,10 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
       return new Iterator<>() {
         @Override
         public boolean hasNext() {
-          while (toLoad.isEmpty() && nextToDraw <= lastStep) {
+          while (cut == drawn.length && nextToDraw <= lastStep) {
             draw();
           }
-          return !toLoad.isEmpty();
+          return cut < drawn.length;
         }
 
         @Override
@@ -154,14 +163,14 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
           if (!hasNext()) {
             throw new NoSuchElementException("all batches have been drawn");
           }
-          return toLoad.remove();
+          return cut();
         }
       };
     }
 
     @Override
     public int getBatchSize() {
-      return physicalBatchSize;
+      return physicalBatchSize.getAsInt();
     }
   }
 }

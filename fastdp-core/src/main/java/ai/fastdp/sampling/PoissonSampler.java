@@ -2,6 +2,7 @@
 package ai.fastdp.sampling;
 
 import java.util.Arrays;
+import java.util.function.LongFunction;
 import java.util.random.RandomGenerator;
 
 /**
@@ -16,16 +17,28 @@ public final class PoissonSampler {
   private static final double LARGEST_GAP = 0x1p60;
 
   private final double sampleRate;
-  private final RandomGenerator random;
+  private final LongFunction<? extends RandomGenerator> random;
 
   /**
    * Creates a sampler.
    *
    * @param sampleRate the probability of every sample, in (0, 1]
-   * @param random the source of randomness
+   * @param random the source of randomness of all steps
    * @throws IllegalArgumentException if the rate is not in (0, 1]
    */
   public PoissonSampler(double sampleRate, RandomGenerator random) {
+    this(sampleRate, step -> random);
+  }
+
+  /**
+   * Creates a sampler whose batches depend on the number of their step alone, however many were
+   * drawn before, if the sources do.
+   *
+   * @param sampleRate the probability of every sample, in (0, 1]
+   * @param random the source of randomness of a step
+   * @throws IllegalArgumentException if the rate is not in (0, 1]
+   */
+  public PoissonSampler(double sampleRate, LongFunction<? extends RandomGenerator> random) {
     if (!(sampleRate > 0 && sampleRate <= 1)) {
       throw new IllegalArgumentException("sampleRate must be in (0, 1], got " + sampleRate);
     }
@@ -34,32 +47,34 @@ public final class PoissonSampler {
   }
 
   /**
-   * Draws one batch.
+   * Draws the batch of a step.
    *
+   * @param step the number of the step, from 1
    * @param size the number of samples in the data set
    * @return the included indices in increasing order, possibly none
    */
-  public long[] sample(long size) {
+  public long[] sample(long step, long size) {
+    RandomGenerator source = random.apply(step);
     long[] included = new long[16];
     int count = 0;
-    long next = gap();
+    long next = gap(source);
     while (next < size) {
       if (count == included.length) {
         included = Arrays.copyOf(included, 2 * count);
       }
       included[count++] = next;
-      next = next + 1 + gap();
+      next = next + 1 + gap(source);
     }
     return Arrays.copyOf(included, count);
   }
 
   /** The number of samples left out before the next included one, P(k) = q (1 - q)^k. */
-  private long gap() {
+  private long gap(RandomGenerator source) {
     if (sampleRate == 1) {
       return 0;
     }
     // 1 - U is in (0, 1], so that the logarithm is finite.
-    double gap = Math.floor(Math.log(1 - random.nextDouble()) / Math.log1p(-sampleRate));
+    double gap = Math.floor(Math.log(1 - source.nextDouble()) / Math.log1p(-sampleRate));
     return (long) Math.min(gap, LARGEST_GAP);
   }
 }

@@ -26,7 +26,7 @@ final class PoissonSamplerTest {
     PoissonSampler sampler = new PoissonSampler(rate, new Random(11));
     double[] counts = new double[size];
     for (int i = 0; i < draws; i++) {
-      for (long index : sampler.sample(size)) {
+      for (long index : sampler.sample(1, size)) {
         counts[(int) index]++;
       }
     }
@@ -53,7 +53,7 @@ final class PoissonSamplerTest {
     double acrossDraws = 0;
     for (int i = 0; i < draws; i++) {
       boolean[] in = new boolean[size];
-      for (long index : sampler.sample(size)) {
+      for (long index : sampler.sample(1, size)) {
         in[(int) index] = true;
       }
       for (int j = 0; j + distance < size; j++) {
@@ -78,7 +78,7 @@ final class PoissonSamplerTest {
     double variance = size * rate * (1 - rate);
     double square = 0;
     for (int i = 0; i < draws; i++) {
-      double off = sampler.sample(size).length - size * rate;
+      double off = sampler.sample(1, size).length - size * rate;
       square += off * off;
     }
     // The mean of squares of nearly normal numbers has relative deviation sqrt(2 / draws).
@@ -89,8 +89,8 @@ final class PoissonSamplerTest {
   @Test
   void sample_rateOne_takesAll() {
     PoissonSampler sampler = new PoissonSampler(1, new Random(1));
-    assertThat(sampler.sample(1000)).containsExactly(LongStream.range(0, 1000).toArray());
-    assertThat(sampler.sample(0)).isEmpty();
+    assertThat(sampler.sample(1, 1000)).containsExactly(LongStream.range(0, 1000).toArray());
+    assertThat(sampler.sample(1, 0)).isEmpty();
   }
 
   @ParameterizedTest
@@ -99,7 +99,7 @@ final class PoissonSamplerTest {
     // The probability of a sample in all draws together is at most 1e-3, and the seed is fixed.
     PoissonSampler sampler = new PoissonSampler(rate, new Random(2));
     for (int i = 0; i < 1000; i++) {
-      assertThat(sampler.sample(1000)).isEmpty();
+      assertThat(sampler.sample(1, 1000)).isEmpty();
     }
   }
 
@@ -108,7 +108,7 @@ final class PoissonSamplerTest {
     PoissonSampler sampler = new PoissonSampler(1e-9, new Random(3));
     long count = 0;
     for (int i = 0; i < 1000; i++) {
-      count += sampler.sample(10_000_000_000L).length;
+      count += sampler.sample(1, 10_000_000_000L).length;
     }
     // Poisson with mean 10,000.
     assertThat((count - 10_000) / 100.0).isBetween(-DEVIATIONS, DEVIATIONS);
@@ -118,7 +118,7 @@ final class PoissonSamplerTest {
   void sample_anyDraw_isIncreasingAndInRange() {
     PoissonSampler sampler = new PoissonSampler(0.6, new Random(4));
     for (int i = 0; i < 500; i++) {
-      long[] indices = sampler.sample(37);
+      long[] indices = sampler.sample(1, 37);
       for (int j = 0; j < indices.length; j++) {
         assertThat(indices[j]).isBetween(j == 0 ? 0 : indices[j - 1] + 1, 36L);
       }

@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.OptionalDouble;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
@@ -33,6 +34,7 @@ abstract sealed class ListOptimizer implements DpOptimizer
   private @Nullable ListState lists;
   private @Nullable SavedLists saved;
   private long updates;
+  private double rate = Double.NaN;
   private boolean closed;
 
   /**
@@ -63,12 +65,17 @@ abstract sealed class ListOptimizer implements DpOptimizer
     requireOpen();
     ListState state = bind(gradient);
     int number = Math.toIntExact(updates + 1);
-    double rate = Hyperparameters.nonNegative("learningRate", learningRate.getNewValue(number));
+    rate = Hyperparameters.nonNegative("learningRate", learningRate.getNewValue(number));
     try (NDManager scope = state.newScope()) {
       apply(new Update(scope, state, gradient, number, rate, numbers));
     }
     state.masters().publish();
     updates = number;
+  }
+
+  @Override
+  public final OptionalDouble learningRate() {
+    return Double.isNaN(rate) ? OptionalDouble.empty() : OptionalDouble.of(rate);
   }
 
   private ListState bind(PrivatizedGradient gradient) {

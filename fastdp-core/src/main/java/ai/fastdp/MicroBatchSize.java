@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import java.util.function.IntSupplier;
+
+/**
+ * How many samples the next micro-batch may have: a number, or as many as memory holds.
+ *
+ * <p>With a bound on memory the first micro-batch has one sample; what the passes take of memory
+ * for each sample, at most, decides from then on.
+ */
+final class MicroBatchSize implements IntSupplier {
+  private final int most;
+  private final long bytes;
+  private long bytesPerSample;
+
+  MicroBatchSize(PerformanceOptions options) {
+    most = options.physicalBatchSize();
+    bytes = options.microBatchBytes();
+  }
+
+  @Override
+  public int getAsInt() {
+    if (!isMeasured()) {
+      return most;
+    }
+    if (bytesPerSample == 0) {
+      return 1;
+    }
+    return (int) Math.min(most, Math.max(1, bytes / bytesPerSample));
+  }
+
+  boolean isMeasured() {
+    return bytes != PerformanceOptions.ANY_SIZE;
+  }
+
+  /**
+   * Learns from a pass.
+   *
+   * @param passBytes the memory that it took
+   * @param samples how many samples it had
+   */
+  void observe(long passBytes, long samples) {
+    bytesPerSample = Math.max(bytesPerSample, (passBytes + samples - 1) / samples);
+  }
+}

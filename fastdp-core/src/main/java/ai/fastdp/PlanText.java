@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.fastdp.accounting.PrivacyAccountant;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+
+/**
+ * A plan in words, one number a line: what a ledger and a checkpoint remember of it.
+ *
+ * <p>Everything that privacy depends on is in it, and nothing else. Numbers are written so that
+ * different ones give different texts.
+ */
+final class PlanText {
+  private final List<String> lines = new ArrayList<>();
+
+  private PlanText(PrivacyPlan plan) {
+    PrivacyAccountant accountant = plan.newAccountant();
+    add("sampling", "Poisson");
+    add("sampleSize", plan.sampleSize());
+    add("sampleRate", plan.sampleRate());
+    add("expectedBatchSize", plan.expectedBatchSize());
+    add("steps", plan.steps());
+    add("noiseMultiplier", plan.noiseMultiplier());
+    add("clipNorm", plan.clipNorm());
+    add("clipping", plan.clipping());
+    add("style", plan.style());
+    add("sensitivity", plan.sensitivity());
+    add("firstStep", plan.stepEvent(0));
+    add("schedule", schedule(plan));
+    add("accountant", accountant.name());
+    add("relation", accountant.relation());
+    add("epsilon", plan.budget().epsilon());
+    add("delta", plan.budget().delta());
+  }
+
+  static PlanText of(PrivacyPlan plan) {
+    return new PlanText(plan);
+  }
+
+  /** A hash of every step's clip norm and noise multiplier. */
+  private static String schedule(PrivacyPlan plan) {
+    if (plan.isConstant()) {
+      return "constant";
+    }
+    MessageDigest digest = newDigest();
+    ByteBuffer numbers = ByteBuffer.allocate(2 * Double.BYTES);
+    for (long t = 0; t < plan.steps(); t++) {
+      numbers.putDouble(0, plan.clipNorm(t)).putDouble(Double.BYTES, plan.noiseMultiplier(t));
+      digest.update(numbers.array());
+    }
+    return "sha256:" + HexFormat.of().formatHex(digest.digest());
+  }
+
+  private void add(String name, Object value) {
+    lines.add(name + " = " + value);
+  }
+
+  String text() {
+    return String.join("\n", lines);
+  }
+
+  /** Identifies the plan; the same in every run. */
+  String hash() {
+    byte[] hash = newDigest().digest(text().getBytes(StandardCharsets.UTF_8));
+    return "sha256:" + HexFormat.of().formatHex(hash);
+  }
+
+  private static MessageDigest newDigest() {
+    try {
+      return MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java platform must have SHA-256", e);
+    }
+  }
+
+  /**
+   * Checks that a stored plan is this one.
+   *
+   * @throws IllegalStateException if it is not, with the lines that differ
+   */
+  void requireSame(String stored) {
+    if (stored.equals(text())) {
+      return;
+    }
+    List<String> expected = stored.lines().toList();
+    List<String> missing = expected.stream().filter(line -> !lines.contains(line)).toList();
+    List<String> added = lines.stream().filter(line -> !expected.contains(line)).toList();
+    throw new IllegalStateException(
+        "plan must be the one that the run began with, got "
+            + added
+            + " instead of "
+            + missing
+            + "; resume with the old plan, or begin a new run with its own budget");
+  }
+}

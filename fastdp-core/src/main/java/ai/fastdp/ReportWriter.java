@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.fastdp.accounting.EpsilonBound;
+import com.google.gson.JsonNull;
+import com.google.gson.JsonObject;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.OptionalDouble;
+import org.jspecify.annotations.Nullable;
+
+/** Writes the lines of a {@link TrainingReport}. */
+final class ReportWriter implements AutoCloseable {
+  private final FileChannel channel;
+  private final @Nullable StepStatistics statistics;
+
+  ReportWriter(Path file, @Nullable StepStatistics statistics) {
+    this.statistics = statistics;
+    try {
+      channel =
+          FileChannel.open(
+              file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+      dropUnfinishedLine();
+    } catch (IOException e) {
+      throw new UncheckedIOException("report must be writable, got a failure for " + file, e);
+    }
+  }
+
+  /** A run that was killed may have left the beginning of a line. */
+  private void dropUnfinishedLine() throws IOException {
+    long end = channel.size();
+    ByteBuffer last = ByteBuffer.allocate(1);
+    while (end > 0) {
+      channel.read(last.clear(), end - 1);
+      if (last.get(0) == '\n') {
+        break;
+      }
+      end--;
+    }
+    channel.truncate(end);
+    channel.position(end);
+  }
+
+  /** What a run, or the rest of one, begins with. */
+  void begin(PrivacyPlan plan, String noise, long steps, long charged) {
+    PlanText text = PlanText.of(plan);
+    JsonObject values = new JsonObject();
+    values.addProperty("plan", text.text());
+    values.addProperty("planHash", text.hash());
+    values.addProperty("noise", noise);
+    values.addProperty("stepsCharged", charged);
+    values.addProperty("stepsLost", charged - steps);
+    write(steps, values, null);
+  }
+
+  /** The step that has ended. */
+  void step(
+      PrivacyPlan plan,
+      StepPlan step,
+      long steps,
+      long charged,
+      EpsilonBound spent,
+      OptionalDouble learningRate) {
+    JsonObject values = new JsonObject();
+    add(values, "epsilon", spent.upper().orElse(Double.NaN));
+    values.addProperty("delta", plan.budget().delta());
+    values.addProperty("sampleRate", plan.sampleRate());
+    values.addProperty("noiseMultiplier", step.noiseMultiplier());
+    values.addProperty("clipNorm", step.clipNorm());
+    add(values, "learningRate", learningRate.orElse(Double.NaN));
+    values.addProperty("stepsCharged", charged);
+    write(steps, values, statistics == null ? null : statistics.take());
+  }
+
+  /** What micro-batches are described to; null where private values are left out. */
+  @Nullable StepStatistics statistics() {
+    return statistics;
+  }
+
+  static void add(JsonObject object, String name, double value) {
+    if (Double.isFinite(value)) {
+      object.addProperty(name, value);
+    } else {
+      object.add(name, JsonNull.INSTANCE);
+    }
+  }
+
+  private void write(long step, JsonObject values, @Nullable JsonObject privateValues) {
+    JsonObject line = new JsonObject();
+    line.addProperty("step", step);
+    line.add("public", values);
+    if (privateValues != null) {
+      line.add("private", privateValues);
+    }
+    ByteBuffer bytes = ByteBuffer.wrap((line + "\n").getBytes(StandardCharsets.UTF_8));
+    try {
+      while (bytes.hasRemaining()) {
+        channel.write(bytes);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("report must be writable, got a failure", e);
+    }
+  }
+
+  @Override
+  public void close() {
+    try {
+      channel.close();
+    } catch (IOException e) {
+      throw new UncheckedIOException("closing the report failed", e);
+    }
+  }
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.util.Pair;
+import ai.fastdp.accounting.FileLedger;
+import ai.fastdp.accounting.LedgerPosition;
+import ai.fastdp.checkpoint.TensorFile;
+import ai.fastdp.mechanism.NoisePosition;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Writes the checkpoints of a run.
+ *
+ * <p>A checkpoint holds what {@link SavedRun} needs to go on from a completed step. All of it
+ * follows from released values and public numbers: the file is as private as the weights, and no
+ * key of a random source is in it. The ledger is marked with the checkpoint's checksum after the
+ * file is on disk, so that it knows its newest checkpoint.
+ */
+final class RunSaver {
+  static final String FORMAT = "fastdp-checkpoint";
+  static final String VERSION = "1";
+
+  private final Path file;
+  private final long every;
+  private final String plan;
+  private final FileLedger ledger;
+  private final Block block;
+  private final String trainable;
+  private final DpOptimizer optimizer;
+  private long saved;
+
+  RunSaver(
+      Path file,
+      long every,
+      PrivacyPlan plan,
+      FileLedger ledger,
+      Block block,
+      TrainableParameters trainable,
+      DpOptimizer optimizer) {
+    this.file = file;
+    this.every = every;
+    this.plan = PlanText.of(plan).text();
+    this.ledger = ledger;
+    this.block = block;
+    this.trainable = String.join("\n", trainable.paths());
+    this.optimizer = optimizer;
+    // Found out before anything is trained.
+    optimizer.state();
+  }
+
+  /** The run goes on from a checkpoint of so many steps. */
+  void resumedAt(long steps) {
+    saved = steps;
+  }
+
+  boolean isDue(long steps) {
+    return steps >= saved + every;
+  }
+
+  boolean hasUnsaved(long steps) {
+    return steps > saved;
+  }
+
+  /** Saves the state after so many completed steps; it is on disk when this returns. */
+  void save(long steps, ClippingState clipping, NoisePosition noise) {
+    Map<String, String> texts = new LinkedHashMap<>();
+    texts.put("format", FORMAT);
+    texts.put("version", VERSION);
+    texts.put("plan", plan);
+    texts.put("trainable", trainable);
+    texts.put("steps", Long.toString(steps));
+    texts.put("clipNorm", Double.toHexString(clipping.clipNorm()));
+    texts.put("noiseChunks", Long.toString(noise.chunks()));
+    texts.put("noiseSingles", Long.toString(noise.singles()));
+    LedgerPosition position = ledger.position();
+    texts.put("ledgerRecords", Long.toString(position.records()));
+    texts.put("ledgerHash", position.hash());
+    OptimizerState state = optimizer.state();
+    texts.put("optimizerKind", state.kind());
+    texts.put("optimizerUpdates", Long.toString(state.updates()));
+    state
+        .numbers()
+        .forEach((name, value) -> texts.put("optimizer." + name, Double.toHexString(value)));
+
+    Map<String, NDArray> tensors = new LinkedHashMap<>();
+    parameters(block).forEach((name, parameter) -> tensors.put(name, parameter.getArray()));
+    state
+        .arrays()
+        .forEach(
+            (name, arrays) -> {
+              for (int k = 0; k < arrays.size(); k++) {
+                tensors.put(optimizerArray(name, k), arrays.get(k));
+              }
+            });
+    ledger.mark(TensorFile.write(file, texts, tensors));
+    saved = steps;
+  }
+
+  static String optimizerArray(String name, int number) {
+    return "optimizer/" + name + "/" + number;
+  }
+
+  /** The model's parameters with arrays, each once, by the first name it has. */
+  static Map<String, Parameter> parameters(Block block) {
+    Set<Parameter> seen = Collections.newSetFromMap(new IdentityHashMap<>());
+    Map<String, Parameter> parameters = new LinkedHashMap<>();
+    for (Pair<String, Parameter> pair : block.getParameters()) {
+      if (pair.getValue().isInitialized() && seen.add(pair.getValue())) {
+        parameters.put("model/" + pair.getKey(), pair.getValue());
+      }
+    }
+    return parameters;
+  }
+}
