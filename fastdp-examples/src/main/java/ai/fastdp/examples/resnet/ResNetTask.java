@@ -46,9 +46,9 @@ record ResNetTask(
   private static final int HELD_OUT_DRAWN = 600;
 
   private static final TrainingOptions.Defaults DRAWN =
-      new TrainingOptions.Defaults(8, 250, 5, 4e-3);
+      new TrainingOptions.Defaults(8, 400, 4, 4e-3);
   private static final TrainingOptions.Defaults FILES =
-      new TrainingOptions.Defaults(8, 500, 3, 2e-3);
+      new TrainingOptions.Defaults(8, 500, 3, 5e-3);
 
   /**
    * Reads and checks everything that the options name.
@@ -64,7 +64,7 @@ record ResNetTask(
     int samplesAtOnce = Math.max(1, LARGEST_PHYSICAL_BATCH / Math.max(1, augment));
     Path data = options.data;
     if (data == null) {
-      int samples = options.training.generatedSamples(12_000);
+      int samples = options.training.generatedSamples(16_000);
       Random random = new Random(options.training.seed());
       return new ResNetTask(
           orElse(options.model, Architecture.RESNETV1),
