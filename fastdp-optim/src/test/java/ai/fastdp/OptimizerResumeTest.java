@@ -29,6 +29,7 @@ final class OptimizerResumeTest {
   @SuppressWarnings("NullAway.Init") // by JUnit
   private Path directory;
 
+  @SuppressWarnings("ImmutableEnumChecker") // Nobody replaces the suppliers.
   private enum Form {
     SGD(() -> DpSgd.builder().setLearningRate(0.1f).build()),
     MOMENTUM(() -> DpSgd.builder().setLearningRateTracker(FALLING).optMomentum(0.9f).build()),

@@ -126,7 +126,15 @@ final class ContourIntegral {
       double below = (safety - logDelta) / c;
       double above = Double.POSITIVE_INFINITY;
       for (double far = 0.1 * (c + 0.5); far < 200 * (c + 1); far *= 1.5) {
-        double needed = (Chernoff.logDelta(losses, c + far, epsilon) - logDelta + safety) / far;
+        double needed;
+        try {
+          needed = (Chernoff.logDelta(losses, c + far, epsilon) - logDelta + safety) / far;
+        } catch (NumericalLimitException e) {
+          if (above == Double.POSITIVE_INFINITY) {
+            throw e;
+          }
+          break; // those so far will do
+        }
         if (needed > above) {
           break;
         }
@@ -276,7 +284,15 @@ final class ContourIntegral {
     double below = Math.exp(-c * period) / -Math.expm1(-c * period);
     double above = Double.POSITIVE_INFINITY;
     for (double far = 0.1 * (c + 0.5); far < 200 * (c + 1); far *= 1.5) {
-      double logTerm = Chernoff.logDelta(losses, c + far, epsilon) - far * period;
+      double logTerm;
+      try {
+        logTerm = Chernoff.logDelta(losses, c + far, epsilon) - far * period;
+      } catch (NumericalLimitException e) {
+        if (above == Double.POSITIVE_INFINITY) {
+          throw e;
+        }
+        break; // those so far will do
+      }
       double bound = Math.exp(logTerm) / -Math.expm1(-far * period);
       if (bound > above) {
         break;

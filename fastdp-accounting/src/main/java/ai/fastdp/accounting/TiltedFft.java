@@ -220,10 +220,17 @@ final class TiltedFft {
       // The period at which what is folded back from above, times e^{c period}, is negligible.
       double folded = Double.POSITIVE_INFINITY;
       for (double far = 0.05 * (c + 0.5); far < 1000 * (c + 1); far *= 1.3) {
-        double bound = losses.cumulant(far).value() - far * epsilon;
-        above = Math.min(above, (bound + safety) / far);
-        double further = losses.cumulant(c + far).value() - (c + far) * epsilon;
-        folded = Math.min(folded, (further + safety) / far);
+        try {
+          double bound = losses.cumulant(far).value() - far * epsilon;
+          above = Math.min(above, (bound + safety) / far);
+          double further = losses.cumulant(c + far).value() - (c + far) * epsilon;
+          folded = Math.min(folded, (further + safety) / far);
+        } catch (NumericalLimitException e) {
+          if (folded == Double.POSITIVE_INFINITY) {
+            throw e;
+          }
+          break; // those so far will do
+        }
       }
       return new Window(
           c,
