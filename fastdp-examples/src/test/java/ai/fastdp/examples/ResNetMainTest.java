@@ -72,7 +72,7 @@ final class ResNetMainTest {
     assertThat(program.out()).doesNotContain("Held-out");
   }
 
-  @ParameterizedTest(name = "{0}")
+  @ParameterizedTest(name = "options: {0}")
   @ValueSource(strings = {"", "--augment 2", "--model resnet20 --clipping abadi"})
   void resnet_drawnImages_trainWithinTheBudget(String options) throws IOException {
     int exit =
@@ -90,7 +90,7 @@ final class ResNetMainTest {
         .contains("BatchNorms replaced", "Privacy: epsilon = ", "declared by the user");
   }
 
-  @ParameterizedTest(name = "{0}")
+  @ParameterizedTest(name = "options: {0}")
   @ValueSource(strings = {"", "--augment 2"})
   void resnet_nonPrivate_learns(String options) throws IOException {
     int exit =
