@@ -57,7 +57,7 @@ class ArchitectureTest {
           .whereLayer("ghost")
           .mayOnlyBeAccessedByLayers("engine", "mechanism")
           .whereLayer("hook")
-          .mayOnlyBeAccessedByLayers("engine", "ghost")
+          .mayOnlyBeAccessedByLayers("engine", "ghost", "sampling")
           .whereLayer("nn")
           .mayOnlyBeAccessedByLayers("engine", "ghost");
 
