@@ -67,16 +67,6 @@ final class EngineProbe implements AutoCloseable {
     this(model, loss, options, false, rules, SampleAxes.first());
   }
 
-  EngineProbe(
-      Model model,
-      PerSampleLoss loss,
-      PerformanceOptions options,
-      boolean cutting,
-      SampleAxes axes,
-      String... microBatched) {
-    this(model, loss, options, cutting, GhostRules.standard(), axes, microBatched);
-  }
-
   private EngineProbe(
       Model model,
       PerSampleLoss loss,
