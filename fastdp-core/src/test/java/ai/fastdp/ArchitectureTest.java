@@ -61,7 +61,7 @@ class ArchitectureTest {
           .whereLayer("ghost")
           .mayOnlyBeAccessedByLayers("engine", "mechanism", "validation")
           .whereLayer("hook")
-          .mayOnlyBeAccessedByLayers("engine", "ghost", "validation")
+          .mayOnlyBeAccessedByLayers("engine", "ghost", "sampling", "validation")
           .whereLayer("nn")
           .mayOnlyBeAccessedByLayers("engine", "ghost", "validation");
 

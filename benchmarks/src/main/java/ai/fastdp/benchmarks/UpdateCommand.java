@@ -12,6 +12,7 @@ import ai.djl.training.optimizer.Optimizer;
 import ai.fastdp.DpOptimizer;
 import ai.fastdp.examples.gpt2.Gpt2;
 import ai.fastdp.examples.gpt2.Gpt2Config;
+import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.NativeAllocator;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.ClippedGradientSum;
@@ -86,9 +87,7 @@ final class UpdateCommand implements Callable<Integer> {
       Block model = new Gpt2(Gpt2Config.of(vocabulary, context, width, layers, heads));
       model.initialize(manager, DataType.FLOAT32, new Shape(1, context));
       List<Parameter> parameters = model.getParameters().values().stream().distinct().toList();
-      TorchScriptModule kernels =
-          TorchScriptModule.compileResource(
-              manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
+      TorchScriptModule kernels = BookKeepingKernels.compile(manager);
       TorchScriptModule fused =
           TorchScriptModule.compileResource(
               manager, "Fused", UpdateCommand.class, "fused.torchscript");

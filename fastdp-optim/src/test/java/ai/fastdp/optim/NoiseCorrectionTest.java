@@ -9,6 +9,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.fastdp.OptimizerState;
+import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.ClippedGradientSum;
 import ai.fastdp.mechanism.GaussianMechanism;
@@ -33,9 +34,7 @@ final class NoiseCorrectionTest {
     try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
       Parameter parameter = Parameter.builder().setName("w").setType(Parameter.Type.WEIGHT).build();
       parameter.setArray(manager.zeros(new Shape(SIZE)));
-      TorchScriptModule kernels =
-          TorchScriptModule.compileResource(
-              manager, "Kernels", TorchScriptModule.class, "kernels.torchscript");
+      TorchScriptModule kernels = BookKeepingKernels.compile(manager);
       try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
           GaussianMechanism mechanism =
               new GaussianMechanism(kernels, manager, NoiseSource.secure(), BATCH, 0);
