@@ -95,8 +95,8 @@ final class ResNetMainTest {
   void resnet_nonPrivate_learns(String options) throws IOException {
     int exit =
         program.run(
-            "--data DIR/cifar --model resnetv1 --non-private --steps 12 --batch-size 20"
-                + " --learning-rate 0.01 --physical-batch-size 7 "
+            "--non-private --sample-size 300 --batch-size 60 --steps 25 --learning-rate 0.004"
+                + " --physical-batch-size 17 "
                 + options);
     assertThat(program.err()).isEmpty();
     assertThat(exit).isZero();
