@@ -34,6 +34,7 @@ final class BookKeeper {
   private final GhostRules rules;
   private final TrainableParameters trainable;
   private final SampleAxes axes;
+  private final Views views;
   private final long cells;
 
   BookKeeper(
@@ -44,6 +45,7 @@ final class BookKeeper {
       GhostRules rules,
       TrainableParameters trainable,
       SampleAxes axes,
+      Views views,
       long cells) {
     this.model = model;
     this.kernels = kernels;
@@ -52,6 +54,7 @@ final class BookKeeper {
     this.rules = rules;
     this.trainable = trainable;
     this.axes = axes;
+    this.views = views;
     this.cells = cells;
   }
 
@@ -65,7 +68,7 @@ final class BookKeeper {
    * Runs the model under recording.
    *
    * @param parent the manager under which the pass's memory lives until the pass is closed
-   * @param data the data, samples on the declared axis
+   * @param data the data, samples on the declared axis and their views, if any, on the one after
    * @param labels the labels
    * @param cutting whether the graph is cut where the recorder says
    * @param run runs the model's block
@@ -74,10 +77,12 @@ final class BookKeeper {
     NDManager manager = new KeptMemory().newSubManager(parent);
     NDManager graph = manager.newSubManager();
     long batchSize = samples(data);
-    try (ForwardRecorder.Recording recording = recorder.begin(manager, batchSize, cutting)) {
+    long rows = batchSize * views.perSample();
+    try (ForwardRecorder.Recording recording = recorder.begin(manager, rows, cutting)) {
       ParameterStore store =
           new TracedParameterStore(manager, recorder, trainable.asSet(), hooks.tables());
-      NDList outputs = run.apply(store, aliases(data, graph), aliases(labels, graph));
+      NDList outputs =
+          run.apply(store, views.fold(aliases(data, graph)), views.repeat(aliases(labels, graph)));
       return new Pass(manager, graph, batchSize, recording, outputs);
     } catch (RuntimeException e) {
       manager.close();
@@ -100,6 +105,11 @@ final class BookKeeper {
   /** The number of samples in a batch's data. */
   long samples(NDList data) {
     return data.head().getShape().get(axes.data().number());
+  }
+
+  /** What a sample is. */
+  Views views() {
+    return views;
   }
 
   /** Where batches have their samples. */
@@ -256,7 +266,7 @@ final class BookKeeper {
 
     /** Gradients without any contribution, whose memory belongs to a manager of this pass. */
     PerSampleGradients newGradients(NDManager owner) {
-      return new PerSampleGradients(kernels, owner, batchSize, cells);
+      return new PerSampleGradients(kernels, owner, batchSize, views.perSample(), cells);
     }
 
     void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {

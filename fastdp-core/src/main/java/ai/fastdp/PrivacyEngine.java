@@ -62,6 +62,7 @@ public final class PrivacyEngine {
   private final PerSampleLoss loss;
   private final PerformanceOptions options;
   private final boolean selfCheck;
+  private final Views views;
   private final SampleAxes axes;
   private final List<String> microBatched;
   private final @Nullable Device device;
@@ -79,12 +80,16 @@ public final class PrivacyEngine {
 
   private PrivacyEngine(Builder builder) {
     plan = builder.plan;
-    loss = builder.loss;
+    views = new Views(builder.viewsPerSample);
+    loss = views.mean(builder.loss);
     options = builder.options;
     selfCheck = builder.selfCheck;
     axes =
         new SampleAxes(builder.dataAxis, builder.labelAxis, builder.layerAxis, builder.layerAxes);
     microBatched = List.copyOf(builder.microBatched);
+    if (views.perSample() > 1) {
+      requireViewsAlone();
+    }
     device = builder.device;
     evaluators = List.copyOf(builder.evaluators);
     listeners = List.copyOf(builder.listeners);
@@ -101,6 +106,24 @@ public final class PrivacyEngine {
       throw new IllegalStateException(
           "a run with checkpoints must have its ledger in a file, got none; call optLedger(file), or"
               + " what was spent would be forgotten");
+    }
+  }
+
+  private void requireViewsAlone() {
+    if (!microBatched.isEmpty()) {
+      throw new IllegalArgumentException(
+          "viewsPerSample must be 1 where blocks run sample by sample, got "
+              + views.perSample()
+              + " with optMicroBatched"
+              + microBatched
+              + "; leave one of them out");
+    }
+    if (axes.data().number() != 0 || axes.labels().number() != 0) {
+      throw new IllegalArgumentException(
+          "viewsPerSample must be 1 where batches have their samples on another axis than the first,"
+              + " got "
+              + views.perSample()
+              + "; batch the samples on the first axis");
     }
   }
 
@@ -178,10 +201,8 @@ public final class PrivacyEngine {
     if (model.getBlock() == null) {
       throw new IllegalArgumentException("model must have a block, got none; call setBlock first");
     }
-    HookedModel.requireDetached(model);
-    List<HookedModel.Located> blocks = HookedModel.walk(model.getBlock());
-    axes.requirePaths(blocks);
-    TrainableParameters trainable = new TrainableParameters(blocks, rules, microBatched);
+    axes.requirePaths(HookedModel.walk(model.getBlock()));
+    TrainableParameters trainable = new TrainableParameters(model.getBlock(), rules, microBatched);
     Clipper clipper =
         new Clipper(plan.style(), plan.clipping(), plan.clipNorm(), trainable.paths());
     ReleaseUnits units = new ReleaseUnits(trainable, clipper.groups());
@@ -215,7 +236,15 @@ public final class PrivacyEngine {
               options.noiseAheadBytes() / Float.BYTES);
       BookKeeper bookKeeper =
           new BookKeeper(
-              model, kernels, recorder, hooks, rules, trainable, axes, options.temporaryCells());
+              model,
+              kernels,
+              recorder,
+              hooks,
+              rules,
+              trainable,
+              axes,
+              views,
+              options.temporaryCells());
       writer = report == null ? null : report.open();
       return new PrivateTrainer(
           new PrivateTrainerParts(
@@ -321,6 +350,7 @@ public final class PrivacyEngine {
     private PerSampleLoss loss = PerSampleLoss.softmaxCrossEntropy();
     private PerformanceOptions options = PerformanceOptions.defaults();
     private boolean selfCheck = true;
+    private int viewsPerSample = 1;
     private SampleAxis dataAxis = SampleAxis.FIRST;
     private SampleAxis labelAxis = SampleAxis.FIRST;
     private SampleAxis layerAxis = SampleAxis.FIRST;
@@ -376,6 +406,25 @@ public final class PrivacyEngine {
      */
     public Builder optSelfCheck(boolean value) {
       selfCheck = value;
+      return this;
+    }
+
+    /**
+     * Declares that a sample of the private data set is an array of views of it, such as augmented
+     * images: \(\ell_i = \frac{1}{V} \sum_v \ell(x_{iv}, y_i)\).
+     *
+     * <p>Data (B, V, ...) go through the model as (B V, ...); the loss gets the views' predictions
+     * (B V, ...) with the labels repeated. A sample's gradient is the mean of its views' gradients
+     * and is clipped as one, so that views cost no privacy (De et al., arXiv 2204.13650, section
+     * 3.2). Physical batch sizes count samples. Predictions with as many rows as labels are samples
+     * without views, as in evaluation; evaluators of training batches see the views' predictions.
+     *
+     * @param value the number of views V, at least 1; 1 by default, where data have no axis of
+     *     views
+     * @return this builder
+     */
+    public Builder optViewsPerSample(int value) {
+      viewsPerSample = value;
       return this;
     }
 

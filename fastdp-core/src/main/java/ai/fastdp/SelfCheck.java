@@ -165,7 +165,8 @@ final class SelfCheck {
       double[] lossesInBatch) {
     NDList one = samples(data, dataAxis(), sample, sample + 1, manager);
     NDList oneLabel = samples(labels, labelAxis(), sample, sample + 1, manager);
-    NDList outputs = runAlone(manager, one, oneLabel, readsLabels);
+    Views views = bookKeeper.views();
+    NDList outputs = runAlone(manager, views.fold(one), views.repeat(oneLabel), readsLabels);
     NDArray alone = loss.evaluate(oneLabel, outputs);
     double lossAlone = alone.toType(DataType.FLOAT64, false).sum().getDouble();
     double lossInBatch = lossesInBatch[Math.toIntExact(sample)];

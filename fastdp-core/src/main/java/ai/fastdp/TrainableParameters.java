@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
+import static java.util.stream.Collectors.joining;
+
 import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
-import ai.djl.nn.norm.BatchNorm;
 import ai.djl.util.Pair;
 import ai.fastdp.ghost.GhostRules;
+import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.HookedModel.Located;
+import ai.fastdp.validation.MicroBatchedBlocks;
+import ai.fastdp.validation.ModelProblem;
+import ai.fastdp.validation.ModelValidator;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -28,58 +33,36 @@ final class TrainableParameters {
   private final List<Located> layers = new ArrayList<>();
   private final List<Located> sampleBySample = new ArrayList<>();
 
-  TrainableParameters(List<Located> blocks, GhostRules rules) {
-    this(blocks, rules, List.of());
-  }
-
   /**
-   * @param blocks the model's blocks, parents first
+   * Collects the trainable parameters of a model.
+   *
+   * @param root the model's block
    * @param rules the rules of layers
    * @param microBatched the paths of blocks that run sample by sample
+   * @throws IllegalArgumentException naming every problem, if the model cannot be trained exactly
    */
-  TrainableParameters(List<Located> blocks, GhostRules rules, Collection<String> microBatched) {
-    List<String> problems = new ArrayList<>();
-    MicroBatchedBlocks whole = new MicroBatchedBlocks(blocks, microBatched, problems);
-    sampleBySample.addAll(whole.blocks());
-    for (Located located : blocks) {
-      Block block = located.block();
-      if (block instanceof BatchNorm) {
-        problems.add(
-            describe(located)
-                + " mixes samples through batch statistics, trainable or not; replace it with"
-                + " LayerNorm");
-        continue;
-      }
-      List<String> trainable = new ArrayList<>();
-      for (Pair<String, Parameter> pair : block.getDirectParameters()) {
-        if (pair.getValue().requiresGradient()) {
-          add(located.path() + "/" + pair.getKey(), pair.getValue());
-          trainable.add("'" + pair.getKey() + "' " + pair.getValue().getShape());
-        }
-      }
-      if (trainable.isEmpty() || whole.covers(block)) {
-        continue;
-      }
-      if (rules.support(block)) {
-        layers.add(located);
-      } else {
-        problems.add(
-            describe(located)
-                + " has no rule for per-sample gradients of "
-                + String.join(", ", trainable)
-                + "; freeze its parameters (freezeParameters(true)), use a supported layer in its"
-                + " place, or run it sample by sample with"
-                + " PrivacyEngine.Builder.optMicroBatched(\""
-                + located.path()
-                + "\")");
-      }
-    }
-    if (problems.isEmpty() && parameters.isEmpty()) {
-      problems.add("the model has no trainable parameter; unfreeze some");
-    }
+  TrainableParameters(Block root, GhostRules rules, Collection<String> microBatched) {
+    List<ModelProblem> problems = ModelValidator.validate(root, rules, microBatched);
     if (!problems.isEmpty()) {
       throw new IllegalArgumentException(
-          "model must be privately trainable, got:\n  " + String.join("\n  ", problems));
+          problems.stream()
+              .map(ModelProblem::toString)
+              .collect(joining("\n  ", "model must be privately trainable, got:\n  ", "")));
+    }
+    List<Located> blocks = HookedModel.walk(root);
+    MicroBatchedBlocks whole = new MicroBatchedBlocks(blocks, microBatched);
+    sampleBySample.addAll(whole.blocks());
+    for (Located located : blocks) {
+      boolean trains = false;
+      for (Pair<String, Parameter> pair : located.block().getDirectParameters()) {
+        if (pair.getValue().requiresGradient()) {
+          add(located.path() + "/" + pair.getKey(), pair.getValue());
+          trains = true;
+        }
+      }
+      if (trains && !whole.covers(located.block())) {
+        layers.add(located);
+      }
     }
   }
 
@@ -156,9 +139,5 @@ final class TrainableParameters {
       paths.add(path);
       parameters.add(parameter);
     }
-  }
-
-  private static String describe(Located located) {
-    return "layer '" + located.path() + "' (" + located.block().getClass().getName() + ")";
   }
 }

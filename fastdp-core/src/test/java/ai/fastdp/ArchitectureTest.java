@@ -34,6 +34,8 @@ class ArchitectureTest {
           .definedBy("ai.fastdp.ghost")
           .layer("hook")
           .definedBy("ai.fastdp.hook")
+          .layer("validation")
+          .definedBy("ai.fastdp.validation")
           .layer("kernel")
           .definedBy("ai.fastdp.kernel")
           .layer("clipping")
@@ -54,12 +56,14 @@ class ArchitectureTest {
           .mayOnlyBeAccessedByLayers("engine")
           .whereLayer("clipping")
           .mayOnlyBeAccessedByLayers("engine")
+          .whereLayer("validation")
+          .mayOnlyBeAccessedByLayers("engine")
           .whereLayer("ghost")
-          .mayOnlyBeAccessedByLayers("engine", "mechanism")
+          .mayOnlyBeAccessedByLayers("engine", "mechanism", "validation")
           .whereLayer("hook")
-          .mayOnlyBeAccessedByLayers("engine", "ghost", "sampling")
+          .mayOnlyBeAccessedByLayers("engine", "ghost", "sampling", "validation")
           .whereLayer("nn")
-          .mayOnlyBeAccessedByLayers("engine", "ghost");
+          .mayOnlyBeAccessedByLayers("engine", "ghost", "validation");
 
   @ArchTest
   static final ArchRule privatizedGradient_isMadeByTheMechanismAlone =

@@ -50,7 +50,15 @@ final class EngineProbe implements AutoCloseable {
    * @param cutting whether the graph is cut wherever it can be
    */
   EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, boolean cutting) {
-    this(model, loss, options, cutting, GhostRules.standard(), SampleAxes.first());
+    this(model, loss, options, cutting, GhostRules.standard(), new Views(1), SampleAxes.first());
+  }
+
+  EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, GhostRules rules) {
+    this(model, loss, options, false, rules, new Views(1), SampleAxes.first());
+  }
+
+  EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, Views views) {
+    this(model, loss, options, false, GhostRules.standard(), views, SampleAxes.first());
   }
 
   EngineProbe(
@@ -60,11 +68,7 @@ final class EngineProbe implements AutoCloseable {
       boolean cutting,
       SampleAxes axes,
       String... microBatched) {
-    this(model, loss, options, cutting, GhostRules.standard(), axes, microBatched);
-  }
-
-  EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, GhostRules rules) {
-    this(model, loss, options, false, rules, SampleAxes.first());
+    this(model, loss, options, cutting, GhostRules.standard(), new Views(1), axes, microBatched);
   }
 
   private EngineProbe(
@@ -73,21 +77,29 @@ final class EngineProbe implements AutoCloseable {
       PerformanceOptions options,
       boolean cutting,
       GhostRules rules,
+      Views views,
       SampleAxes axes,
       String... microBatched) {
     this.model = model;
-    this.loss = loss;
+    this.loss = views.mean(loss);
     this.cutting = cutting;
     manager = model.getNDManager().newSubManager();
-    trainable =
-        new TrainableParameters(HookedModel.walk(model.getBlock()), rules, List.of(microBatched));
+    trainable = new TrainableParameters(model.getBlock(), rules, List.of(microBatched));
     trainable.requireReady();
     TorchScriptModule kernels = BookKeepingKernels.compile(manager);
     recorder = new ForwardRecorder(kernels, rules::needInput, axes);
     hooks = HookedModel.attach(model, trainable.layers(), trainable.sampleBySample(), recorder);
     bookKeeper =
         new BookKeeper(
-            model, kernels, recorder, hooks, rules, trainable, axes, options.temporaryCells());
+            model,
+            kernels,
+            recorder,
+            hooks,
+            rules,
+            trainable,
+            axes,
+            views,
+            options.temporaryCells());
     if (cutting) {
       hooks.hookCuts(recorder);
     }

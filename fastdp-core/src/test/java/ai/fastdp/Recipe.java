@@ -21,6 +21,7 @@ import ai.djl.nn.core.LinearCollection;
 import ai.djl.nn.core.Multiplication;
 import ai.djl.nn.norm.LayerNorm;
 import ai.djl.nn.transformer.IdEmbedding;
+import ai.djl.nn.transformer.ScaledDotProductAttentionBlock;
 import ai.fastdp.nn.AddedParameter;
 import ai.fastdp.nn.FrozenBatchNorm;
 import ai.fastdp.nn.GroupNorm;
@@ -525,6 +526,15 @@ enum Recipe {
               .part("p", AddedParameter.builder().setShape(new Shape(6, 1)).build(), 6, 5),
       6,
       5),
+  HEAD_REGISTERED_FIRST(
+      () ->
+          new Wiring((call, x) -> call.run("head", call.run("body", x).tanh()))
+              .part("head", linear(4), 7)
+              .part("body", linear(7), 5),
+      new long[] {5},
+      new long[] {4},
+      0),
+  MULTI_HEAD_ATTENTION(() -> attention(8, 2, 6), 6, 8),
   TRANSFORMER(() -> new TinyTransformer(31, 8, 12, 2), new long[] {8}, new long[] {8}, 31);
 
   private final Supplier<Block> block;
@@ -676,6 +686,20 @@ enum Recipe {
         .part("a", linear(5), 6, 5)
         .part("p", AddedParameter.builder().setShape(shape).build(), 6, 5)
         .part("b", linear(5), 6, 5);
+  }
+
+  private static Block attention(int width, int heads, long positions) {
+    ScaledDotProductAttentionBlock attention =
+        ScaledDotProductAttentionBlock.builder()
+            .setEmbeddingSize(width)
+            .setHeadCount(heads)
+            .optAttentionProbsDropoutProb(0)
+            .build();
+    // A shift of all keys changes nothing: its gradient is rounding.
+    attention.getKeyProjection().getDirectParameters().get("bias").freeze(true);
+    return new Wiring((call, x) -> call.run("attention", call.run("a", x)))
+        .part("a", linear(width), positions, width)
+        .part("attention", attention, positions, width);
   }
 
   static <B extends Block> B frozen(B block) {

@@ -57,7 +57,7 @@ final class RefusalTest {
     assertThatThrownBy(() -> attach(block))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContainingAll(
-            "02norm", "ai.djl.nn.norm.BatchNorm", "mixes samples", "LayerNorm");
+            "02norm", "ai.djl.nn.norm.BatchNorm", "mixes samples", "GroupNorm");
   }
 
   @Test
@@ -558,16 +558,31 @@ final class RefusalTest {
   // ---------------------------------------------------------------- parameters
 
   @Test
-  void forward_halfPrecision_isRefused() {
+  void attach_otherPrecision_isRefused() {
     Wiring block = new Wiring((call, x) -> call.run("a", x)).part("a", Recipe.linear(4), 5);
     block.initialize(manager(), DataType.FLOAT64, new Shape(1, 5));
-    assertRefused(
-        block,
-        new NDList(normal(SAMPLES, 5).head().toType(DataType.FLOAT64, true)),
-        new NDList(normal(SAMPLES, 4).head().toType(DataType.FLOAT64, true)),
-        "'01a/weight'",
-        "float32",
-        "float64");
+    assertThatThrownBy(() -> attach(block))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContainingAll("'01a'", "float32", "'weight' float64");
+  }
+
+  @Test
+  void forward_precisionChangedSinceAttach_isRefused() {
+    Wiring block = new Wiring((call, x) -> call.run("a", x)).part("a", Recipe.linear(4), 5);
+    Model model = OneStep.model(block);
+    open.add(model);
+    PrivateTrainer trainer = engine().build().attach(model, new CapturingOptimizer());
+    open.add(trainer);
+    block.initialize(model.getNDManager(), DataType.FLOAT64, new Shape(1, 5));
+    assertThatThrownBy(
+            () ->
+                trainer.trainBatch(
+                    trainer
+                        .batches(OneStep.dataset(normal(SAMPLES, 5), normal(SAMPLES, 4)))
+                        .iterator()
+                        .next()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContainingAll("'01a/weight'", "float32", "float64");
   }
 
   @Test

@@ -35,7 +35,7 @@ import picocli.CommandLine.Spec;
 final class StepCommand implements Callable<Integer> {
   @Spec private CommandSpec spec = CommandSpec.create();
 
-  @Option(names = "--model", defaultValue = "gpt2", description = "gpt2")
+  @Option(names = "--model", defaultValue = "gpt2", description = "gpt2 or resnet18")
   private String model = "gpt2";
 
   @Option(names = "--layers", defaultValue = "4")
@@ -49,6 +49,12 @@ final class StepCommand implements Callable<Integer> {
 
   @Option(names = "--tokens", defaultValue = "64")
   private int tokens;
+
+  @Option(
+      names = "--image",
+      defaultValue = "32",
+      description = "pixels along a side of an image, for resnet18")
+  private int image;
 
   @Option(names = "--batch", defaultValue = "16")
   private int batch;
@@ -97,14 +103,12 @@ final class StepCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException, InterruptedException {
-    if (!model.equals("gpt2")) {
-      throw new ParameterException(spec.commandLine(), "--model must be gpt2, got " + model);
-    }
+    StepSubject subject = subject();
     List<Worker> workers = new ArrayList<>();
     try {
       for (StepMode mode : modes) {
         for (StepStyle style : mode == StepMode.PLAIN ? styles.subList(0, 1) : styles) {
-          workers.add(new Worker(mode, style));
+          workers.add(new Worker(mode, style, subject));
         }
       }
       for (Worker worker : workers) {
@@ -130,6 +134,16 @@ final class StepCommand implements Callable<Integer> {
     }
   }
 
+  private StepSubject subject() {
+    return switch (model) {
+      case "gpt2" -> new StepSubject.LanguageModel(vocabulary, tokens, width, layers, heads);
+      case "resnet18" -> new StepSubject.ResNet18(image);
+      default ->
+          throw new ParameterException(
+              spec.commandLine(), "--model must be gpt2 or resnet18, got " + model);
+    };
+  }
+
   private void print(Map<String, Object> report) {
     PrintWriter out = spec.commandLine().getOut();
     if (json) {
@@ -149,7 +163,7 @@ final class StepCommand implements Callable<Integer> {
     private final PrintWriter requests;
     private final List<Double> millis = new ArrayList<>();
 
-    Worker(StepMode mode, StepStyle style) throws IOException {
+    Worker(StepMode mode, StepStyle style, StepSubject subject) throws IOException {
       this.mode = mode;
       this.style = style;
       List<String> command = new ArrayList<>();
@@ -161,9 +175,9 @@ final class StepCommand implements Callable<Integer> {
       command.add(StepWorker.class.getName());
       command.add(mode.name());
       command.add(style.name());
-      for (int number : new int[] {vocabulary, tokens, width, layers, heads, batch, blocks}) {
-        command.add(String.valueOf(number));
-      }
+      command.add(String.valueOf(blocks));
+      command.add(String.valueOf(batch));
+      command.addAll(subject.arguments());
       process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
       answers =
           new BufferedReader(

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.benchmarks;
 
-import ai.fastdp.examples.gpt2.Gpt2Config;
-import ai.fastdp.examples.gpt2.PeakMemory;
+import ai.fastdp.clipping.ClippingStyle;
+import ai.fastdp.examples.training.PeakMemory;
 import ai.fastdp.kernel.NativeAllocator;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
 /**
  * A process that runs steps of one mode when it is told to, so that modes take turns on the machine
@@ -18,22 +19,16 @@ import java.nio.charset.StandardCharsets;
 final class StepWorker {
   private StepWorker() {}
 
-  /** Arguments: mode, style, vocabulary, tokens, width, layers, heads, batch size, blocks. */
+  /** Arguments: mode, style, blocks, batch size, and those of a {@link StepSubject}. */
   public static void main(String[] arguments) throws Exception {
     NativeAllocator.keepFreedMemory();
-    int[] numbers = new int[arguments.length];
-    for (int i = 2; i < arguments.length; i++) {
-      numbers[i] = Integer.parseInt(arguments[i]);
-    }
-    Gpt2Config config = Gpt2Config.of(numbers[2], numbers[3], numbers[4], numbers[5], numbers[6]);
+    StepMode mode = StepMode.valueOf(arguments[0]);
+    ClippingStyle style = StepStyle.valueOf(arguments[1]).of(Integer.parseInt(arguments[2]));
+    int batchSize = Integer.parseInt(arguments[3]);
+    StepSubject subject = StepSubject.parse(Arrays.asList(arguments).subList(4, arguments.length));
     BufferedReader in =
         new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-    try (StepWorkload workload =
-        new StepWorkload(
-            StepMode.valueOf(arguments[0]),
-            StepStyle.valueOf(arguments[1]).of(numbers[8]),
-            config,
-            numbers[7])) {
+    try (StepWorkload workload = new StepWorkload(mode, style, subject, batchSize)) {
       String line = in.readLine();
       while (line != null && !line.isEmpty()) {
         StringBuilder times = new StringBuilder();

@@ -5,8 +5,6 @@ import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.EasyTrain;
@@ -22,16 +20,14 @@ import ai.fastdp.PrivacyEngine;
 import ai.fastdp.PrivacyPlan;
 import ai.fastdp.PrivateTrainer;
 import ai.fastdp.clipping.ClippingStyle;
-import ai.fastdp.examples.gpt2.Gpt2;
-import ai.fastdp.examples.gpt2.Gpt2Config;
 import ai.fastdp.optim.DpAdamW;
 import java.io.IOException;
 import java.util.Collections;
 import java.util.Iterator;
 
 /**
- * Training steps of a GPT-2 on random tokens: the same model, data, loss, loader and optimizer with
- * and without privacy.
+ * Training steps of a model on random samples: the same model, data, loss, loader and optimizer
+ * with and without privacy.
  *
  * <p>The private plan samples at rate 1 from a data set as large as the batch, so that every step
  * of either mode has the same number of samples.
@@ -44,26 +40,23 @@ final class StepWorkload implements AutoCloseable {
   private final Trainer trainer;
   private Iterator<? extends Batch> batches;
 
-  StepWorkload(StepMode mode, ClippingStyle style, Gpt2Config config, int batchSize) {
-    model = Model.newInstance("gpt2");
-    model.setBlock(new Gpt2(config));
+  StepWorkload(StepMode mode, ClippingStyle style, StepSubject subject, int batchSize) {
+    model = Model.newInstance("step");
+    model.setBlock(subject.block());
     NDManager manager = model.getNDManager();
     manager.getEngine().setRandomSeed(SEED);
-    int tokens = config.contextLength();
-    Shape shape = new Shape(batchSize, tokens);
-    NDArray ids = manager.randomInteger(0, config.vocabularySize(), shape, DataType.INT64);
-    NDArray targets = manager.randomInteger(0, config.vocabularySize(), shape, DataType.INT64);
     dataset =
         new ArrayDataset.Builder()
-            .setData(ids)
-            .optLabels(targets)
+            .setData(subject.data(manager, batchSize))
+            .optLabels(subject.labels(manager, batchSize))
             .setSampling(batchSize, true)
             .build();
     if (mode == StepMode.BIAS) {
       model.getBlock().freezeParameters(true, parameter -> !isBias(parameter));
     }
-    trainer = mode == StepMode.PLAIN ? plain() : book(style, batchSize);
-    trainer.initialize(new Shape(1, tokens));
+    trainer =
+        mode == StepMode.PLAIN ? plain(subject.loss()) : book(style, subject.loss(), batchSize);
+    trainer.initialize(subject.inputShape());
     batches = Collections.emptyIterator();
   }
 
@@ -71,12 +64,12 @@ final class StepWorkload implements AutoCloseable {
     return parameter.getType() == Parameter.Type.BIAS || parameter.getType() == Parameter.Type.BETA;
   }
 
-  private Trainer plain() {
+  private Trainer plain(PerSampleLoss loss) {
     return model.newTrainer(
-        new DefaultTrainingConfig(new MeanLoss()).optOptimizer(AdamW.builder().build()));
+        new DefaultTrainingConfig(new MeanLoss(loss)).optOptimizer(AdamW.builder().build()));
   }
 
-  private PrivateTrainer book(ClippingStyle style, int batchSize) {
+  private PrivateTrainer book(ClippingStyle style, PerSampleLoss loss, int batchSize) {
     PrivacyPlan plan =
         PrivacyPlan.builder()
             .setSampleSize(batchSize)
@@ -88,7 +81,7 @@ final class StepWorkload implements AutoCloseable {
             .optStyle(style)
             .build();
     return PrivacyEngine.builder(plan)
-        .optLoss(PerSampleLoss.sequenceCrossEntropy())
+        .optLoss(loss)
         .optPerformance(PerformanceOptions.defaults().withPhysicalBatchSize(batchSize))
         .build()
         .attach(model, DpAdamW.builder().build());
@@ -114,10 +107,11 @@ final class StepWorkload implements AutoCloseable {
   }
 
   private static final class MeanLoss extends Loss {
-    private final PerSampleLoss loss = PerSampleLoss.sequenceCrossEntropy();
+    private final PerSampleLoss loss;
 
-    MeanLoss() {
+    MeanLoss(PerSampleLoss loss) {
       super("Loss");
+      this.loss = loss;
     }
 
     @Override

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
@@ -47,6 +48,7 @@ public final class PerSampleGradients {
   private final TorchScriptModule kernels;
   private final NDManager manager;
   private final long batchSize;
+  private final long views;
   private final long cells;
   private final IdentityHashMap<Parameter, MatrixUses> matrices = new IdentityHashMap<>();
   private final List<MatrixUses> matrixOrder = new ArrayList<>();
@@ -88,11 +90,38 @@ public final class PerSampleGradients {
    */
   public PerSampleGradients(
       TorchScriptModule kernels, NDManager manager, long batchSize, long cells) {
+    this(kernels, manager, batchSize, 1, cells);
+  }
+
+  /**
+   * Creates the gradients of a micro-batch of which each sample is several views: whatever has the
+   * samples on its first axis may have B V rows there in place of B, a sample's views next to each
+   * other. They are summed over like positions.
+   *
+   * @param kernels the module of the book-keeping kernels
+   * @param manager owns all temporaries
+   * @param batchSize the number of samples B
+   * @param views the number of views V of each
+   * @param cells an upper bound on the elements of a temporary that tiling can keep small
+   */
+  public PerSampleGradients(
+      TorchScriptModule kernels, NDManager manager, long batchSize, long views, long cells) {
     this.kernels = kernels;
+    this.views = views;
     this.manager = manager;
     this.batchSize = batchSize;
     this.cells = cells;
     room = cells;
+  }
+
+  /** An array (B V, ...) as (B, V, ...); itself where a sample is its only view. */
+  private NDArray bySample(NDArray array) {
+    if (views == 1 || array.getShape().get(0) != batchSize * views) {
+      return array;
+    }
+    NDArray view = array.reshape(new Shape(batchSize, views).addAll(array.getShape().slice(1)));
+    view.attach(manager);
+    return view;
   }
 
   /**
@@ -105,8 +134,9 @@ public final class PerSampleGradients {
    */
   public void addLinear(Parameter weight, NDArray input, NDArray outputGradient) {
     requireRank(weight, 2);
-    NDArray a = positions(weight, "input", input, weight.getShape().get(1));
-    NDArray g = positions(weight, "output gradient", outputGradient, weight.getShape().get(0));
+    NDArray a = positions(weight, "input", bySample(input), weight.getShape().get(1));
+    NDArray g =
+        positions(weight, "output gradient", bySample(outputGradient), weight.getShape().get(0));
     if (a.getShape().get(1) != g.getShape().get(1)) {
       throw misfit(weight, "as many positions of input and output gradient", input, outputGradient);
     }
@@ -125,7 +155,8 @@ public final class PerSampleGradients {
    */
   public void addRows(Parameter table, NDArray ids, NDArray outputGradient) {
     requireRank(table, 2);
-    NDArray g = positions(table, "output gradient", outputGradient, table.getShape().get(1));
+    NDArray g =
+        positions(table, "output gradient", bySample(outputGradient), table.getShape().get(1));
     if (ids.size() != batchSize * g.getShape().get(1)) {
       throw misfit(table, "one id for each row of the output gradient", ids, outputGradient);
     }
@@ -144,8 +175,9 @@ public final class PerSampleGradients {
    * @throws IllegalArgumentException if the shapes do not fit
    */
   public void addPositionSum(Parameter vector, NDArray outputGradient) {
-    requireWhole(vector, "output gradient", outputGradient, vector.getShape().size());
-    sums.add(new VectorUse(vector, null, outputGradient, 0));
+    NDArray gradient = bySample(outputGradient);
+    requireWhole(vector, "output gradient", gradient, vector.getShape().size());
+    sums.add(new VectorUse(vector, null, gradient, 0));
   }
 
   /**
@@ -205,8 +237,12 @@ public final class PerSampleGradients {
    * @throws IllegalArgumentException if the shapes do not fit
    */
   public void addDense(Parameter parameter, NDArray perSample) {
-    if (perSample.size() != batchSize * parameter.getShape().size()
-        || perSample.getShape().get(0) != batchSize) {
+    NDArray summed = bySample(perSample);
+    if (summed != perSample) {
+      summed = summed.sum(new int[] {1});
+    }
+    if (summed.size() != batchSize * parameter.getShape().size()
+        || summed.getShape().get(0) != batchSize) {
       throw new IllegalArgumentException(
           "per-sample gradient of "
               + describe(parameter)
@@ -216,7 +252,7 @@ public final class PerSampleGradients {
               + perSample.getShape()
               + "; correct the layer's rule");
     }
-    NDArray rows = perSample.reshape(batchSize, parameter.getShape().size());
+    NDArray rows = summed.reshape(batchSize, parameter.getShape().size());
     rows.attach(manager);
     given.add(new Formed(parameter, rows));
   }
@@ -242,6 +278,16 @@ public final class PerSampleGradients {
       NDArray input,
       NDArray outputGradient,
       ConvolutionGeometry geometry) {
+    NDArray inputs = bySample(input);
+    if (inputs != input) {
+      // A kernel is used once for each view of all samples.
+      NDArray gradients = bySample(outputGradient);
+      for (long v = 0; v < views; v++) {
+        NDIndex view = new NDIndex().addAllDim().addIndices(v);
+        addConvolution(weight, shape, inputs.get(view), gradients.get(view), geometry);
+      }
+      return;
+    }
     if (!geometry.fits(shape, input.getShape(), outputGradient.getShape())
         || input.getShape().get(0) != batchSize) {
       throw misfit(weight, "a convolution with " + geometry, input, outputGradient);
@@ -266,11 +312,12 @@ public final class PerSampleGradients {
    * @throws IllegalArgumentException if the shapes do not fit
    */
   public void addScale(Parameter scale, NDArray input, NDArray outputGradient, double epsilon) {
-    requireWhole(scale, "output gradient", outputGradient, scale.getShape().size());
+    NDArray gradient = bySample(outputGradient);
+    requireWhole(scale, "output gradient", gradient, scale.getShape().size());
     if (input.size() != outputGradient.size()) {
       throw misfit(scale, "input and output gradient of one shape", input, outputGradient);
     }
-    scales.add(new VectorUse(scale, input, outputGradient, epsilon));
+    scales.add(new VectorUse(scale, bySample(input), gradient, epsilon));
   }
 
   /** Adds the use of a scale (C) after a normalisation of the input (B, C, ...) over groups. */

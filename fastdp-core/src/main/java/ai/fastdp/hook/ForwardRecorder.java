@@ -49,7 +49,8 @@ public final class ForwardRecorder {
    * Begins a recording on this thread.
    *
    * @param manager owns what is recorded
-   * @param batchSize the number of samples B in this pass
+   * @param batchSize the number of samples B in this pass, or of the views of them that go through
+   *     the model
    * @param cutting whether the graph is cut at the outputs of {@link #cutPaths()}
    * @return the recording; close it to end it
    * @throws IllegalStateException if one is under way

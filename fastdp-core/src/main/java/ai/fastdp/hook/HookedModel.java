@@ -9,30 +9,22 @@ import ai.djl.nn.recurrent.RecurrentBlock;
 import ai.djl.nn.transformer.IdEmbedding;
 import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.util.Pair;
-import ai.djl.util.PairList;
-import java.lang.reflect.Field;
-import java.lang.reflect.Modifier;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Collections;
-import java.util.Deque;
 import java.util.IdentityHashMap;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.WeakHashMap;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A model some of whose layers have given their place to twins.
  *
- * <p>A twin takes the layer's place wherever a block of the model holds it: in the list of children
- * and in every field, directly or inside a collection, map or array. It shares the layer's {@code
- * Parameter} objects, so that saving, loading and inference do not change. {@link #detach()} puts
- * every layer back.
+ * <p>A twin takes the layer's place wherever a block of the model holds it ({@link BlockReplacer}).
+ * It shares the layer's {@code Parameter} objects, so that saving, loading and inference do not
+ * change. {@link #detach()} puts every layer back.
  */
 public final class HookedModel {
   // Parameters of models that are attached now. Not all of them have twins that would show it.
@@ -44,10 +36,7 @@ public final class HookedModel {
   private final IdentityHashMap<Block, Block> twins;
   private final IdentityHashMap<Block, Block> cutTwins = new IdentityHashMap<>();
   private final IdentityHashMap<Parameter, LayerHook> tables;
-  // Fixed lists, sets and maps of the model, by the copies with twins that stand in for them.
-  private final IdentityHashMap<Object, Object> containers = new IdentityHashMap<>();
-  // What has been changed, to take it back should a later change fail.
-  private final Deque<Edit> edits = new ArrayDeque<>();
+  private final BlockReplacer replacer = new BlockReplacer();
   private boolean attached = true;
 
   private HookedModel(
@@ -110,13 +99,7 @@ public final class HookedModel {
     List<Located> owners = new ArrayList<>(layers);
     owners.addAll(sampleBySample);
     HookedModel hooked = new HookedModel(model, owners, twins, tables);
-    try {
-      hooked.replaceAll(twins);
-    } catch (RuntimeException e) {
-      hooked.takeBack();
-      throw e;
-    }
-    hooked.edits.clear();
+    hooked.replaceAll(twins);
     owners.forEach(owner -> ATTACHED.addAll(owner.block().getParameters().values()));
     return hooked;
   }
@@ -166,11 +149,11 @@ public final class HookedModel {
   /**
    * Checks that no engine is attached to any layer of a model.
    *
-   * @param model the model
+   * @param root the model's block
    * @throws IllegalStateException if one is
    */
-  public static void requireDetached(Model model) {
-    for (Located located : walk(model.getBlock())) {
+  public static void requireDetached(Block root) {
+    for (Located located : walk(root)) {
       if (located.block() instanceof HookedBlock
           || located.block().getDirectParameters().values().stream().anyMatch(ATTACHED::contains)) {
         throw new IllegalStateException(
@@ -179,6 +162,18 @@ public final class HookedModel {
                 + "' is; detach() or close() its trainer first");
       }
     }
+  }
+
+  /**
+   * What keeps a layer from being hooked.
+   *
+   * @param layer a layer that owns parameters
+   * @return the condition that its class does not meet, to follow "must"; empty if there is none
+   */
+  public static Optional<String> unmetCondition(Block layer) {
+    return layer instanceof IdEmbedding
+        ? Optional.empty()
+        : TwinFactory.unmetCondition(layer.getClass());
   }
 
   /**
@@ -258,225 +253,16 @@ public final class HookedModel {
           }
           originals.put(twin, block);
         });
-    replaceAll(originals);
-    edits.clear();
-  }
-
-  /** A change of the model, undone. */
-  @FunctionalInterface
-  private interface Edit {
-    void undo() throws ReflectiveOperationException;
-  }
-
-  /** Undoes all changes, the latest first. */
-  private void takeBack() {
-    while (!edits.isEmpty()) {
-      try {
-        edits.pop().undo();
-      } catch (ReflectiveOperationException e) {
-        throw new LinkageError("a field that could be written cannot be written back", e);
-      }
-    }
+    setRoot(replacer.restore(model.getBlock(), originals));
   }
 
   private void replaceAll(IdentityHashMap<Block, Block> replacements) {
-    Block root = model.getBlock();
-    Set<Block> owners = Collections.newSetFromMap(new IdentityHashMap<>());
-    walk(root).forEach(located -> owners.add(located.block()));
-    // A block with parts may have a twin too: both hold the parts.
-    owners.addAll(replacements.keySet());
-    owners.addAll(replacements.values());
-    for (Block owner : owners) {
-      if (!(owner instanceof StandIn)) {
-        replaceFields(owner, replacements);
-      }
-    }
-    Block newRoot = replacements.get(root);
-    if (newRoot != null) {
-      model.setBlock(newRoot);
-    }
+    setRoot(replacer.replace(model.getBlock(), replacements));
   }
 
-  private void replaceFields(Object owner, IdentityHashMap<Block, Block> replacements) {
-    for (Class<?> c = owner.getClass(); c != null && c != Object.class; c = c.getSuperclass()) {
-      for (Field field : c.getDeclaredFields()) {
-        if (Modifier.isStatic(field.getModifiers()) || field.getType().isPrimitive()) {
-          continue;
-        }
-        try {
-          field.setAccessible(true);
-          Object value = field.get(owner);
-          Object replaced = replaced(value, replacements);
-          if (replaced != value) {
-            requireHolds(
-                field.getType(), replaced, "field '" + field.getName() + "' of " + c.getName());
-            field.set(owner, replaced);
-            edits.push(() -> field.set(owner, value));
-          }
-        } catch (UnheldException e) {
-          throw e;
-        } catch (ReflectiveOperationException | RuntimeException e) {
-          throw new IllegalStateException(
-              "field '" + field.getName() + "' of " + c.getName() + " must be accessible", e);
-        }
-      }
-    }
-  }
-
-  /** A place of the model whose type is too narrow for a stand-in. */
-  private static final class UnheldException extends IllegalArgumentException {
-    private static final long serialVersionUID = 1L;
-
-    UnheldException(String message) {
-      super(message);
-    }
-  }
-
-  private static void requireHolds(Class<?> type, @Nullable Object replaced, String place) {
-    if (replaced instanceof StandIn standIn && !type.isInstance(standIn)) {
-      throw new UnheldException(
-          place
-              + " must be declared as "
-              + Block.class.getName()
-              + " to hold a block that cannot be subclassed and runs sample by sample, got type "
-              + type.getName()
-              + "; declare it so, or name the block that holds it in optMicroBatched");
-    }
-  }
-
-  /** The value with every layer replaced: itself where it could be changed in place. */
-  private @Nullable Object replaced(
-      @Nullable Object value, IdentityHashMap<Block, Block> replacements)
-      throws ReflectiveOperationException {
-    Object original = value == null || attached ? null : containers.get(value);
-    if (original != null) {
-      return original;
-    } else if (value instanceof Block block) {
-      Block replacement = replacements.get(block);
-      return replacement == null ? value : replacement;
-    } else if (value instanceof PairList<?, ?>) {
-      replaceFields(value, replacements);
-      return value;
-    } else if (value instanceof List<?> list) {
-      return replacedList(list, replacements);
-    } else if (value instanceof Set<?> set) {
-      return replacedSet(set, replacements);
-    } else if (value instanceof Map<?, ?> map) {
-      return replacedMap(map, replacements);
-    } else if (value instanceof Object[] array) {
-      replaceElements(array, replacements);
-      return value;
-    }
-    return value;
-  }
-
-  private void replaceElements(Object[] array, IdentityHashMap<Block, Block> replacements)
-      throws ReflectiveOperationException {
-    for (int i = 0; i < array.length; i++) {
-      int at = i;
-      Object before = array[i];
-      Object replaced = replaced(before, replacements);
-      if (replaced != before) {
-        requireHolds(array.getClass().getComponentType(), replaced, "an array of the model");
-        array[i] = replaced;
-        edits.push(() -> array[at] = before);
-      }
-    }
-  }
-
-  @SuppressWarnings("unchecked")
-  private Object replacedList(List<?> list, IdentityHashMap<Block, Block> replacements)
-      throws ReflectiveOperationException {
-    List<@Nullable Object> copy = new ArrayList<>(list.size());
-    if (!copyReplaced(list, copy, replacements)) {
-      return list;
-    }
-    List<@Nullable Object> before = new ArrayList<>(list);
-    List<@Nullable Object> target = (List<@Nullable Object>) list;
-    try {
-      setAll(target, copy);
-      edits.push(() -> setAll(target, before));
-      return list;
-    } catch (UnsupportedOperationException e) {
-      return standIn(Collections.unmodifiableList(copy), list);
-    }
-  }
-
-  @SuppressWarnings("unchecked")
-  private Object replacedSet(Set<?> set, IdentityHashMap<Block, Block> replacements)
-      throws ReflectiveOperationException {
-    Set<@Nullable Object> copy = new LinkedHashSet<>();
-    if (!copyReplaced(set, copy, replacements)) {
-      return set;
-    }
-    Set<@Nullable Object> before = new LinkedHashSet<>(set);
-    Set<@Nullable Object> target = (Set<@Nullable Object>) set;
-    try {
-      refill(target, copy);
-      edits.push(() -> refill(target, before));
-      return set;
-    } catch (UnsupportedOperationException e) {
-      return standIn(Collections.unmodifiableSet(copy), set);
-    }
-  }
-
-  private static void setAll(List<@Nullable Object> list, List<@Nullable Object> values) {
-    for (int i = 0; i < values.size(); i++) {
-      list.set(i, values.get(i));
-    }
-  }
-
-  private static void refill(Set<@Nullable Object> set, Set<@Nullable Object> values) {
-    set.clear();
-    set.addAll(values);
-  }
-
-  /** Puts entry by entry: a map may refuse to take them all at once. */
-  private static void putAll(
-      Map<Object, @Nullable Object> map, Map<Object, @Nullable Object> entries) {
-    entries.forEach(map::put);
-  }
-
-  private Object standIn(Object copy, Object original) {
-    containers.put(copy, original);
-    return copy;
-  }
-
-  private boolean copyReplaced(
-      Collection<?> from,
-      Collection<@Nullable Object> to,
-      IdentityHashMap<Block, Block> replacements)
-      throws ReflectiveOperationException {
-    boolean changed = false;
-    for (Object element : from) {
-      Object replaced = replaced(element, replacements);
-      changed |= replaced != element;
-      to.add(replaced);
-    }
-    return changed;
-  }
-
-  @SuppressWarnings("unchecked")
-  private Object replacedMap(Map<?, ?> map, IdentityHashMap<Block, Block> replacements)
-      throws ReflectiveOperationException {
-    Map<Object, @Nullable Object> copy = new LinkedHashMap<>();
-    boolean changed = false;
-    for (Map.Entry<?, ?> entry : map.entrySet()) {
-      Object replaced = replaced(entry.getValue(), replacements);
-      changed |= replaced != entry.getValue();
-      copy.put(entry.getKey(), replaced);
-    }
-    if (!changed) {
-      return map;
-    }
-    Map<Object, @Nullable Object> before = new LinkedHashMap<>(map);
-    Map<Object, @Nullable Object> target = (Map<Object, @Nullable Object>) map;
-    try {
-      putAll(target, copy);
-      edits.push(() -> putAll(target, before));
-      return map;
-    } catch (UnsupportedOperationException e) {
-      return standIn(Collections.unmodifiableMap(copy), map);
+  private void setRoot(Block root) {
+    if (root != model.getBlock()) {
+      model.setBlock(root);
     }
   }
 }

@@ -9,11 +9,14 @@ import org.jspecify.annotations.Nullable;
  * One use of a layer in a forward pass, or of a part of it that has an input and an output of its
  * own. Samples are on the first axis, whichever axis the model has them on.
  *
+ * <p>R is the number of rows on the first axis: the number of samples B, or B V where a sample is V
+ * views, next to each other.
+ *
  * @param path the layer's path from the root of the model
  * @param block the user's layer
  * @param part which part of the layer, such as {@code l_0_i2h}; empty for the whole
- * @param input the first input (B, ...), outside the graph; null where no rule needs it
- * @param output the first output (B, ...), in the graph
+ * @param input the first input (R, ...), outside the graph; null where no rule needs it
+ * @param output the first output (R, ...), in the graph
  * @param samples the samples' own graphs of a block that runs sample by sample; null for a layer
  */
 public record LayerRecord(
@@ -38,7 +41,7 @@ public record LayerRecord(
   /**
    * The layer's input.
    *
-   * @return the input (B, ...)
+   * @return the input (R, ...)
    * @throws IllegalStateException if the layer's rule had declared that it needs none
    */
   public NDArray requireInput() {

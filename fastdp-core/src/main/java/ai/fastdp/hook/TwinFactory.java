@@ -14,6 +14,7 @@ import java.lang.reflect.Field;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import net.bytebuddy.ByteBuddy;
 import net.bytebuddy.description.modifier.Visibility;
@@ -74,26 +75,38 @@ final class TwinFactory {
 
   /** Whether a class can have a twin. */
   static boolean canTwin(Class<?> layer) {
-    return AbstractBaseBlock.class.isAssignableFrom(layer)
-        && !Modifier.isFinal(layer.getModifiers())
-        && !layer.isHidden()
-        && !layer.isSealed()
-        && !Modifier.isFinal(ForwardMethod.of(layer).getModifiers())
-        && !Modifier.isFinal(ForwardMethod.withLabels(layer).getModifiers());
+    return unmetCondition(layer).isEmpty();
+  }
+
+  /** The condition that a class does not meet and a twin needs, to follow "must". */
+  static Optional<String> unmetCondition(Class<?> layer) {
+    if (!AbstractBaseBlock.class.isAssignableFrom(layer)) {
+      return Optional.of("extend ai.djl.nn.AbstractBaseBlock");
+    }
+    if (Modifier.isFinal(layer.getModifiers()) || layer.isHidden() || layer.isSealed()) {
+      return Optional.of("be open to subclasses (not final, sealed or hidden)");
+    }
+    if (Modifier.isFinal(ForwardMethod.of(layer).getModifiers())
+        || Modifier.isFinal(ForwardMethod.withLabels(layer).getModifiers())) {
+      return Optional.of("leave forwardInternal open to overriding");
+    }
+    return Optional.empty();
   }
 
   private static Class<?> generate(Class<?> layer, String path) {
-    if (!AbstractBaseBlock.class.isAssignableFrom(layer)) {
-      throw notHookable(layer, path, "extend ai.djl.nn.AbstractBaseBlock");
-    }
-    if (Modifier.isFinal(layer.getModifiers()) || layer.isHidden() || layer.isSealed()) {
-      throw notHookable(layer, path, "be open to subclasses (not final, sealed or hidden)");
-    }
+    unmetCondition(layer)
+        .ifPresent(
+            condition -> {
+              throw new IllegalArgumentException(
+                  "layer '"
+                      + path
+                      + "' must "
+                      + condition
+                      + " to have a twin, got "
+                      + layer.getName());
+            });
     Method forward = ForwardMethod.of(layer);
     Method withLabels = ForwardMethod.withLabels(layer);
-    if (Modifier.isFinal(forward.getModifiers()) || Modifier.isFinal(withLabels.getModifiers())) {
-      throw notHookable(layer, path, "leave forwardInternal open to overriding");
-    }
     try {
       Method around = around(boolean.class);
       Method aroundLabels = around(NDList.class);
@@ -131,20 +144,5 @@ final class TwinFactory {
   private static Method around(Class<?> third) throws NoSuchMethodException {
     return BlockHook.class.getMethod(
         "forward", HookedBlock.class, ParameterStore.class, NDList.class, third, PairList.class);
-  }
-
-  private static IllegalArgumentException notHookable(
-      Class<?> layer, String path, String condition) {
-    return new IllegalArgumentException(
-        "layer '"
-            + path
-            + "' must "
-            + condition
-            + " to be trained privately, got "
-            + layer.getName()
-            + "; change its class, freeze its parameters, or run it sample by sample with"
-            + " PrivacyEngine.Builder.optMicroBatched(\""
-            + path
-            + "\")");
   }
 }

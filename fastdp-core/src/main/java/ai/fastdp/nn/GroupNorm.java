@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
+import java.math.BigInteger;
 
 /**
  * Normalises each sample over groups of channels: the replacement of batch normalisation in private
@@ -16,11 +17,14 @@ import java.io.IOException;
  * @see <a href="https://arxiv.org/abs/1803.08494">Wu and He 2018, equations 1, 2 and 7</a>
  */
 public class GroupNorm extends ChannelNorm {
+  // The number of groups, or the number whose greatest common divisor with the channels it is.
   private final int groups;
+  private final boolean common;
 
   private GroupNorm(Builder builder) {
     super(builder);
     groups = builder.groups;
+    common = builder.common;
   }
 
   /**
@@ -35,19 +39,22 @@ public class GroupNorm extends ChannelNorm {
   /** {@inheritDoc} */
   @Override
   public long groups(long channels) {
-    return groups;
+    return common
+        ? BigInteger.valueOf(groups).gcd(BigInteger.valueOf(channels)).longValueExact()
+        : groups;
   }
 
   /**
    * {@inheritDoc}
    *
-   * @throws IllegalArgumentException if the channels on axis 1 cannot be divided into the groups
+   * @throws IllegalArgumentException if the channels on axis 1 cannot be divided into the groups,
+   *     or a group is a single number, which is normalised to zero
    */
   @Override
   protected void beforeInitialize(Shape... inputShapes) {
     super.beforeInitialize(inputShapes);
     Shape input = inputShapes[0];
-    if (input.dimension() < 2 || input.get(1) % groups != 0) {
+    if (input.dimension() < 2 || input.get(1) % groups(input.get(1)) != 0) {
       throw new IllegalArgumentException(
           "input must have channels on axis 1 that "
               + groups
@@ -55,13 +62,22 @@ public class GroupNorm extends ChannelNorm {
               + input
               + "; choose another number of groups");
     }
+    long own = groups(input.get(1));
+    if (input.get(1) == own && input.slice(2).size() == 1) {
+      throw new IllegalArgumentException(
+          "input must have more than one number in each of "
+              + own
+              + " groups, got shape "
+              + input
+              + "; choose fewer groups, or LayerNorm");
+    }
   }
 
   /** {@inheritDoc} */
   @Override
   protected void saveMetadata(DataOutputStream os) throws IOException {
     saveInputShapes(os);
-    os.writeInt(groups);
+    os.writeInt(Math.toIntExact(groups(getDirectParameters().valueAt(0).getShape().get(0))));
   }
 
   /**
@@ -74,7 +90,7 @@ public class GroupNorm extends ChannelNorm {
       throws IOException, MalformedModelException {
     super.loadMetadata(loadVersion, is);
     int saved = is.readInt();
-    if (saved != groups) {
+    if (common ? groups % saved != 0 : saved != groups) {
       throw new MalformedModelException(
           "groups must be as in the file, got " + groups + " where the file has " + saved);
     }
@@ -83,6 +99,7 @@ public class GroupNorm extends ChannelNorm {
   /** Collects what makes a {@link GroupNorm}. */
   public static final class Builder extends BaseBuilder<Builder> {
     private int groups;
+    private boolean common;
 
     private Builder() {}
 
@@ -99,6 +116,20 @@ public class GroupNorm extends ChannelNorm {
      */
     public Builder setGroups(int value) {
       groups = value;
+      common = false;
+      return this;
+    }
+
+    /**
+     * Sets the number of groups to the greatest common divisor of a number and the number of
+     * channels, for a block that is made before its channels are known.
+     *
+     * @param value the largest number of groups, at least 1
+     * @return this builder
+     */
+    public Builder setCommonGroups(int value) {
+      groups = value;
+      common = true;
       return this;
     }
 

@@ -2,17 +2,18 @@
 package ai.fastdp.examples;
 
 import ai.fastdp.examples.gpt2.Gpt2Command;
+import ai.fastdp.examples.resnet.ResNetCommand;
 import ai.fastdp.kernel.NativeAllocator;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
-/** Starts the examples: {@code java -jar fastdp-examples.jar gpt2 [options]}. */
+/** Starts the examples: {@code java -jar fastdp-examples.jar gpt2 [options]}, or resnet. */
 @Command(
     name = "fastdp-examples",
     mixinStandardHelpOptions = true,
     synopsisSubcommandLabel = "COMMAND",
     description = "Examples of differentially private deep learning with fastdp.",
-    subcommands = Gpt2Command.class)
+    subcommands = {Gpt2Command.class, ResNetCommand.class})
 public final class Main {
 
   private Main() {}

@@ -4,34 +4,28 @@ package ai.fastdp.examples;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import picocli.CommandLine;
 
 /** The program as a user runs it. */
 final class MainTest {
 
   private static final Path TINY = Path.of("src/test/resources/gpt2-tiny").toAbsolutePath();
 
-  private final StringWriter out = new StringWriter();
-  private final StringWriter err = new StringWriter();
   private Path directory = Path.of("");
+  private Program program = new Program("gpt2", directory);
 
   @BeforeEach
   void writeFiles(@TempDir Path temporary) throws IOException {
     directory = temporary;
+    program = new Program("gpt2", directory);
     writeTable("train.csv", 60);
     writeTable("eval.csv", 20);
     Files.writeString(directory.resolve("broken.csv"), "mr,ref\nname[A],B\nname A,B\n");
@@ -80,9 +74,9 @@ final class MainTest {
       })
   void gpt2_badInput_endsWithOneLineAndExitCode2(String options, String message) {
     assertThat(run(options)).isEqualTo(2);
-    assertThat(err.toString()).startsWith("error: ").contains(message);
-    assertThat(err.toString().lines()).hasSize(1);
-    assertThat(out.toString()).doesNotContain("Held-out loss");
+    assertThat(program.err()).startsWith("error: ").contains(message);
+    assertThat(program.err().lines()).hasSize(1);
+    assertThat(program.out()).doesNotContain("Held-out loss");
   }
 
   @Test
@@ -95,7 +89,7 @@ final class MainTest {
             + " \"special\": true},";
     Files.writeString(other, text.replaceFirst("\"added_tokens\": \\[", added));
     assertThat(run(files("--weights TINY --tokenizer DIR/tokenizer.json"))).isEqualTo(2);
-    assertThat(err.toString()).contains("as many tokens as the model, 300, got 301");
+    assertThat(program.err()).contains("as many tokens as the model, 300, got 301");
   }
 
   @Test
@@ -106,8 +100,8 @@ final class MainTest {
     byte[] weights = Files.readAllBytes(TINY.resolve("model.safetensors"));
     Files.write(directory.resolve("model.safetensors"), java.util.Arrays.copyOf(weights, 100_000));
     assertThat(run(files("--weights DIR --batch-size 8"))).isEqualTo(2);
-    assertThat(err.toString()).contains("outside the file");
-    assertThat(out.toString()).doesNotContain("Held-out loss");
+    assertThat(program.err()).contains("outside the file");
+    assertThat(program.out()).doesNotContain("Held-out loss");
   }
 
   @Test
@@ -117,7 +111,7 @@ final class MainTest {
             files(
                 "--non-private --weights TINY --max-length 24 --epochs 4 --batch-size 8"
                     + " --physical-batch-size 5 --learning-rate 0.01 --report DIR/a/b"));
-    assertThat(err.toString()).isEmpty();
+    assertThat(program.err()).isEmpty();
     assertThat(exit).isZero();
     JsonObject summary = summary("a/b");
     assertThat(summary.get("epsilon").isJsonNull()).isTrue();
@@ -128,7 +122,7 @@ final class MainTest {
     assertThat(summary.getAsJsonObject("stepMillis").keySet())
         .containsExactly("min", "median", "max");
     assertThat(summary.getAsJsonObject("versions").get("djl").getAsString()).isEqualTo("0.35.1");
-    assertThat(out.toString().lines().filter(line -> line.contains(" || "))).hasSize(3);
+    assertThat(program.out().lines().filter(line -> line.contains(" || "))).hasSize(3);
   }
 
   @ParameterizedTest(name = "{0}")
@@ -141,7 +135,7 @@ final class MainTest {
                 "--weights TINY --max-length 24 --steps 25 --batch-size 20 --epsilon 50"
                     + " --delta 1e-3 --physical-batch-size 7 --learning-rate 0.02 "
                     + option));
-    assertThat(err.toString()).isEmpty();
+    assertThat(program.err()).isEmpty();
     assertThat(exit).isZero();
     JsonObject summary = summary("report");
     assertThat(summary.get("epsilon").getAsDouble()).isBetween(49.9, 50.0);
@@ -153,14 +147,14 @@ final class MainTest {
     assertThat(summary.get("lossAfter").getAsDouble())
         .isLessThan(summary.get("lossBefore").getAsDouble() - 0.5);
     assertThat(summary.getAsJsonArray("assumptions")).hasSizeGreaterThan(3);
-    assertThat(out.toString())
+    assertThat(program.out())
         .contains("Privacy: epsilon = ", "number of training samples, 60, is treated as public");
   }
 
   @Test
   void help_exitsWith0() {
     assertThat(run("--help")).isZero();
-    assertThat(out.toString()).contains("--epsilon", "--physical-batch-size");
+    assertThat(program.out()).contains("--epsilon", "--physical-batch-size");
   }
 
   private static String files(String options) {
@@ -168,21 +162,11 @@ final class MainTest {
   }
 
   private int run(String options) {
-    List<String> arguments = new ArrayList<>(List.of("gpt2"));
-    for (String argument : options.strip().split(" ", -1)) {
-      arguments.add(argument.replace("DIR", directory.toString()).replace("TINY", TINY.toString()));
-    }
-    if (!arguments.contains("--report")) {
-      arguments.addAll(List.of("--report", directory.resolve("report").toString()));
-    }
-    CommandLine commandLine = Main.commandLine();
-    commandLine.setOut(new PrintWriter(out, true)).setErr(new PrintWriter(err, true));
-    return commandLine.execute(arguments.toArray(new String[0]));
+    return program.run(options.replace("TINY", TINY.toString()));
   }
 
   private JsonObject summary(String report) throws IOException {
-    Path file = directory.resolve(report).resolve("summary.json");
-    return JsonParser.parseString(Files.readString(file)).getAsJsonObject();
+    return program.summary(report);
   }
 
   private void writeTable(String name, int rows) throws IOException {

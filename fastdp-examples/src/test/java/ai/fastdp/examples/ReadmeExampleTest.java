@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.examples;
 
+import static java.util.stream.Collectors.joining;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.Model;
@@ -11,6 +12,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Activation;
 import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
+import ai.djl.nn.norm.BatchNorm;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.RandomAccessDataset;
 import ai.fastdp.PrivacyEngine;
@@ -19,10 +21,9 @@ import ai.fastdp.PrivateTrainer;
 import ai.fastdp.accounting.PrivacyBudget;
 import ai.fastdp.optim.DpAdamW;
 import ai.fastdp.sampling.PrivateBatch;
+import ai.fastdp.validation.ModelValidator;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
-import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 /** The README's example: runs, learns, and is word for word what the README prints. */
@@ -81,16 +82,29 @@ class ReadmeExampleTest {
   }
 
   @Test
-  void readme_containsTheExampleWordForWord() throws Exception {
-    List<String> lines = Files.readAllLines(SOURCE);
-    List<String> example =
-        lines.stream()
-            .dropWhile(line -> !line.strip().equals("// README"))
-            .skip(1)
-            .takeWhile(line -> !line.strip().equals("// README"))
-            .toList();
-    String printed =
-        example.stream().map(line -> line.substring(6)).collect(Collectors.joining("\n"));
-    assertThat(Files.readString(README)).contains("```java\n" + printed + "\n```");
+  void validator_asInReadme_putsABatchNormRight() {
+    try (Model model = Model.newInstance("validated")) {
+      model.setBlock(
+          new SequentialBlock()
+              .add(Linear.builder().setUnits(64).build())
+              .add(BatchNorm.builder().build()));
+      // README
+      ModelValidator.validate(model.getBlock()).forEach(System.out::println);
+      ModelValidator.fix(model.getBlock()).forEach(System.out::println);
+      // README
+      assertThat(ModelValidator.validate(model.getBlock())).isEmpty();
+    }
+  }
+
+  @Test
+  void readme_containsTheExamplesWordForWord() throws Exception {
+    String source = Files.readString(SOURCE);
+    String[] parts = source.split(" {6}// README\n", -1);
+    String readme = Files.readString(README);
+    assertThat(parts).hasSize(5);
+    for (int i = 1; i < parts.length; i += 2) {
+      String printed = parts[i].lines().map(line -> line.substring(6)).collect(joining("\n"));
+      assertThat(readme).contains("```java\n" + printed + "\n```");
+    }
   }
 }

@@ -2,6 +2,7 @@
 package ai.fastdp.examples.gpt2;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import ai.fastdp.examples.training.InputException;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.examples.gpt2;
 
+import ai.fastdp.examples.training.InputException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;

@@ -7,15 +7,17 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.dataset.ArrayDataset;
-import ai.fastdp.PrivacyPlan;
-import ai.fastdp.examples.gpt2.Gpt2Task.FineTuning;
 import ai.fastdp.examples.gpt2.Gpt2Task.Pretraining;
+import ai.fastdp.examples.training.FineTuner;
+import ai.fastdp.examples.training.Guarantee;
+import ai.fastdp.examples.training.InputException;
+import ai.fastdp.examples.training.OrdinaryTraining;
+import ai.fastdp.examples.training.Report;
+import ai.fastdp.examples.training.Score;
+import ai.fastdp.examples.training.TrainingJob;
+import ai.fastdp.examples.training.TrainingProgress;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
-import java.util.LinkedHashMap;
-import java.util.Locale;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
 import java.util.concurrent.Callable;
@@ -29,7 +31,7 @@ import picocli.CommandLine.Spec;
 
 /** Fine-tunes a GPT-2 with differential privacy. */
 @Command(
-    name = "gpt2",
+    name = Gpt2Command.NAME,
     mixinStandardHelpOptions = true,
     sortOptions = false,
     description =
@@ -37,6 +39,13 @@ import picocli.CommandLine.Spec;
             + "Without options it needs no files: it trains a small byte-level model on public text that it "
             + "generates, then privately on other text, to epsilon 3, in a few minutes.")
 public final class Gpt2Command implements Callable<Integer> {
+
+  static final String NAME = "gpt2";
+
+  private static final Guarantee.Scope SCOPE =
+      new Guarantee.Scope(
+          "the weights, and so for the samples shown",
+          "The settings, the tokenizer and the starting weights");
 
   private static final int SAMPLES_SHOWN = 3;
   private static final double SAMPLE_TEMPERATURE = 0.5;
@@ -67,53 +76,37 @@ public final class Gpt2Command implements Callable<Integer> {
   }
 
   private void run(Gpt2Task task, PrintWriter out) throws IOException {
-    createReportDirectory();
-    FineTuning fineTuning = task.fineTuning();
-    PrivacyPlan plan = options.nonPrivate ? null : PrivateTraining.plan(fineTuning);
+    Report report = new Report(options.training, NAME, out);
+    FineTuner fineTuner = new FineTuner(task.fineTuning(), options.training.nonPrivate());
     Engine engine = Engine.getEngine("PyTorch");
-    engine.setRandomSeed(options.seed);
-    try (Model model = Model.newInstance("gpt2", engine.getEngineName());
+    engine.setRandomSeed(options.training.seed());
+    try (Model model = Model.newInstance(NAME, engine.getEngineName());
         NDManager data = model.getNDManager().newSubManager()) {
       initialize(task, model);
-      ArrayDataset training = task.dataset(data, task.training(), fineTuning.batchSize(), true);
+      int batchSize = task.fineTuning().batchSize();
+      ArrayDataset training = task.dataset(data, task.training(), batchSize, true);
       ArrayDataset heldOut =
-          task.dataset(data, task.heldOut(), fineTuning.physicalBatchSize(), false);
-      describe(task, (Gpt2) model.getBlock(), out);
+          task.dataset(data, task.heldOut(), task.fineTuning().physicalBatchSize(), false);
+      describe(task, (Gpt2) model.getBlock(), report);
 
       if (task.pretraining() != null) {
         pretrain(task, task.pretraining(), model);
       }
-      double before = HeldOutLoss.measure(model, heldOut);
-      print(out, "Held-out loss before fine-tuning: %.4f nats", before);
+      Score before = new Score(HeldOutLoss.measure(model, heldOut), null);
+      report.line("Held-out loss before fine-tuning: %.4f nats", before.loss());
       if (options.biasOnly) {
         ((Gpt2) model.getBlock()).trainBiasesOnly();
       }
-      Guarantee guarantee = null;
-      Summary.StepMillis stepMillis;
-      try (TrainingProgress progress = new TrainingProgress("Fine-tuning", fineTuning.steps())) {
-        if (plan == null) {
-          OrdinaryTraining.run(model, training, fineTuning.schedule(), progress);
-        } else {
-          double epsilon = PrivateTraining.run(model, training, plan, fineTuning, progress);
-          guarantee = new Guarantee(epsilon, plan, options.sampleSize != null);
-        }
-        stepMillis = progress.stepMillis();
-      }
-      double after = HeldOutLoss.measure(model, heldOut);
-      print(out, "Held-out loss after fine-tuning:  %.4f nats", after);
-      showSamples(task, model, out);
-      showGuarantee(guarantee, out);
-      Summary summary =
-          Summary.of(
-              guarantee,
-              fineTuning.steps(),
-              before,
-              after,
-              stepMillis,
-              PeakMemory.bytes(),
-              versions(engine));
-      print(out, "Report: %s", summary.write(options.report));
+      FineTuner.Outcome outcome = fineTuner.run(job(model, training), SCOPE);
+      Score after = new Score(HeldOutLoss.measure(model, heldOut), null);
+      report.line("Held-out loss after fine-tuning:  %.4f nats", after.loss());
+      showSamples(task, model, report);
+      report.finish(model, outcome, before, after);
     }
+  }
+
+  private static TrainingJob job(Model model, ArrayDataset dataset) {
+    return new TrainingJob(model, dataset, HeldOutLoss.PER_SAMPLE, new Shape(1, 1), 1);
   }
 
   private static void initialize(Gpt2Task task, Model model) {
@@ -125,55 +118,33 @@ public final class Gpt2Command implements Callable<Integer> {
     block.initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, task.maxLength()));
   }
 
-  private static void showGuarantee(@Nullable Guarantee guarantee, PrintWriter out) {
-    if (guarantee == null) {
-      print(out, "Trained without privacy: the weights may give away any training sample.");
-    } else {
-      print(out, "%s", guarantee.statement());
-      guarantee.assumptions().forEach(line -> print(out, "  - %s", line));
-    }
-  }
-
-  private static void print(PrintWriter out, String format, Object... arguments) {
-    out.printf(Locale.ROOT, format + "%n", arguments);
-    out.flush();
-  }
-
   private static void pretrain(Gpt2Task task, Pretraining pretraining, Model model) {
     try (NDManager scope = model.getNDManager().newSubManager();
         TrainingProgress progress =
             new TrainingProgress("Public pre-training", pretraining.steps())) {
       ArrayDataset dataset =
           task.dataset(scope, pretraining.examples(), pretraining.batchSize(), true);
-      OrdinaryTraining.run(model, dataset, pretraining.schedule(), progress);
+      OrdinaryTraining.run(job(model, dataset), pretraining.schedule(), progress);
     }
   }
 
-  private static void describe(Gpt2Task task, Gpt2 model, PrintWriter out) {
+  private static void describe(Gpt2Task task, Gpt2 model, Report report) {
     Gpt2Config config = model.config();
     long weights =
         model.getParameters().values().stream()
             .distinct()
             .mapToLong(parameter -> parameter.getArray().size())
             .sum();
-    print(
-        out,
+    report.line(
         "GPT-2 of %d layers, width %d, %d heads, %d tokens: %,d parameters",
-        config.layers(),
-        config.width(),
-        config.heads(),
-        config.vocabularySize(),
-        weights);
-    print(
-        out,
+        config.layers(), config.width(), config.heads(), config.vocabularySize(), weights);
+    report.line(
         "%,d training samples and %,d held-out samples of at most %d tokens",
-        task.training().size(),
-        task.heldOut().size(),
-        task.maxLength());
+        task.training().size(), task.heldOut().size(), task.maxLength());
   }
 
-  private void showSamples(Gpt2Task task, Model model, PrintWriter out) {
-    Random random = new Random(options.seed);
+  private void showSamples(Gpt2Task task, Model model, Report report) {
+    Random random = new Random(options.training.seed());
     try (NDManager scope = model.getNDManager().newSubManager()) {
       TextGenerator generator =
           TextGenerator.builder(
@@ -181,30 +152,11 @@ public final class Gpt2Command implements Callable<Integer> {
               .optTemperature(SAMPLE_TEMPERATURE, random)
               .optTopK(SAMPLE_TOP_K)
               .build();
-      print(out, "Samples:");
+      report.line("Samples:");
       for (int i = 0; i < SAMPLES_SHOWN; i++) {
         String prompt = task.heldOut().get(random.nextInt(task.heldOut().size())).prompt();
-        print(out, "  %s%s", prompt, generator.generate(prompt, task.maxLength()));
+        report.line("  %s%s", prompt, generator.generate(prompt, task.maxLength()));
       }
     }
-  }
-
-  private void createReportDirectory() {
-    try {
-      Files.createDirectories(options.report);
-    } catch (IOException e) {
-      throw new InputException("--report must be a directory, got " + options.report, e);
-    }
-  }
-
-  private static Map<String, String> versions(Engine engine) {
-    Map<String, String> versions = new LinkedHashMap<>();
-    String own = Gpt2Command.class.getPackage().getImplementationVersion();
-    versions.put("fastdp", own == null ? "development" : own);
-    versions.put("djl", Engine.getDjlVersion());
-    versions.put("pytorch", engine.getVersion());
-    versions.put("java", Runtime.version().toString());
-    versions.put("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
-    return versions;
   }
 }

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.examples.gpt2;
 
+import ai.fastdp.examples.training.TrainingOptions;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** The options of {@link Gpt2Command}, as they were given. What was not given is null. */
 final class Gpt2Options {
+
+  @Mixin final TrainingOptions training = new TrainingOptions();
 
   @Option(
       names = "--data",
@@ -71,90 +75,6 @@ final class Gpt2Options {
       description = "Tokens of a sample; a longer one is cut.")
   @Nullable Integer maxLength;
 
-  @Option(
-      names = "--epsilon",
-      paramLabel = "EPSILON",
-      description = "Target epsilon. Default: ${DEFAULT-VALUE}.",
-      defaultValue = "3")
-  double epsilon;
-
-  @Option(
-      names = "--delta",
-      paramLabel = "DELTA",
-      description = "Target delta, below 1 / sample size. Default: ${DEFAULT-VALUE}.",
-      defaultValue = "1e-5")
-  double delta;
-
-  @Option(
-      names = "--sample-size",
-      paramLabel = "N",
-      description =
-          "The public number of training samples that the guarantee is computed for. "
-              + "Default: the number of rows of the training set, which is public then.")
-  @Nullable Integer sampleSize;
-
-  @Option(
-      names = "--batch-size",
-      paramLabel = "N",
-      description = "Expected number of samples in an update.")
-  @Nullable Integer batchSize;
-
-  @Option(
-      names = "--physical-batch-size",
-      paramLabel = "N",
-      description = "Samples that go through the model at once; changes memory, not results.")
-  @Nullable Integer physicalBatchSize;
-
-  @Option(names = "--epochs", paramLabel = "N", description = "Expected passes over the data.")
-  @Nullable Integer epochs;
-
-  @Option(names = "--steps", paramLabel = "N", description = "Updates, instead of --epochs.")
-  @Nullable Integer steps;
-
-  @Option(names = "--learning-rate", paramLabel = "RATE", description = "Largest learning rate.")
-  @Nullable Double learningRate;
-
-  @Option(
-      names = "--clipping",
-      paramLabel = "FUNCTION",
-      description = "One of: ${COMPLETION-CANDIDATES}. Default: ${DEFAULT-VALUE}.",
-      defaultValue = "AUTOMATIC")
-  Clipping clipping = Clipping.AUTOMATIC;
-
-  @Option(
-      names = "--clip-norm",
-      paramLabel = "NORM",
-      description = "Bound on the contribution of a sample. Default: ${DEFAULT-VALUE}.",
-      defaultValue = "1")
-  double clipNorm;
-
   @Option(names = "--bias-only", description = "Train the biases only.")
   boolean biasOnly;
-
-  @Option(names = "--non-private", description = "Train without privacy, to compare.")
-  boolean nonPrivate;
-
-  @Option(
-      names = "--seed",
-      paramLabel = "N",
-      description =
-          "Seed of the random weights, the generated text and the samples at the end; never of the "
-              + "noise or the choice of the private samples. Default: ${DEFAULT-VALUE}.",
-      defaultValue = "1")
-  int seed;
-
-  @Option(
-      names = "--report",
-      paramLabel = "DIR",
-      description = "Where summary.json goes. Default: ${DEFAULT-VALUE}.",
-      defaultValue = "gpt2-report")
-  Path report = Path.of("gpt2-report");
-
-  /** How the contribution of a sample is bounded. */
-  enum Clipping {
-    /** Every gradient is scaled to about the clip norm. */
-    AUTOMATIC,
-    /** A gradient that is longer than the clip norm is shortened to it. */
-    ABADI
-  }
 }

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.examples.gpt2;
 
+import static ai.fastdp.examples.training.TrainingOptions.orElse;
+import static ai.fastdp.examples.training.TrainingOptions.requirePositive;
+
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.dataset.ArrayDataset;
+import ai.fastdp.examples.training.FineTuning;
+import ai.fastdp.examples.training.InputException;
+import ai.fastdp.examples.training.OrdinaryTraining;
+import ai.fastdp.examples.training.TrainingOptions;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
@@ -39,6 +46,11 @@ record Gpt2Task(
 
   private static final int LARGEST_PHYSICAL_BATCH = 64;
 
+  private static final TrainingOptions.Defaults GENERATED =
+      new TrainingOptions.Defaults(3, 160, 1, 3e-3);
+  private static final TrainingOptions.Defaults FILES =
+      new TrainingOptions.Defaults(3, 256, 3, 1e-3);
+
   private static final String TRAINING_ENTRY = "trainset.csv";
   private static final String HELD_OUT_ENTRY = "devset.csv";
 
@@ -67,9 +79,8 @@ record Gpt2Task(
     if (options.eval != null || options.weights != null || options.tokenizer != null) {
       throw new InputException("--eval, --weights and --tokenizer need --data");
     }
-    int sampleSize = orElse(options.sampleSize, 48_000);
-    requirePositive("--sample-size", sampleSize);
-    Random random = new Random(options.seed);
+    int sampleSize = options.training.generatedSamples(48_000);
+    Random random = new Random(options.training.seed());
     List<TextExample> training = RestaurantGrammar.PRIVATE.draw(random, sampleSize);
     List<TextExample> heldOut = RestaurantGrammar.PRIVATE.draw(random, 500);
     List<TextExample> publicText = RestaurantGrammar.PUBLIC.draw(random, 20_000);
@@ -86,7 +97,7 @@ record Gpt2Task(
         training,
         heldOut,
         maxLength,
-        fineTuning(options, samplesAtOnce(config, maxLength), training.size(), 160, 1, 3e-3));
+        options.training.fineTuning(training.size(), samplesAtOnce(config, maxLength), GENERATED));
   }
 
   private static Gpt2Task fromFiles(Gpt2Options options, Path data) {
@@ -136,7 +147,7 @@ record Gpt2Task(
           training,
           heldOut,
           maxLength,
-          fineTuning(options, samplesAtOnce(config, maxLength), training.size(), 256, 3, 1e-3));
+          options.training.fineTuning(training.size(), samplesAtOnce(config, maxLength), FILES));
     } catch (RuntimeException e) {
       tokenizer.close();
       throw e;
@@ -192,68 +203,9 @@ record Gpt2Task(
     }
   }
 
-  private static FineTuning fineTuning(
-      Gpt2Options options,
-      int samplesAtOnce,
-      int rows,
-      int batchSize,
-      int epochs,
-      double learningRate) {
-    if (options.epochs != null && options.steps != null) {
-      throw new InputException("--epochs and --steps exclude each other");
-    }
-    int batch = orElse(options.batchSize, batchSize);
-    int sampleSize = orElse(options.sampleSize, rows);
-    int physicalBatch = orElse(options.physicalBatchSize, Math.min(batch, samplesAtOnce));
-    int expectedEpochs = orElse(options.epochs, epochs);
-    requirePositive("--sample-size", sampleSize);
-    requirePositive("--batch-size", batch);
-    requirePositive("--physical-batch-size", physicalBatch);
-    requirePositive("--epochs", expectedEpochs);
-    int steps = orElse(options.steps, steps(sampleSize, batch, expectedEpochs));
-    requirePositive("--steps", steps);
-    double rate = orElse(options.learningRate, learningRate);
-    requirePositive("--learning-rate", rate);
-    if (batch > sampleSize) {
-      throw new InputException(
-          "--batch-size must be at most the sample size " + sampleSize + ", got " + batch);
-    }
-    return new FineTuning(
-        sampleSize,
-        batch,
-        physicalBatch,
-        steps,
-        rate,
-        options.epsilon,
-        options.delta,
-        options.clipNorm,
-        options.clipping);
-  }
-
   private static int samplesAtOnce(Gpt2Config config, int maxLength) {
     long samples = LOGITS_AT_ONCE / ((long) config.vocabularySize() * maxLength);
     return (int) Math.max(1, Math.min(LARGEST_PHYSICAL_BATCH, samples));
-  }
-
-  /** The expected passes over the data as a number of updates, rounded up. */
-  private static int steps(int sampleSize, int batchSize, int epochs) {
-    return Math.toIntExact(((long) sampleSize * epochs + batchSize - 1) / batchSize);
-  }
-
-  private static void requirePositive(String name, int value) {
-    if (value <= 0) {
-      throw new InputException(name + " must be > 0, got " + value);
-    }
-  }
-
-  private static void requirePositive(String name, double value) {
-    if (!(value > 0) || Double.isInfinite(value)) {
-      throw new InputException(name + " must be finite and > 0, got " + value);
-    }
-  }
-
-  private static <T> T orElse(@Nullable T value, T other) {
-    return value == null ? other : value;
   }
 
   /**
@@ -268,35 +220,6 @@ record Gpt2Task(
 
     OrdinaryTraining.Schedule schedule() {
       return new OrdinaryTraining.Schedule(steps, batchSize, learningRate);
-    }
-  }
-
-  /**
-   * How the model learns from the private samples.
-   *
-   * @param sampleSize the number of samples, public
-   * @param batchSize expected number of samples in an update
-   * @param physicalBatchSize samples that go through the model at once
-   * @param steps number of updates
-   * @param learningRate the largest learning rate
-   * @param epsilon target epsilon
-   * @param delta target delta
-   * @param clipNorm bound on the contribution of a sample
-   * @param clipping how it is bounded
-   */
-  record FineTuning(
-      int sampleSize,
-      int batchSize,
-      int physicalBatchSize,
-      int steps,
-      double learningRate,
-      double epsilon,
-      double delta,
-      double clipNorm,
-      Gpt2Options.Clipping clipping) {
-
-    OrdinaryTraining.Schedule schedule() {
-      return new OrdinaryTraining.Schedule(steps, physicalBatchSize, learningRate);
     }
   }
 }

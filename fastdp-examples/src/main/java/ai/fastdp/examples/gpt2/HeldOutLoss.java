@@ -9,17 +9,22 @@ import ai.djl.training.ParameterStore;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.Batch;
 import ai.djl.translate.TranslateException;
+import ai.fastdp.PerSampleLoss;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 
 /** Measures a model on samples that it does not learn from. */
 final class HeldOutLoss {
 
+  /**
+   * The losses of the samples, in nats, from logits (B, T, vocabulary), targets and mask (B, T).
+   */
+  static final PerSampleLoss PER_SAMPLE = PerSampleLoss.sequenceCrossEntropy();
+
   private HeldOutLoss() {}
 
   /**
-   * Returns the mean of {@link SequenceCrossEntropy#PER_SAMPLE} over the samples that have a
-   * target, in nats.
+   * Returns the mean of {@link #PER_SAMPLE} over the samples that have a target, in nats.
    *
    * @param model the model; its weights are only read
    * @param dataset as {@link EncodedExample#dataset} makes it; one sample at least has a target
@@ -32,7 +37,7 @@ final class HeldOutLoss {
       for (Batch batch : dataset.getData(scope)) {
         try (batch) {
           NDList logits = model.getBlock().forward(weights, batch.getData(), false);
-          NDArray losses = SequenceCrossEntropy.PER_SAMPLE.evaluate(batch.getLabels(), logits);
+          NDArray losses = PER_SAMPLE.evaluate(batch.getLabels(), logits);
           total += losses.sum().getFloat();
           count += batch.getLabels().get(1).sum(new int[] {1}).gt(0).countNonzero().getLong();
         }

@@ -10,6 +10,10 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.dataset.ArrayDataset;
+import ai.fastdp.examples.training.OrdinaryTraining;
+import ai.fastdp.examples.training.Summary;
+import ai.fastdp.examples.training.TrainingJob;
+import ai.fastdp.examples.training.TrainingProgress;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -64,7 +68,9 @@ final class OrdinaryTrainingTest {
   private static void train(Model model, ArrayDataset dataset, int physicalBatchSize, int steps) {
     try (TrainingProgress progress = new TrainingProgress("test", steps)) {
       OrdinaryTraining.run(
-          model, dataset, new OrdinaryTraining.Schedule(steps, physicalBatchSize, 3e-3), progress);
+          new TrainingJob(model, dataset, HeldOutLoss.PER_SAMPLE, new Shape(1, 1), 1),
+          new OrdinaryTraining.Schedule(steps, physicalBatchSize, 3e-3),
+          progress);
       Summary.StepMillis millis = progress.stepMillis();
       assertThat(millis.min()).isPositive().isLessThanOrEqualTo(millis.median());
       assertThat(millis.median()).isLessThanOrEqualTo(millis.max());

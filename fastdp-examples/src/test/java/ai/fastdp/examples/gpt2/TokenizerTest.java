@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import ai.fastdp.examples.SharedData;
+import ai.fastdp.examples.training.InputException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

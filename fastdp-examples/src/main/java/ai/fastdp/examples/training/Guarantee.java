@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-package ai.fastdp.examples.gpt2;
+package ai.fastdp.examples.training;
 
 import ai.fastdp.PrivacyPlan;
 import java.util.List;
@@ -11,8 +11,9 @@ import java.util.Locale;
  * @param epsilon the epsilon spent, an upper bound
  * @param plan what decided it
  * @param publicSampleSize whether the sample size was declared, and not read off the data
+ * @param scope what it is for
  */
-record Guarantee(double epsilon, PrivacyPlan plan, boolean publicSampleSize) {
+public record Guarantee(double epsilon, PrivacyPlan plan, boolean publicSampleSize, Scope scope) {
 
   /** The guarantee in one line. */
   String statement() {
@@ -28,7 +29,9 @@ record Guarantee(double epsilon, PrivacyPlan plan, boolean publicSampleSize) {
   /** What the guarantee rests on, and what it does not cover. */
   List<String> assumptions() {
     return List.of(
-        "It is for the weights, and so for the samples shown: adding or removing any one of the"
+        "It is for "
+            + scope.results
+            + ": adding or removing any one of the"
             + " training samples changes the probability of any result by at most a factor"
             + " e^epsilon, but for delta.",
         String.format(
@@ -41,9 +44,17 @@ record Guarantee(double epsilon, PrivacyPlan plan, boolean publicSampleSize) {
             ? "The sample size, " + plan.sampleSize() + ", was declared by the user."
             : "The number of training samples, " + plan.sampleSize() + ", is treated as public.",
         "One who contributed k samples has a weaker guarantee: epsilon is about k times as large.",
-        "The settings, the tokenizer and the starting weights are public. If they were chosen by"
-            + " looking at the training samples, that is not accounted for.",
+        scope.publicInputs
+            + " are public. If they were chosen by looking at the training samples, that is not accounted for.",
         "Not private are the loss and the speed shown during training. The held-out losses are"
             + " computed from the held-out samples, which the guarantee does not cover.");
   }
+
+  /**
+   * What a guarantee is for, in an example's own words.
+   *
+   * @param results what is private, to follow "it is for"
+   * @param publicInputs what it takes for public, to begin a sentence
+   */
+  public record Scope(String results, String publicInputs) {}
 }

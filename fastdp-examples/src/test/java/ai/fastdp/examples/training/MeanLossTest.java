@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-package ai.fastdp.examples.gpt2;
+package ai.fastdp.examples.training;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
@@ -8,13 +8,16 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import ai.fastdp.PerSampleLoss;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-final class SequenceCrossEntropyTest {
+final class MeanLossTest {
 
   private static final long[][] TARGETS = {{0, 3, 1}, {2, 2, 0}, {1, 1, 1}};
   private static final float[][] MASK = {{0, 1, 1}, {1, 0, 0}, {0, 0, 0}};
+
+  private static final PerSampleLoss SEQUENCE = PerSampleLoss.sequenceCrossEntropy();
 
   private final NDManager manager = NDManager.newBaseManager("PyTorch");
 
@@ -43,13 +46,12 @@ final class SequenceCrossEntropyTest {
       expected[i] = total / Math.max(1, places);
     }
     NDList labels = new NDList(manager.create(TARGETS), manager.create(MASK));
-    float[] losses =
-        SequenceCrossEntropy.PER_SAMPLE.evaluate(labels, new NDList(logits)).toFloatArray();
+    float[] losses = SEQUENCE.evaluate(labels, new NDList(logits)).toFloatArray();
     for (int i = 0; i < 3; i++) {
       assertThat((double) losses[i]).isCloseTo(expected[i], within(1e-5));
     }
     assertThat(losses[2]).isZero();
-    assertThat((double) new SequenceCrossEntropy().evaluate(labels, new NDList(logits)).getFloat())
+    assertThat((double) new MeanLoss(SEQUENCE).evaluate(labels, new NDList(logits)).getFloat())
         .isCloseTo((expected[0] + expected[1] + expected[2]) / 3, within(1e-5));
   }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-package ai.fastdp.examples.gpt2;
+package ai.fastdp.examples.training;
 
 import ai.fastdp.PrivacyPlan;
 import com.google.gson.Gson;
@@ -25,12 +25,14 @@ import org.jspecify.annotations.Nullable;
  * @param steps number of updates
  * @param lossBefore held-out loss before fine-tuning
  * @param lossAfter held-out loss after fine-tuning
+ * @param accuracyBefore held-out accuracy before fine-tuning; null where there are no classes
+ * @param accuracyAfter held-out accuracy after fine-tuning; null where there are no classes
  * @param stepMillis duration of the steps of fine-tuning
  * @param peakMemoryBytes largest resident set of the process
  * @param versions of what the result depends on
  * @param assumptions what the guarantee rests on and what it does not cover, in words
  */
-record Summary(
+public record Summary(
     @Nullable Double epsilon,
     @Nullable Double delta,
     @Nullable Double noiseMultiplier,
@@ -39,6 +41,8 @@ record Summary(
     long steps,
     double lossBefore,
     double lossAfter,
+    @Nullable Double accuracyBefore,
+    @Nullable Double accuracyAfter,
     StepMillis stepMillis,
     long peakMemoryBytes,
     Map<String, String> versions,
@@ -50,8 +54,8 @@ record Summary(
   static Summary of(
       @Nullable Guarantee guarantee,
       long steps,
-      double lossBefore,
-      double lossAfter,
+      Score before,
+      Score after,
       StepMillis stepMillis,
       long peakMemoryBytes,
       Map<String, String> versions) {
@@ -63,8 +67,10 @@ record Summary(
         plan == null ? null : plan.clipNorm(),
         plan == null ? null : plan.sampleRate(),
         steps,
-        lossBefore,
-        lossAfter,
+        before.loss(),
+        after.loss(),
+        before.accuracy(),
+        after.accuracy(),
         stepMillis,
         peakMemoryBytes,
         versions,
@@ -96,5 +102,5 @@ record Summary(
    * @param median the median
    * @param max the longest
    */
-  record StepMillis(double min, double median, double max) {}
+  public record StepMillis(double min, double median, double max) {}
 }

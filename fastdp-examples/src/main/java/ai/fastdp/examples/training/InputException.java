@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-package ai.fastdp.examples.gpt2;
+package ai.fastdp.examples.training;
 
 /**
  * Something the user handed in cannot be used: a file, a row, an option. Its message is one line

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-package ai.fastdp.examples.gpt2;
+package ai.fastdp.examples.training;
 
 import java.util.Arrays;
 import java.util.Locale;
@@ -16,7 +16,7 @@ import me.tongfei.progressbar.ProgressBarStyle;
  * epsilon spent so far. The loss of a batch is computed on the training data without noise: it is
  * for the eyes of the one who trains.
  */
-final class TrainingProgress implements AutoCloseable {
+public final class TrainingProgress implements AutoCloseable {
 
   /** Wide enough for the message on a terminal whose width is not known. */
   private static final int LINE_WIDTH = 120;
@@ -38,7 +38,7 @@ final class TrainingProgress implements AutoCloseable {
    * @param name what is going on, shown in front
    * @param steps how many steps there will be
    */
-  TrainingProgress(String name, int steps) {
+  public TrainingProgress(String name, int steps) {
     stepMillis = new double[steps];
     bar =
         new ProgressBarBuilder()
@@ -71,8 +71,8 @@ final class TrainingProgress implements AutoCloseable {
     bar.step();
   }
 
-  /** Returns the shortest, the median and the longest step so far. */
-  Summary.StepMillis stepMillis() {
+  /** {@return the shortest, the median and the longest step so far} */
+  public Summary.StepMillis stepMillis() {
     if (steps == 0) {
       return new Summary.StepMillis(0, 0, 0);
     }

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-package ai.fastdp.examples.gpt2;
+package ai.fastdp.examples.training;
 
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
-import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.translate.TranslateException;
 import ai.fastdp.PerformanceOptions;
 import ai.fastdp.PrivacyEngine;
@@ -14,7 +12,6 @@ import ai.fastdp.PrivacyPlan;
 import ai.fastdp.PrivateTrainer;
 import ai.fastdp.accounting.PrivacyBudget;
 import ai.fastdp.clipping.ClippingFunction;
-import ai.fastdp.examples.gpt2.Gpt2Task.FineTuning;
 import ai.fastdp.optim.DpAdamW;
 import ai.fastdp.sampling.PrivateBatch;
 import java.io.IOException;
@@ -72,22 +69,19 @@ final class PrivateTraining {
   /**
    * Takes all steps of a plan.
    *
-   * @param model an initialized model
-   * @param dataset the private samples
+   * @param job what is trained
    * @param plan what decides the privacy
    * @param fineTuning what does not
    * @param progress is told of each step
    * @return the epsilon that was spent, an upper bound
    */
   static double run(
-      Model model,
-      ArrayDataset dataset,
-      PrivacyPlan plan,
-      FineTuning fineTuning,
-      TrainingProgress progress) {
+      TrainingJob job, PrivacyPlan plan, FineTuning fineTuning, TrainingProgress progress) {
+    Model model = job.model();
     PrivacyEngine engine =
         PrivacyEngine.builder(plan)
-            .optLoss(SequenceCrossEntropy.PER_SAMPLE)
+            .optLoss(job.loss())
+            .optViewsPerSample(job.views())
             .optPerformance(
                 PerformanceOptions.defaults().withPhysicalBatchSize(fineTuning.physicalBatchSize()))
             .optDevice(model.getNDManager().getDevice())
@@ -98,11 +92,11 @@ final class PrivateTraining {
                 LearningRate.riseAndFall(fineTuning.learningRate(), fineTuning.steps()))
             .build();
     try (PrivateTrainer trainer = engine.attach(model, optimizer)) {
-      trainer.initialize(new Shape(1, 1));
+      trainer.initialize(job.inputShape());
       double loss = 0;
       int samples = 0;
       long begin = System.nanoTime();
-      for (PrivateBatch batch : trainer.batches(dataset)) {
+      for (PrivateBatch batch : trainer.batches(job.dataset())) {
         try (batch) {
           if (!batch.isEmpty()) {
             loss += batch.getSize() * meanLoss(trainer, batch);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-package ai.fastdp.examples.gpt2;
+package ai.fastdp.examples.training;
 
 import ai.djl.Device;
 import ai.djl.Model;
@@ -11,7 +11,6 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.Trainer;
-import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.optimizer.AdamW;
 import ai.djl.translate.TranslateException;
@@ -24,21 +23,21 @@ import java.util.OptionalDouble;
  * Training without privacy, with nothing but DJL's own trainer and optimizer: for public text, and
  * to compare with.
  */
-final class OrdinaryTraining {
+public final class OrdinaryTraining {
 
   private OrdinaryTraining() {}
 
   /**
    * Trains with AdamW; the learning rate is {@link LearningRate#riseAndFall}.
    *
-   * @param model an initialized model
-   * @param dataset gives shuffled batches, as often as needed
+   * @param job what is trained
    * @param schedule how many steps, and how
    * @param progress is told of each step
    */
-  static void run(Model model, ArrayDataset dataset, Schedule schedule, TrainingProgress progress) {
+  public static void run(TrainingJob job, Schedule schedule, TrainingProgress progress) {
+    Model model = job.model();
     DefaultTrainingConfig config =
-        new DefaultTrainingConfig(new SequenceCrossEntropy())
+        new DefaultTrainingConfig(new MeanLoss(job.loss()))
             .optDevices(new Device[] {model.getNDManager().getDevice()})
             .optOptimizer(
                 AdamW.builder()
@@ -46,15 +45,15 @@ final class OrdinaryTraining {
                         LearningRate.riseAndFall(schedule.learningRate, schedule.steps))
                     .build());
     try (Trainer trainer = model.newTrainer(config)) {
-      trainer.initialize(new Shape(1, 1));
+      trainer.initialize(job.inputShape());
       Iterator<Batch> batches = null;
       for (int step = 0; step < schedule.steps; step++) {
         long begin = System.nanoTime();
         if (batches == null || !batches.hasNext()) {
-          batches = trainer.iterateDataset(dataset).iterator();
+          batches = trainer.iterateDataset(job.dataset()).iterator();
         }
         try (Batch batch = batches.next()) {
-          double loss = gradients(trainer, batch, schedule.physicalBatchSize);
+          double loss = gradients(trainer, batch, schedule.physicalBatchSize, job.views());
           trainer.step();
           double millis = (System.nanoTime() - begin) / 1e6;
           progress.step(millis, loss, batch.getSize(), OptionalDouble.empty());
@@ -68,7 +67,7 @@ final class OrdinaryTraining {
   }
 
   /** Adds up the gradient of the mean loss of a batch, and returns that loss. */
-  private static double gradients(Trainer trainer, Batch batch, int physicalBatchSize) {
+  private static double gradients(Trainer trainer, Batch batch, int physicalBatchSize, int views) {
     int size = batch.getSize();
     double total = 0;
     for (int from = 0; from < size; from += physicalBatchSize) {
@@ -76,13 +75,23 @@ final class OrdinaryTraining {
       try (NDManager scope = trainer.getManager().newSubManager();
           GradientCollector collector = trainer.newGradientCollector()) {
         NDList labels = slice(batch.getLabels(), scope, from, to);
-        NDList logits = trainer.forward(slice(batch.getData(), scope, from, to));
+        NDList data = slice(batch.getData(), scope, from, to);
+        if (views > 1) {
+          labels.replaceAll(array -> array.repeat(0, views));
+          data.replaceAll(array -> array.reshape(rows(array.getShape())));
+        }
+        NDList logits = trainer.forward(data);
         NDArray loss = trainer.getLoss().evaluate(labels, logits).mul((float) (to - from) / size);
         collector.backward(loss);
         total += loss.getFloat();
       }
     }
     return total;
+  }
+
+  /** The shape (B V, ...) of views of shape (B, V, ...). */
+  private static Shape rows(Shape views) {
+    return new Shape(views.get(0) * views.get(1)).addAll(views.slice(2));
   }
 
   private static NDList slice(NDList arrays, NDManager manager, long from, long to) {
@@ -100,5 +109,5 @@ final class OrdinaryTraining {
    * @param physicalBatchSize samples that go through the model at once
    * @param learningRate the largest learning rate
    */
-  record Schedule(int steps, int physicalBatchSize, double learningRate) {}
+  public record Schedule(int steps, int physicalBatchSize, double learningRate) {}
 }

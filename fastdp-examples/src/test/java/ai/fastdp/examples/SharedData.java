@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-package ai.fastdp.examples.gpt2;
+package ai.fastdp.examples;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Real data beside the checkout: used by the tests where it is there. */
-final class SharedData {
+public final class SharedData {
 
   private SharedData() {}
 
@@ -13,7 +13,7 @@ final class SharedData {
    * Returns {@code ../shared/data/name} relative to the root of the repository, which is the
    * nearest directory above with a Maven wrapper; the path may not exist.
    */
-  static Path path(String name) {
+  public static Path path(String name) {
     Path root = Path.of("").toAbsolutePath();
     while (root != null && !Files.exists(root.resolve("mvnw"))) {
       root = root.getParent();

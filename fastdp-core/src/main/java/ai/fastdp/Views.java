@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.Shape;
+
+/**
+ * How many views of a sample go through the model: data (B, V, ...) become (B V, ...), and a
+ * sample's loss is the mean of its views' losses, so that its gradient is the mean of theirs and is
+ * clipped as one.
+ *
+ * @param perSample the number of views V; 1 where a sample is its only view and has no axis of them
+ */
+record Views(int perSample) {
+  Views {
+    if (perSample < 1) {
+      throw new IllegalArgumentException("viewsPerSample must be >= 1, got " + perSample);
+    }
+  }
+
+  /** Data (B, V, ...) as the model takes them, (B V, ...). */
+  NDList fold(NDList data) {
+    if (perSample == 1) {
+      return data;
+    }
+    NDList folded = new NDList();
+    for (NDArray array : data) {
+      Shape shape = array.getShape();
+      if (shape.dimension() < 2 || shape.get(1) != perSample) {
+        throw new IllegalArgumentException(
+            "data must have the "
+                + perSample
+                + " views of a sample on their second axis, got shape "
+                + shape
+                + "; make a sample of the data set an array of its views (V, ...)");
+      }
+      NDArray rows = array.reshape(new Shape(shape.get(0) * perSample).addAll(shape.slice(2)));
+      rows.setName(array.getName());
+      folded.add(rows);
+    }
+    return folded;
+  }
+
+  /** Labels (B, ...) once for each view, (B V, ...). */
+  NDList repeat(NDList labels) {
+    if (perSample == 1) {
+      return labels;
+    }
+    NDList repeated = new NDList();
+    for (NDArray array : labels) {
+      NDArray rows = array.repeat(0, perSample);
+      rows.setName(array.getName());
+      repeated.add(rows);
+    }
+    return repeated;
+  }
+
+  /**
+   * The mean of a loss over the views: predictions (B V, ...) with labels (B, ...) give losses (B).
+   * As many predictions as labels are samples without views, as in evaluation.
+   */
+  PerSampleLoss mean(PerSampleLoss loss) {
+    if (perSample == 1) {
+      return loss;
+    }
+    return (labels, predictions) -> {
+      long samples = labels.head().getShape().get(0);
+      long rows = predictions.head().getShape().get(0);
+      if (rows == samples) {
+        return loss.evaluate(labels, predictions);
+      }
+      if (rows != samples * perSample) {
+        throw new IllegalArgumentException(
+            "predictions must have "
+                + samples * perSample
+                + " views or "
+                + samples
+                + " samples on their first axis, got shape "
+                + predictions.head().getShape());
+      }
+      NDArray losses = loss.evaluate(repeat(labels), predictions);
+      if (!losses.getShape().equals(new Shape(rows))) {
+        throw new IllegalArgumentException(
+            "loss must have shape ("
+                + rows
+                + "), one number for each view, got "
+                + losses.getShape()
+                + "; do not average over the batch (see PerSampleLoss)");
+      }
+      return losses.reshape(samples, perSample).mean(new int[] {1});
+    };
+  }
+}
