@@ -65,8 +65,10 @@ final class AesCounterNoise implements NoiseSource {
   }
 
   private static final class KeyStream implements Bits {
+    // Nobody writes to it.
+    private static final byte[] ZEROS = new byte[1 << 14];
+
     private final Cipher cipher;
-    private byte[] zeros = new byte[0];
     private long given;
 
     private KeyStream(Cipher cipher) {
@@ -80,17 +82,14 @@ final class AesCounterNoise implements NoiseSource {
         throw new IllegalStateException(
             "a stream must be read for at most " + STREAM_BYTES + " bytes, got " + given);
       }
-      if (zeros.length != bytes.length) {
-        zeros = new byte[bytes.length];
-      }
       try {
-        int made = cipher.update(zeros, 0, zeros.length, bytes, 0);
-        if (made != bytes.length) {
-          throw new IllegalStateException(
-              "the cipher must return as many bytes as it takes, got "
-                  + made
-                  + " for "
-                  + bytes.length);
+        for (int at = 0; at < bytes.length; at += ZEROS.length) {
+          int count = Math.min(ZEROS.length, bytes.length - at);
+          int made = cipher.update(ZEROS, 0, count, bytes, at);
+          if (made != count) {
+            throw new IllegalStateException(
+                "the cipher must return as many bytes as it takes, got " + made + " for " + count);
+          }
         }
       } catch (GeneralSecurityException e) {
         throw new IllegalStateException("the noise stream failed; no noise was released", e);

@@ -39,8 +39,7 @@ final class NormalNumbers {
   private static final class Words implements UniformRandomProvider {
     private static final VarHandle LONG =
         MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
-    // Half of the first-level cache.
-    private static final int BYTES = 1 << 14;
+    private static final int BYTES = 1 << 12;
 
     private final NoiseSource.Bits bits;
     private final byte[] buffer = new byte[BYTES];
