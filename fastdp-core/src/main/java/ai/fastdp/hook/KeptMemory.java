@@ -24,6 +24,7 @@ import net.bytebuddy.dynamic.scaffold.subclass.ConstructorStrategy;
 import net.bytebuddy.implementation.MethodCall;
 import net.bytebuddy.implementation.SuperMethodCall;
 import org.objenesis.ObjenesisStd;
+import org.objenesis.instantiator.ObjectInstantiator;
 
 /**
  * Keeps the Java memory behind arrays for as long as a graph may need it.
@@ -38,6 +39,9 @@ public final class KeptMemory {
   private static final String FIELD = "fastdpKept";
   private static final Constructor<PtNDManager> CONSTRUCTOR = constructor();
   private static final Class<?> MANAGER = generate();
+  // Made once: passes make managers all the time.
+  private static final ObjectInstantiator<?> INSTANCES =
+      new ObjenesisStd().getInstantiatorOf(MANAGER);
 
   private final Queue<Buffer> buffers = new ConcurrentLinkedQueue<>();
 
@@ -60,7 +64,7 @@ public final class KeptMemory {
    * @return the sub-manager
    */
   public PtNDManager newSubManager(PtNDManager parent, Device device) {
-    PtNDManager manager = (PtNDManager) new ObjenesisStd().newInstance(MANAGER);
+    PtNDManager manager = (PtNDManager) INSTANCES.newInstance();
     try {
       TwinFactory.copyFields(CONSTRUCTOR.newInstance(parent, device), manager, PtNDManager.class);
       MANAGER.getField(FIELD).set(manager, this);
