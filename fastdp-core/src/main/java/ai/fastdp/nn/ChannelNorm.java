@@ -102,17 +102,42 @@ public abstract class ChannelNorm extends AbstractBlock {
    *
    * @param <T> the builder's own type
    */
-  public abstract static class BaseBuilder<T extends BaseBuilder<T>> {
-    private float epsilon = 1e-5f;
-    private boolean center = true;
-    private boolean scale = true;
+  public abstract static class BaseBuilder<T extends BaseBuilder<T>> extends ScaleBuilder<T> {
+    boolean center = true;
 
-    BaseBuilder() {}
+    BaseBuilder() {
+      super(1e-5f);
+    }
+
+    /**
+     * Sets whether the shift beta is trained; it is by default.
+     *
+     * @param value false to leave it as it is, 0 unless it was loaded
+     * @return this builder
+     */
+    public T optCenter(boolean value) {
+      center = value;
+      return self();
+    }
+  }
+
+  /**
+   * What the builders of normalisations have in common.
+   *
+   * @param <T> the builder
+   */
+  public abstract static class ScaleBuilder<T extends ScaleBuilder<T>> {
+    float epsilon;
+    boolean scale = true;
+
+    ScaleBuilder(float epsilon) {
+      this.epsilon = epsilon;
+    }
 
     abstract T self();
 
     /**
-     * Sets what is added to the variance; 1e-5 by default.
+     * Sets what is added to the variance or mean square; 1e-5 by default, 1e-6 for {@link RMSNorm}.
      *
      * @param value epsilon, > 0
      * @return this builder
@@ -127,20 +152,9 @@ public abstract class ChannelNorm extends AbstractBlock {
     }
 
     /**
-     * Sets whether the shift beta is trained; it is by default.
-     *
-     * @param value false to leave it at 0
-     * @return this builder
-     */
-    public T optCenter(boolean value) {
-      center = value;
-      return self();
-    }
-
-    /**
      * Sets whether the scale gamma is trained; it is by default.
      *
-     * @param value false to leave it at 1
+     * @param value false to leave it as it is, 1 unless it was loaded
      * @return this builder
      */
     public T optScale(boolean value) {

@@ -171,47 +171,11 @@ public class FrozenBatchNorm extends AbstractBlock {
   }
 
   /** Collects what makes a {@link FrozenBatchNorm}. */
-  public static final class Builder {
-    private float epsilon = 1e-5f;
-    private boolean center = true;
-    private boolean scale = true;
-
+  public static final class Builder extends ChannelNorm.BaseBuilder<Builder> {
     private Builder() {}
 
-    /**
-     * Sets what is added to the variance; 1e-5 by default.
-     *
-     * @param value epsilon, > 0
-     * @return this builder
-     * @throws IllegalArgumentException if it is not finite and positive
-     */
-    public Builder optEpsilon(float value) {
-      if (!(value > 0) || Float.isInfinite(value)) {
-        throw new IllegalArgumentException("epsilon must be finite and > 0, got " + value);
-      }
-      epsilon = value;
-      return this;
-    }
-
-    /**
-     * Sets whether the shift beta is trained; it is by default.
-     *
-     * @param value false to leave it as it is
-     * @return this builder
-     */
-    public Builder optCenter(boolean value) {
-      center = value;
-      return this;
-    }
-
-    /**
-     * Sets whether the scale gamma is trained; it is by default.
-     *
-     * @param value false to leave it as it is
-     * @return this builder
-     */
-    public Builder optScale(boolean value) {
-      scale = value;
+    @Override
+    Builder self() {
       return this;
     }
 

@@ -83,35 +83,13 @@ public class RMSNorm extends AbstractBlock {
   }
 
   /** Collects what makes an {@link RMSNorm}. */
-  public static final class Builder {
-    private float epsilon = 1e-6f;
-    private boolean scale = true;
-
-    private Builder() {}
-
-    /**
-     * Sets what is added to the mean square; 1e-6 by default.
-     *
-     * @param value epsilon, > 0
-     * @return this builder
-     * @throws IllegalArgumentException if it is not finite and positive
-     */
-    public Builder optEpsilon(float value) {
-      if (!(value > 0) || Float.isInfinite(value)) {
-        throw new IllegalArgumentException("epsilon must be finite and > 0, got " + value);
-      }
-      epsilon = value;
-      return this;
+  public static final class Builder extends ChannelNorm.ScaleBuilder<Builder> {
+    private Builder() {
+      super(1e-6f);
     }
 
-    /**
-     * Sets whether the scale gamma is trained; it is by default.
-     *
-     * @param value false to leave it at 1
-     * @return this builder
-     */
-    public Builder optScale(boolean value) {
-      scale = value;
+    @Override
+    Builder self() {
       return this;
     }
 
