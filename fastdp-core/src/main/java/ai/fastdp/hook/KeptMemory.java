@@ -14,7 +14,6 @@ import java.lang.reflect.Constructor;
 import java.lang.reflect.Method;
 import java.nio.Buffer;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import net.bytebuddy.ByteBuddy;
@@ -42,6 +41,8 @@ public final class KeptMemory {
   // Made once: passes make managers all the time.
   private static final ObjectInstantiator<?> INSTANCES =
       new ObjenesisStd().getInstantiatorOf(MANAGER);
+
+  private static final SmallBuffers SMALL = new SmallBuffers();
 
   private final Queue<Buffer> buffers = new ConcurrentLinkedQueue<>();
 
@@ -93,7 +94,7 @@ public final class KeptMemory {
    * @return the buffer
    */
   public ByteBuffer allocate(int capacity) {
-    ByteBuffer buffer = ByteBuffer.allocateDirect(capacity).order(ByteOrder.nativeOrder());
+    ByteBuffer buffer = SMALL.allocate(capacity);
     buffers.add(buffer);
     return buffer;
   }
