@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.cli;
 
+import ai.fastdp.accounting.DiscreteGaussianEvent;
 import ai.fastdp.accounting.DpEvent;
 import ai.fastdp.accounting.FixedBatchEvent;
 import ai.fastdp.accounting.GaussianEvent;
@@ -42,19 +43,31 @@ final class RunOptions {
 
   /** What is done with a batch. */
   enum Noise {
-    GAUSSIAN,
-    LAPLACE;
+    GAUSSIAN {
+      @Override
+      DpEvent release(double noiseMultiplier) {
+        return new GaussianEvent(noiseMultiplier);
+      }
+    },
+    DISCRETE_GAUSSIAN {
+      @Override
+      DpEvent release(double noiseMultiplier) {
+        return new DiscreteGaussianEvent(noiseMultiplier);
+      }
+    },
+    LAPLACE {
+      @Override
+      DpEvent release(double noiseMultiplier) {
+        return new LaplaceEvent(noiseMultiplier);
+      }
+    };
 
-    DpEvent release(double noiseMultiplier) {
-      return this == GAUSSIAN
-          ? new GaussianEvent(noiseMultiplier)
-          : new LaplaceEvent(noiseMultiplier);
-    }
+    abstract DpEvent release(double noiseMultiplier);
 
     /** The name that is typed. */
     @Override
     public String toString() {
-      return name().toLowerCase(Locale.ROOT);
+      return name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
   }
 
@@ -90,7 +103,11 @@ final class RunOptions {
               + " step uses all data).")
   private Sampling sampling = Sampling.POISSON;
 
-  @Option(names = "--mechanism", description = "gaussian (default) or laplace (without sampling).")
+  @Option(
+      names = "--mechanism",
+      description =
+          "gaussian (default), discrete-gaussian (rdp accountant, not with --sampling fixed) or"
+              + " laplace (without sampling).")
   private Noise mechanism = Noise.GAUSSIAN;
 
   @Option(
@@ -168,7 +185,7 @@ final class RunOptions {
       throw new IllegalArgumentException(
           "--adjacency must be replace-one with --sampling fixed, got " + adjacency);
     }
-    if (mechanism != Noise.GAUSSIAN && (sampling == Sampling.FIXED || rate != 1)) {
+    if (mechanism == Noise.LAPLACE && (sampling == Sampling.FIXED || rate != 1)) {
       throw new IllegalArgumentException(
           "--mechanism must be gaussian with sampling, got " + mechanism + "; use --sampling none");
     }
