@@ -26,6 +26,7 @@ final class PlanText {
     add("sampleRate", plan.sampleRate());
     add("expectedBatchSize", plan.expectedBatchSize());
     add("steps", plan.steps());
+    add("noise", plan.noise());
     add("noiseMultiplier", plan.noiseMultiplier());
     add("clipNorm", plan.clipNorm());
     add("clipping", plan.clipping());

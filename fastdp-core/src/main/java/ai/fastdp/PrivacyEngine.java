@@ -23,7 +23,9 @@ import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.hook.SampleAxis;
 import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
+import ai.fastdp.mechanism.DiscreteGaussianMechanism;
 import ai.fastdp.mechanism.GaussianMechanism;
+import ai.fastdp.mechanism.NoiseMechanism;
 import ai.fastdp.mechanism.NoiseSource;
 import ai.fastdp.sampling.PoissonSampler;
 import java.nio.file.Files;
@@ -227,13 +229,7 @@ public final class PrivacyEngine {
       if (units.areSeveral()) {
         hooks.hookCuts(recorder);
       }
-      GaussianMechanism mechanism =
-          new GaussianMechanism(
-              kernels,
-              manager,
-              noise,
-              plan.expectedBatchSize(),
-              options.noiseAheadBytes() / Float.BYTES);
+      NoiseMechanism mechanism = mechanism(kernels, manager);
       BookKeeper bookKeeper =
           new BookKeeper(
               model,
@@ -286,6 +282,20 @@ public final class PrivacyEngine {
       manager.close();
       throw e;
     }
+  }
+
+  private NoiseMechanism mechanism(TorchScriptModule kernels, NDManager manager) {
+    return switch (plan.noise()) {
+      case GAUSSIAN ->
+          new GaussianMechanism(
+              kernels,
+              manager,
+              noise,
+              plan.expectedBatchSize(),
+              options.noiseAheadBytes() / Float.BYTES);
+      case DISCRETE_GAUSSIAN ->
+          new DiscreteGaussianMechanism(kernels, manager, noise, plan.expectedBatchSize());
+    };
   }
 
   private PrivacyLedger openLedger() {

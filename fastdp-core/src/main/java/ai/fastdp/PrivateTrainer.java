@@ -20,7 +20,7 @@ import ai.fastdp.clipping.Clipper;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.SampleAxis;
 import ai.fastdp.mechanism.ClippedGradientSum;
-import ai.fastdp.mechanism.GaussianMechanism;
+import ai.fastdp.mechanism.NoiseMechanism;
 import ai.fastdp.sampling.PoissonBatches;
 import ai.fastdp.sampling.PoissonSampler;
 import ai.fastdp.sampling.PrivateBatch;
@@ -68,7 +68,7 @@ public final class PrivateTrainer extends Trainer {
   private final BookKeeper bookKeeper;
   private final Clipper clipper;
   private final ReleaseUnits units;
-  private final GaussianMechanism mechanism;
+  private final NoiseMechanism mechanism;
   private final PrivacyLedger ledger;
   private final PoissonSampler sampler;
   private final DpOptimizer optimizer;

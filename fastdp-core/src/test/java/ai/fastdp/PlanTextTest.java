@@ -55,6 +55,7 @@ final class PlanTextTest {
             base().optClipNormSchedule(StepSchedule.exponential(0.98)).build(),
             base().optNoiseSchedule(StepSchedule.exponential(1.01)).build(),
             base().optNoiseSchedule(StepSchedule.staircase(50, 2)).build(),
+            base().optNoise(NoiseDistribution.DISCRETE_GAUSSIAN).build(),
             base().optAccountant(FdpAccountant::new).build());
     Set<String> hashes = new HashSet<>();
     for (PrivacyPlan plan : plans) {
