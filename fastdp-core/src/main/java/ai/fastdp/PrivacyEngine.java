@@ -13,6 +13,7 @@ import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.Optimizer;
 import ai.fastdp.accounting.FileLedger;
 import ai.fastdp.accounting.InMemoryLedger;
+import ai.fastdp.accounting.NoiseOrigin;
 import ai.fastdp.accounting.PrivacyLedger;
 import ai.fastdp.clipping.Clipper;
 import ai.fastdp.ghost.GhostRule;
@@ -72,6 +73,7 @@ public final class PrivacyEngine {
   private final List<TrainingListener> listeners;
   private final @Nullable ExecutorService executor;
   private final NoiseSource noise;
+  private final NoiseOrigin.Kind noiseKind;
   private final LongFunction<? extends RandomGenerator> sampling;
   private final @Nullable PrivacyLedger ledger;
   private final GhostRules rules;
@@ -97,6 +99,7 @@ public final class PrivacyEngine {
     listeners = List.copyOf(builder.listeners);
     executor = builder.executor;
     noise = builder.noise;
+    noiseKind = builder.noiseKind;
     sampling = builder.sampling;
     ledger = builder.ledger;
     rules = builder.rules;
@@ -217,11 +220,12 @@ public final class PrivacyEngine {
     SavedRun saved = null;
     ReportWriter writer = null;
     try {
-      opened = openLedger();
+      PlanText text = PlanText.of(plan, noiseKind);
+      opened = openLedger(text);
       RunSaver saver = null;
       if (opened instanceof FileLedger durable) {
-        saved = from == null ? null : SavedRun.open(from, plan, trainable, durable);
-        saver = saver(durable, model, trainable, optimizer);
+        saved = from == null ? null : SavedRun.open(from, text, trainable, durable);
+        saver = saver(text, durable, model, trainable, optimizer);
       }
       TorchScriptModule kernels = BookKeepingKernels.compile(manager);
       ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput, axes);
@@ -260,6 +264,8 @@ public final class PrivacyEngine {
               optimizer,
               selfCheck,
               new LongRun(
+                  text,
+                  new NoiseOrigin(noiseKind, mechanism.sourceDescription()),
                   opened instanceof FileLedger durable ? durable.charges() : 0,
                   saved,
                   saver,
@@ -298,20 +304,23 @@ public final class PrivacyEngine {
     };
   }
 
-  private PrivacyLedger openLedger() {
+  private PrivacyLedger openLedger(PlanText text) {
     if (ledgerFile != null) {
-      return FileLedger.open(
-          ledgerFile, plan.newAccountant(), plan.budget(), PlanText.of(plan).hash());
+      return FileLedger.open(ledgerFile, plan.newAccountant(), plan.budget(), text.hash());
     }
     return ledger == null ? new InMemoryLedger(plan.newAccountant(), plan.budget()) : ledger;
   }
 
   private @Nullable RunSaver saver(
-      FileLedger durable, Model model, TrainableParameters trainable, DpOptimizer optimizer) {
+      PlanText text,
+      FileLedger durable,
+      Model model,
+      TrainableParameters trainable,
+      DpOptimizer optimizer) {
     return checkpoint == null
         ? null
         : new RunSaver(
-            checkpoint, checkpointEvery, plan, durable, model.getBlock(), trainable, optimizer);
+            checkpoint, checkpointEvery, text, durable, model.getBlock(), trainable, optimizer);
   }
 
   private DefaultTrainingConfig config(Loss meanLoss) {
@@ -369,6 +378,7 @@ public final class PrivacyEngine {
     private @Nullable Device device;
     private @Nullable ExecutorService executor;
     private NoiseSource noise = NoiseSource.secure();
+    private NoiseOrigin.Kind noiseKind = NoiseOrigin.Kind.SECURE_STREAM;
     private LongFunction<? extends RandomGenerator> sampling = secureSampling();
     private @Nullable PrivacyLedger ledger;
     private GhostRules rules = GhostRules.standard();
@@ -637,6 +647,7 @@ public final class PrivacyEngine {
     Builder predictable(
         NoiseSource noiseSource, LongFunction<? extends RandomGenerator> samplingSource) {
       noise = noiseSource;
+      noiseKind = NoiseOrigin.Kind.TEST_SEED;
       sampling = samplingSource;
       return this;
     }

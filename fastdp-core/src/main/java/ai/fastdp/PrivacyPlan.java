@@ -384,6 +384,21 @@ public final class PrivacyPlan {
         stepEvent(step));
   }
 
+  /** What contributions are clipped to, for a statement. */
+  String clippingInWords() {
+    String norms;
+    if (clipping.quantileQuery().isPresent()) {
+      norms = "a norm that follows a private quantile query, " + clipNorm + " at the first step";
+    } else if (clipNormFactors.isConstant()) {
+      norms = "norm " + clipNorm;
+    } else {
+      norms = "norm " + clipNorm + " times the factors of a schedule that was set before the run";
+    }
+    return noise.clipShare() < 1
+        ? norms + ", less " + (1 - noise.clipShare()) + " of it for rounding,"
+        : norms;
+  }
+
   /** Whether all steps have the same clip norm and noise multiplier before clipping adapts. */
   boolean isConstant() {
     return clipNormFactors.isConstant() && noiseFactors.isConstant();

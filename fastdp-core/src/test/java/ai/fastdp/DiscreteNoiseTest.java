@@ -12,6 +12,7 @@ import ai.djl.ndarray.NDManager;
 import ai.fastdp.accounting.ComposedEvent;
 import ai.fastdp.accounting.DiscreteGaussianEvent;
 import ai.fastdp.accounting.FdpAccountant;
+import ai.fastdp.accounting.NoiseOrigin;
 import ai.fastdp.accounting.PoissonSampledEvent;
 import ai.fastdp.clipping.ClippingFunction;
 import ai.fastdp.mechanism.NoiseSource;
@@ -190,9 +191,14 @@ final class DiscreteNoiseTest {
     assertThat(plan.stepEvent(0))
         .isEqualTo(new PoissonSampledEvent(1, new DiscreteGaussianEvent(SIGMA)));
     assertThat(plan.sensitivity()).isEqualTo(CLIP_NORM);
-    assertThat(PlanText.of(plan).text()).contains("noise = DISCRETE_GAUSSIAN");
-    assertThat(PlanText.of(plan).hash())
-        .isNotEqualTo(PlanText.of(plan().optNoise(NoiseDistribution.GAUSSIAN).build()).hash());
+    assertThat(PlanText.of(plan, NoiseOrigin.Kind.SECURE_STREAM).text())
+        .contains("noise = DISCRETE_GAUSSIAN");
+    assertThat(PlanText.of(plan, NoiseOrigin.Kind.SECURE_STREAM).hash())
+        .isNotEqualTo(
+            PlanText.of(
+                    plan().optNoise(NoiseDistribution.GAUSSIAN).build(),
+                    NoiseOrigin.Kind.SECURE_STREAM)
+                .hash());
   }
 
   @Test

@@ -24,15 +24,9 @@ final class RunOptions {
 
   /** How batches are drawn. */
   enum Sampling {
-    POISSON("independent Poisson sampling at every step"),
-    FIXED("batches of fixed size, drawn without replacement and independently at every step"),
-    NONE("every step uses all data");
-
-    private final String words;
-
-    Sampling(String words) {
-      this.words = words;
-    }
+    POISSON,
+    FIXED,
+    NONE;
 
     /** The name that is typed. */
     @Override
@@ -199,17 +193,8 @@ final class RunOptions {
       long steps,
       double delta,
       String planHash) {
-    return PrivacyStatement.ofRun(
-        empty,
-        unit,
-        (isSampled() ? sampling : Sampling.NONE).words,
-        sampleRate(),
-        noiseMultiplier,
-        step(noiseMultiplier),
-        mechanism.release(noiseMultiplier),
-        steps,
-        delta,
-        planHash);
+    return PrivacyStatement.ofPlannedRun(
+        empty, unit, step(noiseMultiplier), steps, delta, planHash);
   }
 
   /** The options as the first entries of a result. */
