@@ -24,6 +24,7 @@ import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.hook.SampleAxis;
 import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
+import ai.fastdp.mechanism.DeviceGaussianMechanism;
 import ai.fastdp.mechanism.DiscreteGaussianMechanism;
 import ai.fastdp.mechanism.GaussianMechanism;
 import ai.fastdp.mechanism.NoiseMechanism;
@@ -74,6 +75,7 @@ public final class PrivacyEngine {
   private final @Nullable ExecutorService executor;
   private final NoiseSource noise;
   private final NoiseOrigin.Kind noiseKind;
+  private final boolean deviceNoise;
   private final LongFunction<? extends RandomGenerator> sampling;
   private final @Nullable PrivacyLedger ledger;
   private final GhostRules rules;
@@ -99,7 +101,17 @@ public final class PrivacyEngine {
     listeners = List.copyOf(builder.listeners);
     executor = builder.executor;
     noise = builder.noise;
-    noiseKind = builder.noiseKind;
+    deviceNoise = builder.deviceNoise;
+    noiseKind =
+        deviceNoise && builder.noiseKind == NoiseOrigin.Kind.SECURE_STREAM
+            ? NoiseOrigin.Kind.DEVICE_GENERATOR
+            : builder.noiseKind;
+    if (deviceNoise && plan.noise() != NoiseDistribution.GAUSSIAN) {
+      throw new IllegalArgumentException(
+          "noise of the plan must be GAUSSIAN for a device's generator, got "
+              + plan.noise()
+              + "; leave optDeviceNoise out");
+    }
     sampling = builder.sampling;
     ledger = builder.ledger;
     rules = builder.rules;
@@ -213,6 +225,7 @@ public final class PrivacyEngine {
     ReleaseUnits units = new ReleaseUnits(trainable, clipper.groups());
     MeanLoss meanLoss = new MeanLoss(loss);
     DefaultTrainingConfig config = config(meanLoss);
+    requireGeneratorWithLongSeeds(config.getDevices()[0]);
 
     NDManager manager = model.getNDManager().newSubManager();
     HookedModel hooks = null;
@@ -233,7 +246,7 @@ public final class PrivacyEngine {
       if (units.areSeveral()) {
         hooks.hookCuts(recorder);
       }
-      NoiseMechanism mechanism = mechanism(kernels, manager);
+      NoiseMechanism mechanism = mechanism(kernels, manager, config.getDevices()[0]);
       BookKeeper bookKeeper =
           new BookKeeper(
               model,
@@ -290,18 +303,26 @@ public final class PrivacyEngine {
     }
   }
 
-  private NoiseMechanism mechanism(TorchScriptModule kernels, NDManager manager) {
-    return switch (plan.noise()) {
-      case GAUSSIAN ->
-          new GaussianMechanism(
-              kernels,
-              manager,
-              noise,
-              plan.expectedBatchSize(),
-              options.noiseAheadBytes() / Float.BYTES);
-      case DISCRETE_GAUSSIAN ->
-          new DiscreteGaussianMechanism(kernels, manager, noise, plan.expectedBatchSize());
-    };
+  private void requireGeneratorWithLongSeeds(Device first) {
+    if (noiseKind == NoiseOrigin.Kind.DEVICE_GENERATOR && !first.isGpu()) {
+      throw new IllegalStateException(
+          "device must be a GPU for its generator's noise, got "
+              + first
+              + ", where PyTorch uses 32 bits of the seed; leave optDeviceNoise out, the secure"
+              + " stream is the default");
+    }
+  }
+
+  private NoiseMechanism mechanism(TorchScriptModule kernels, NDManager manager, Device ofSum) {
+    double batch = plan.expectedBatchSize();
+    if (plan.noise() == NoiseDistribution.DISCRETE_GAUSSIAN) {
+      return new DiscreteGaussianMechanism(kernels, manager, noise, batch);
+    }
+    if (deviceNoise) {
+      return new DeviceGaussianMechanism(kernels, manager, ofSum, noise, batch);
+    }
+    return new GaussianMechanism(
+        kernels, manager, noise, batch, options.noiseAheadBytes() / Float.BYTES);
   }
 
   private PrivacyLedger openLedger(PlanText text) {
@@ -379,6 +400,7 @@ public final class PrivacyEngine {
     private @Nullable ExecutorService executor;
     private NoiseSource noise = NoiseSource.secure();
     private NoiseOrigin.Kind noiseKind = NoiseOrigin.Kind.SECURE_STREAM;
+    private boolean deviceNoise;
     private LongFunction<? extends RandomGenerator> sampling = secureSampling();
     private @Nullable PrivacyLedger ledger;
     private GhostRules rules = GhostRules.standard();
@@ -581,6 +603,23 @@ public final class PrivacyEngine {
      */
     public Builder optExecutorService(ExecutorService value) {
       executor = value;
+      return this;
+    }
+
+    /**
+     * Draws the noise by the GPU's own generator in place of the secure stream, which is the
+     * default on every device. It is faster on a GPU and <b>not cryptographically secure</b>: the
+     * generator is a statistical one (Philox), seeded with 64 bits from {@link SecureRandom} for
+     * each run. The privacy statement says so, and a run cannot change between the two.
+     *
+     * <p>No seed or generator of the user is read or advanced. Not for discrete noise, and refused
+     * on a CPU, where PyTorch would use 32 bits of the seed.
+     *
+     * @return this builder
+     * @see ai.fastdp.mechanism.DeviceGaussianMechanism
+     */
+    public Builder optDeviceNoise() {
+      deviceNoise = true;
       return this;
     }
 

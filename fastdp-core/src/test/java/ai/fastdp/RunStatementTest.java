@@ -14,6 +14,7 @@ import ai.fastdp.clipping.ClippingFunction;
 import com.google.gson.JsonParser;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -126,6 +127,52 @@ final class RunStatementTest {
       SmallRun.train(trainer, 3);
       assertThat(trainer.statement("record").steps()).isEqualTo(4);
     }
+  }
+
+  @Test
+  void optDeviceNoise_testSeedOnACpu_trainsResumesAndIsNotPrivate() throws Exception {
+    PrivacyPlan plan =
+        SmallRun.plan(6).optClipping(ClippingFunction.adaptiveQuantile(0.5, 2)).build();
+    SmallRun whole = new SmallRun(Files.createDirectories(directory.resolve("whole")));
+    SmallRun parts = new SmallRun(Files.createDirectories(directory.resolve("parts")));
+    List<Integer> expected;
+    try (Model model = SmallRun.model();
+        PrivateTrainer trainer =
+            whole.engine(plan, 1).optDeviceNoise().build().attach(model, new HeavyBall())) {
+      SmallRun.train(trainer, 6);
+      expected = SmallRun.bits(model);
+      PrivacyStatement statement = trainer.statement("record");
+      assertThat(statement.noise().kind()).isEqualTo(NoiseOrigin.Kind.TEST_SEED);
+      assertThat(statement.toProse()).contains("PyTorch's generator of cpu");
+    }
+    for (int stop : new int[] {2, 6}) {
+      PrivacyEngine engine = parts.engine(plan, 1).optDeviceNoise().build();
+      try (Model model = SmallRun.model();
+          PrivateTrainer trainer =
+              stop == 2
+                  ? engine.attach(model, new HeavyBall())
+                  : engine.resume(model, new HeavyBall())) {
+        SmallRun.train(trainer, stop);
+        assertThat(SmallRun.bits(model).equals(expected)).isEqualTo(stop == 6);
+      }
+    }
+  }
+
+  @Test
+  void optDeviceNoise_cpuOrDiscreteNoise_isRefused() {
+    PrivacyEngine.Builder onCpu =
+        PrivacyEngine.builder(SmallRun.plan(2).build())
+            .optDevice(ai.djl.Device.cpu())
+            .optDeviceNoise();
+    try (Model model = SmallRun.model()) {
+      assertThatThrownBy(() -> onCpu.build().attach(model, new HeavyBall()))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("device must be a GPU for its generator's noise, got cpu");
+    }
+    PrivacyPlan discrete = SmallRun.plan(2).optNoise(NoiseDistribution.DISCRETE_GAUSSIAN).build();
+    assertThatThrownBy(() -> PrivacyEngine.builder(discrete).optDeviceNoise().build())
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("must be GAUSSIAN for a device's generator");
   }
 
   @Test

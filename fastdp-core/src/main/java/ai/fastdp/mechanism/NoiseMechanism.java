@@ -6,7 +6,7 @@ package ai.fastdp.mechanism;
  * once.
  */
 public sealed interface NoiseMechanism extends AutoCloseable
-    permits GaussianMechanism, DiscreteGaussianMechanism {
+    permits GaussianMechanism, DiscreteGaussianMechanism, DeviceGaussianMechanism {
   /**
    * Lets the noise of the next steps be drawn while the model runs, where the mechanism can do so.
    *
