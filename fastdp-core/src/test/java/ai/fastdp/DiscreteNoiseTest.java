@@ -9,6 +9,10 @@ import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Parameter;
 import ai.fastdp.accounting.ComposedEvent;
 import ai.fastdp.accounting.DiscreteGaussianEvent;
 import ai.fastdp.accounting.FdpAccountant;
@@ -20,6 +24,8 @@ import ai.fastdp.mechanism.PredictableNoise;
 import ai.fastdp.mechanism.PrivatizedGradient;
 import ai.fastdp.sampling.PrivateBatch;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
@@ -112,7 +118,7 @@ final class DiscreteNoiseTest {
             new BatchOfOneOracle(model.getBlock(), new SquaredError()::evaluate)
                 .gradients(data, labels),
             norm -> Math.min(1, clipNorm / norm));
-    return java.util.Arrays.stream(sums).flatMapToDouble(java.util.Arrays::stream).toArray();
+    return Arrays.stream(sums).flatMapToDouble(Arrays::stream).toArray();
   }
 
   /** By its definition: the largest power of two with spacing * sqrt(d) at most S / 4096. */
@@ -168,7 +174,7 @@ final class DiscreteNoiseTest {
     for (int left = 0; left < SAMPLES; left++) {
       // A sample that is not finite contributes zero: the neighbour without it.
       NDList fewer = new NDList(data.head().duplicate());
-      fewer.head().set(new ai.djl.ndarray.index.NDIndex("{}", left), Float.NaN);
+      fewer.head().set(new NDIndex("{}", left), Float.NaN);
       long[] without =
           sumOnGrid(train(plan, PredictableNoise.seeded(42), fewer, labels, 3).get(0), 42, 0);
       double square = 0;
@@ -182,6 +188,66 @@ final class DiscreteNoiseTest {
       assertThat(distance)
           .isLessThan(plan.sensitivity() * 255 / 256 + spacing * Math.sqrt(whole.length) + 1e-5);
     }
+  }
+
+  /**
+   * The assumption that no proof covers: what float32 does to sums stays within the room that is
+   * left for it, (1/256 - 1/4096) of the clip norm.
+   */
+  @Test
+  void clippedSums_neighbours_areFurtherApartThanTheClipNormByLessThanTheRoom() {
+    int samples = 512;
+    double clipNorm = 1;
+    double worst = 0;
+    try (Model transformer = OneStep.model(new TinyTransformer(31, 8, 12, 2))) {
+      NDManager manager = transformer.getNDManager();
+      transformer.getBlock().initialize(manager, DataType.FLOAT32, new Shape(1, 8));
+      NDList ids = Recipe.TRANSFORMER.data(manager, samples);
+      NDList next = Recipe.TRANSFORMER.labels(manager, samples);
+      double[] whole = computedSum(transformer, ids, next, clipNorm);
+      for (int left : new int[] {0, 7, 300, samples - 1}) {
+        double[] without =
+            computedSum(transformer, without(ids, left), without(next, left), clipNorm);
+        double[] difference = new double[whole.length];
+        for (int j = 0; j < whole.length; j++) {
+          difference[j] = whole[j] - without[j];
+        }
+        worst = Math.max(worst, BatchOfOneOracle.norm(difference));
+      }
+    }
+    // A tenth of the room. The samples are clipped, so the sums are apart by the clip norm and by
+    // rounding.
+    assertThat(worst).isBetween(clipNorm * 0.999, clipNorm * (1 + (0x1p-8 - 0x1p-12) / 10));
+  }
+
+  private static NDList without(NDList list, int left) {
+    NDArray array = list.head();
+    long samples = array.getShape().get(0);
+    if (left == 0) {
+      return new NDList(array.get(new NDIndex("1:")));
+    }
+    return new NDList(
+        left == samples - 1
+            ? array.get(new NDIndex("0:{}", left))
+            : array
+                .get(new NDIndex("0:{}", left))
+                .concat(array.get(new NDIndex("{}:", left + 1)), 0));
+  }
+
+  private static double[] computedSum(Model of, NDList data, NDList labels, double clipNorm) {
+    IdentityHashMap<Parameter, double[]> sums =
+        OneStep.clippedSum(
+            of,
+            data,
+            labels,
+            Recipe.TRANSFORMER.loss(),
+            ClippingFunction.abadi(),
+            clipNorm,
+            PerformanceOptions.defaults().withPhysicalBatchSize(64));
+    return new BatchOfOneOracle(of.getBlock(), (l, p) -> p.head())
+        .parameters().stream()
+            .flatMapToDouble(parameter -> Arrays.stream(sums.get(parameter)))
+            .toArray();
   }
 
   @Test
