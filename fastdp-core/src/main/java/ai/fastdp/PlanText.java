@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
+import ai.fastdp.accounting.NoiseOrigin;
 import ai.fastdp.accounting.PrivacyAccountant;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -19,13 +20,15 @@ import java.util.List;
 final class PlanText {
   private final List<String> lines = new ArrayList<>();
 
-  private PlanText(PrivacyPlan plan) {
+  private PlanText(PrivacyPlan plan, NoiseOrigin.Kind noise) {
     PrivacyAccountant accountant = plan.newAccountant();
     add("sampling", "Poisson");
     add("sampleSize", plan.sampleSize());
     add("sampleRate", plan.sampleRate());
     add("expectedBatchSize", plan.expectedBatchSize());
     add("steps", plan.steps());
+    add("noise", plan.noise());
+    add("noiseSource", noise);
     add("noiseMultiplier", plan.noiseMultiplier());
     add("clipNorm", plan.clipNorm());
     add("clipping", plan.clipping());
@@ -39,8 +42,9 @@ final class PlanText {
     add("delta", plan.budget().delta());
   }
 
-  static PlanText of(PrivacyPlan plan) {
-    return new PlanText(plan);
+  /** The text of a plan whose noise is from this kind of source. */
+  static PlanText of(PrivacyPlan plan, NoiseOrigin.Kind noise) {
+    return new PlanText(plan, noise);
   }
 
   /** A hash of every step's clip norm and noise multiplier. */

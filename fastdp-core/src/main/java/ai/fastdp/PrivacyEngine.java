@@ -13,6 +13,7 @@ import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.Optimizer;
 import ai.fastdp.accounting.FileLedger;
 import ai.fastdp.accounting.InMemoryLedger;
+import ai.fastdp.accounting.NoiseOrigin;
 import ai.fastdp.accounting.PrivacyLedger;
 import ai.fastdp.clipping.Clipper;
 import ai.fastdp.ghost.GhostRule;
@@ -23,7 +24,10 @@ import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.hook.SampleAxis;
 import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
+import ai.fastdp.mechanism.DeviceGaussianMechanism;
+import ai.fastdp.mechanism.DiscreteGaussianMechanism;
 import ai.fastdp.mechanism.GaussianMechanism;
+import ai.fastdp.mechanism.NoiseMechanism;
 import ai.fastdp.mechanism.NoiseSource;
 import ai.fastdp.sampling.PoissonSampler;
 import java.nio.file.Files;
@@ -70,6 +74,8 @@ public final class PrivacyEngine {
   private final List<TrainingListener> listeners;
   private final @Nullable ExecutorService executor;
   private final NoiseSource noise;
+  private final NoiseOrigin.Kind noiseKind;
+  private final boolean deviceNoise;
   private final LongFunction<? extends RandomGenerator> sampling;
   private final @Nullable PrivacyLedger ledger;
   private final GhostRules rules;
@@ -95,6 +101,17 @@ public final class PrivacyEngine {
     listeners = List.copyOf(builder.listeners);
     executor = builder.executor;
     noise = builder.noise;
+    deviceNoise = builder.deviceNoise;
+    noiseKind =
+        deviceNoise && builder.noiseKind == NoiseOrigin.Kind.SECURE_STREAM
+            ? NoiseOrigin.Kind.DEVICE_GENERATOR
+            : builder.noiseKind;
+    if (deviceNoise && plan.noise() != NoiseDistribution.GAUSSIAN) {
+      throw new IllegalArgumentException(
+          "noise of the plan must be GAUSSIAN for a device's generator, got "
+              + plan.noise()
+              + "; leave optDeviceNoise out");
+    }
     sampling = builder.sampling;
     ledger = builder.ledger;
     rules = builder.rules;
@@ -208,6 +225,7 @@ public final class PrivacyEngine {
     ReleaseUnits units = new ReleaseUnits(trainable, clipper.groups());
     MeanLoss meanLoss = new MeanLoss(loss);
     DefaultTrainingConfig config = config(meanLoss);
+    requireGeneratorWithLongSeeds(config.getDevices()[0]);
 
     NDManager manager = model.getNDManager().newSubManager();
     HookedModel hooks = null;
@@ -215,11 +233,12 @@ public final class PrivacyEngine {
     SavedRun saved = null;
     ReportWriter writer = null;
     try {
-      opened = openLedger();
+      PlanText text = PlanText.of(plan, noiseKind);
+      opened = openLedger(text);
       RunSaver saver = null;
       if (opened instanceof FileLedger durable) {
-        saved = from == null ? null : SavedRun.open(from, plan, trainable, durable);
-        saver = saver(durable, model, trainable, optimizer);
+        saved = from == null ? null : SavedRun.open(from, text, trainable, durable);
+        saver = saver(text, durable, model, trainable, optimizer);
       }
       TorchScriptModule kernels = BookKeepingKernels.compile(manager);
       ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput, axes);
@@ -227,13 +246,7 @@ public final class PrivacyEngine {
       if (units.areSeveral()) {
         hooks.hookCuts(recorder);
       }
-      GaussianMechanism mechanism =
-          new GaussianMechanism(
-              kernels,
-              manager,
-              noise,
-              plan.expectedBatchSize(),
-              options.noiseAheadBytes() / Float.BYTES);
+      NoiseMechanism mechanism = mechanism(kernels, manager, config.getDevices()[0]);
       BookKeeper bookKeeper =
           new BookKeeper(
               model,
@@ -264,6 +277,8 @@ public final class PrivacyEngine {
               optimizer,
               selfCheck,
               new LongRun(
+                  text,
+                  new NoiseOrigin(noiseKind, mechanism.sourceDescription()),
                   opened instanceof FileLedger durable ? durable.charges() : 0,
                   saved,
                   saver,
@@ -288,20 +303,45 @@ public final class PrivacyEngine {
     }
   }
 
-  private PrivacyLedger openLedger() {
+  private void requireGeneratorWithLongSeeds(Device first) {
+    if (noiseKind == NoiseOrigin.Kind.DEVICE_GENERATOR && !first.isGpu()) {
+      throw new IllegalStateException(
+          "device must be a GPU for its generator's noise, got "
+              + first
+              + ", where PyTorch uses 32 bits of the seed; leave optDeviceNoise out, the secure"
+              + " stream is the default");
+    }
+  }
+
+  private NoiseMechanism mechanism(TorchScriptModule kernels, NDManager manager, Device ofSum) {
+    double batch = plan.expectedBatchSize();
+    if (plan.noise() == NoiseDistribution.DISCRETE_GAUSSIAN) {
+      return new DiscreteGaussianMechanism(kernels, manager, noise, batch);
+    }
+    if (deviceNoise) {
+      return new DeviceGaussianMechanism(kernels, manager, ofSum, noise, batch);
+    }
+    return new GaussianMechanism(
+        kernels, manager, noise, batch, options.noiseAheadBytes() / Float.BYTES);
+  }
+
+  private PrivacyLedger openLedger(PlanText text) {
     if (ledgerFile != null) {
-      return FileLedger.open(
-          ledgerFile, plan.newAccountant(), plan.budget(), PlanText.of(plan).hash());
+      return FileLedger.open(ledgerFile, plan.newAccountant(), plan.budget(), text.hash());
     }
     return ledger == null ? new InMemoryLedger(plan.newAccountant(), plan.budget()) : ledger;
   }
 
   private @Nullable RunSaver saver(
-      FileLedger durable, Model model, TrainableParameters trainable, DpOptimizer optimizer) {
+      PlanText text,
+      FileLedger durable,
+      Model model,
+      TrainableParameters trainable,
+      DpOptimizer optimizer) {
     return checkpoint == null
         ? null
         : new RunSaver(
-            checkpoint, checkpointEvery, plan, durable, model.getBlock(), trainable, optimizer);
+            checkpoint, checkpointEvery, text, durable, model.getBlock(), trainable, optimizer);
   }
 
   private DefaultTrainingConfig config(Loss meanLoss) {
@@ -359,6 +399,8 @@ public final class PrivacyEngine {
     private @Nullable Device device;
     private @Nullable ExecutorService executor;
     private NoiseSource noise = NoiseSource.secure();
+    private NoiseOrigin.Kind noiseKind = NoiseOrigin.Kind.SECURE_STREAM;
+    private boolean deviceNoise;
     private LongFunction<? extends RandomGenerator> sampling = secureSampling();
     private @Nullable PrivacyLedger ledger;
     private GhostRules rules = GhostRules.standard();
@@ -565,6 +607,23 @@ public final class PrivacyEngine {
     }
 
     /**
+     * Draws the noise by the GPU's own generator in place of the secure stream, which is the
+     * default on every device. It is faster on a GPU and <b>not cryptographically secure</b>: the
+     * generator is a statistical one (Philox), seeded with 64 bits from {@link SecureRandom} for
+     * each run. The privacy statement says so, and a run cannot change between the two.
+     *
+     * <p>No seed or generator of the user is read or advanced. Not for discrete noise, and refused
+     * on a CPU, where PyTorch would use 32 bits of the seed.
+     *
+     * @return this builder
+     * @see ai.fastdp.mechanism.DeviceGaussianMechanism
+     */
+    public Builder optDeviceNoise() {
+      deviceNoise = true;
+      return this;
+    }
+
+    /**
      * Keeps the ledger in a file, where it survives the process; in memory by default. A step is on
      * disk there before its noise is released. The file belongs to one plan: what any run spent
      * counts for all that follow. It is open, and locked, while a trainer is.
@@ -627,6 +686,7 @@ public final class PrivacyEngine {
     Builder predictable(
         NoiseSource noiseSource, LongFunction<? extends RandomGenerator> samplingSource) {
       noise = noiseSource;
+      noiseKind = NoiseOrigin.Kind.TEST_SEED;
       sampling = samplingSource;
       return this;
     }

@@ -4,13 +4,11 @@ package ai.fastdp;
 import ai.fastdp.accounting.ComposedEvent;
 import ai.fastdp.accounting.DpEvent;
 import ai.fastdp.accounting.EpsilonBound;
-import ai.fastdp.accounting.GaussianEvent;
 import ai.fastdp.accounting.NeighboringRelation;
 import ai.fastdp.accounting.NoiseCalibration;
 import ai.fastdp.accounting.PoissonSampledEvent;
 import ai.fastdp.accounting.PrivacyAccountant;
 import ai.fastdp.accounting.PrivacyBudget;
-import ai.fastdp.accounting.QuantileQueryEvent;
 import ai.fastdp.accounting.RdpAccountant;
 import ai.fastdp.accounting.SelfComposedEvent;
 import ai.fastdp.clipping.ClippingFunction;
@@ -67,6 +65,7 @@ public final class PrivacyPlan {
   private final double clipNorm;
   private final ClippingFunction clipping;
   private final ClippingStyle style;
+  private final NoiseDistribution noise;
   private final StepFactors clipNormFactors;
   private final StepFactors noiseFactors;
   private final Supplier<? extends PrivacyAccountant> accountant;
@@ -75,6 +74,7 @@ public final class PrivacyPlan {
     sampleSize = Builder.requireSet(builder.sampleSize, "sampleSize");
     clipping = builder.clipping;
     style = builder.style;
+    noise = builder.noise;
     clipNorm = wholeClipNorm(builder, style);
     accountant = builder.accountant;
     batchSize = expectedBatchSize(builder, sampleSize);
@@ -160,8 +160,7 @@ public final class PrivacyPlan {
             query -> {
               PrivacyAccountant alone = accountant.get();
               alone.compose(
-                  new PoissonSampledEvent(sampleRate(), new QuantileQueryEvent(query.countNoise())),
-                  steps);
+                  new PoissonSampledEvent(sampleRate(), noise.count(query.countNoise())), steps);
               EpsilonBound bound = alone.epsilon(wanted.delta());
               if (!bound.isProvenWithin(wanted.epsilon())) {
                 throw new IllegalArgumentException(
@@ -193,6 +192,7 @@ public final class PrivacyPlan {
 
   private void requireUsableNoise(double ofClipNorm) {
     for (double factor : noiseFactors.counts(steps).keySet()) {
+      noise.requireUsable(noiseMultiplier * factor);
       double deviation = noiseMultiplier * factor * clipping.sensitivity(ofClipNorm) / batchSize;
       if (!(deviation >= 1e-18 && deviation <= 1e18)) {
         throw new IllegalArgumentException(
@@ -316,6 +316,15 @@ public final class PrivacyPlan {
   }
 
   /**
+   * What the noise is drawn from.
+   *
+   * @return the distribution
+   */
+  public NoiseDistribution noise() {
+    return noise;
+  }
+
+  /**
    * How much adding or removing one sample can change the clipped sum, in norm, at the clip norm
    * {@link #clipNorm()}.
    *
@@ -356,23 +365,38 @@ public final class PrivacyPlan {
   }
 
   private DpEvent stepEventWith(double sigma) {
-    DpEvent gradient = new GaussianEvent(sigma);
+    DpEvent gradient = noise.gradient(sigma);
     Optional<QuantileQuery> query = clipping.quantileQuery();
     return new PoissonSampledEvent(
         sampleRate(),
         query.isEmpty()
             ? gradient
-            : new ComposedEvent(
-                List.of(gradient, new QuantileQueryEvent(query.get().countNoise()))));
+            : new ComposedEvent(List.of(gradient, noise.count(query.get().countNoise()))));
   }
 
   /** What a step uses, all of it from this plan and the state of clipping. */
   StepPlan step(long step, ClippingState state) {
+    double clipped = noise.clipShare() * state.clipNorm();
     return new StepPlan(
-        state.clipNorm(),
-        clipping.sensitivity(state.clipNorm()),
+        clipped,
+        clipping.sensitivity(clipped) / noise.clipShare(),
         noiseMultiplier(step),
         stepEvent(step));
+  }
+
+  /** What contributions are clipped to, for a statement. */
+  String clippingInWords() {
+    String norms;
+    if (clipping.quantileQuery().isPresent()) {
+      norms = "a norm that follows a private quantile query, " + clipNorm + " at the first step";
+    } else if (clipNormFactors.isConstant()) {
+      norms = "norm " + clipNorm;
+    } else {
+      norms = "norm " + clipNorm + " times the factors of a schedule that was set before the run";
+    }
+    return noise.clipShare() < 1
+        ? norms + ", less " + (1 - noise.clipShare()) + " of it for rounding,"
+        : norms;
   }
 
   /** Whether all steps have the same clip norm and noise multiplier before clipping adapts. */
@@ -446,6 +470,7 @@ public final class PrivacyPlan {
     private @Nullable StepSchedule noiseSchedule;
     private ClippingFunction clipping = ClippingFunction.automatic();
     private ClippingStyle style = ClippingStyle.allLayer();
+    private NoiseDistribution noise = NoiseDistribution.GAUSSIAN;
     private Supplier<? extends PrivacyAccountant> accountant = RdpAccountant::new;
 
     private Builder() {}
@@ -612,6 +637,17 @@ public final class PrivacyPlan {
      */
     public Builder optStyle(ClippingStyle value) {
       style = value;
+      return this;
+    }
+
+    /**
+     * Chooses what the noise is drawn from; {@link NoiseDistribution#GAUSSIAN} by default.
+     *
+     * @param value the distribution
+     * @return this builder
+     */
+    public Builder optNoise(NoiseDistribution value) {
+      noise = value;
       return this;
     }
 

@@ -16,11 +16,12 @@ import ai.djl.translate.TranslateException;
 import ai.fastdp.accounting.EpsilonBound;
 import ai.fastdp.accounting.PrivacyBudgetExceededException;
 import ai.fastdp.accounting.PrivacyLedger;
+import ai.fastdp.accounting.PrivacyStatement;
 import ai.fastdp.clipping.Clipper;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.SampleAxis;
 import ai.fastdp.mechanism.ClippedGradientSum;
-import ai.fastdp.mechanism.GaussianMechanism;
+import ai.fastdp.mechanism.NoiseMechanism;
 import ai.fastdp.sampling.PoissonBatches;
 import ai.fastdp.sampling.PoissonSampler;
 import ai.fastdp.sampling.PrivateBatch;
@@ -68,13 +69,14 @@ public final class PrivateTrainer extends Trainer {
   private final BookKeeper bookKeeper;
   private final Clipper clipper;
   private final ReleaseUnits units;
-  private final GaussianMechanism mechanism;
+  private final NoiseMechanism mechanism;
   private final PrivacyLedger ledger;
   private final PoissonSampler sampler;
   private final DpOptimizer optimizer;
   private final MicroBatchSize microBatchSize;
   private final @Nullable RunSaver saver;
   private final @Nullable ReportWriter report;
+  private final LongRun identity;
 
   private ClippingState clippingState;
   private boolean cutsPending = true;
@@ -130,6 +132,7 @@ public final class PrivateTrainer extends Trainer {
     parts.meanLoss().observe(this::evaluated);
     saver = parts.run().saver();
     report = parts.run().report();
+    identity = parts.run();
     stepsCharged = parts.run().charged();
     saved = parts.run().saved();
     if (saved != null) {
@@ -140,7 +143,7 @@ public final class PrivateTrainer extends Trainer {
       }
     }
     if (report != null) {
-      report.begin(plan, mechanism.sourceDescription(), steps, stepsCharged);
+      report.begin(identity.plan(), identity.noise().description(), steps, stepsCharged);
     }
     if (getModel().getBlock().isInitialized()) {
       restore();
@@ -621,6 +624,27 @@ public final class PrivateTrainer extends Trainer {
   }
 
   /**
+   * What may be claimed of the run so far, made of the events that the ledger holds: earlier runs
+   * on the same ledger and lost steps included. At any step, and after the trainer was closed.
+   *
+   * @param unit whose privacy it is, in the singular: what a sample of the data set stands for,
+   *     such as {@code record} or {@code patient}
+   * @return the statement, with {@link PrivacyStatement#toJson()} and {@link
+   *     PrivacyStatement#toProse()}
+   * @throws IllegalArgumentException if {@code unit} has quotes, backslashes or control characters
+   */
+  public PrivacyStatement statement(String unit) {
+    return PrivacyStatement.of(
+        plan.newAccountant(),
+        unit,
+        ledger.charged(),
+        plan.budget().delta(),
+        plan.clippingInWords(),
+        identity.noise(),
+        identity.plan().hash());
+  }
+
+  /**
    * How many times a sample's gradient was not finite and contributed nothing; with several groups,
    * nothing to those where it was not. Not private: for the eyes of those who may see the data, and
    * in no checkpoint.
@@ -649,6 +673,9 @@ public final class PrivateTrainer extends Trainer {
     if (getManager().isOpen()) {
       try {
         detach();
+        if (report != null) {
+          report.end(steps, statement("record"));
+        }
       } finally {
         closePass();
         optimizer.close();

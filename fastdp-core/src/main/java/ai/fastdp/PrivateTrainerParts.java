@@ -5,7 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.fastdp.accounting.PrivacyLedger;
 import ai.fastdp.clipping.Clipper;
 import ai.fastdp.hook.HookedModel;
-import ai.fastdp.mechanism.GaussianMechanism;
+import ai.fastdp.mechanism.NoiseMechanism;
 import ai.fastdp.sampling.PoissonSampler;
 
 /**
@@ -23,7 +23,7 @@ record PrivateTrainerParts(
     BookKeeper bookKeeper,
     Clipper clipper,
     ReleaseUnits units,
-    GaussianMechanism mechanism,
+    NoiseMechanism mechanism,
     PrivacyLedger ledger,
     PoissonSampler sampler,
     DpOptimizer optimizer,

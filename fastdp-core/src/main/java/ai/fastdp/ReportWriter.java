@@ -2,8 +2,10 @@
 package ai.fastdp;
 
 import ai.fastdp.accounting.EpsilonBound;
+import ai.fastdp.accounting.PrivacyStatement;
 import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -47,8 +49,7 @@ final class ReportWriter implements AutoCloseable {
   }
 
   /** What a run, or the rest of one, begins with. */
-  void begin(PrivacyPlan plan, String noise, long steps, long charged) {
-    PlanText text = PlanText.of(plan);
+  void begin(PlanText text, String noise, long steps, long charged) {
     JsonObject values = new JsonObject();
     values.addProperty("plan", text.text());
     values.addProperty("planHash", text.hash());
@@ -75,6 +76,13 @@ final class ReportWriter implements AutoCloseable {
     add(values, "learningRate", learningRate.orElse(Double.NaN));
     values.addProperty("stepsCharged", charged);
     write(steps, values, statistics == null ? null : statistics.take());
+  }
+
+  /** What the run may claim when it ends. */
+  void end(long steps, PrivacyStatement statement) {
+    JsonObject values = new JsonObject();
+    values.add("statement", JsonParser.parseString(statement.toJson()));
+    write(steps, values, null);
   }
 
   /** What micro-batches are described to; null where private values are left out. */

@@ -40,14 +40,14 @@ final class RunSaver {
   RunSaver(
       Path file,
       long every,
-      PrivacyPlan plan,
+      PlanText plan,
       FileLedger ledger,
       Block block,
       TrainableParameters trainable,
       DpOptimizer optimizer) {
     this.file = file;
     this.every = every;
-    this.plan = PlanText.of(plan).text();
+    this.plan = plan.text();
     this.ledger = ledger;
     this.block = block;
     this.trainable = String.join("\n", trainable.paths());

@@ -14,7 +14,8 @@ import java.nio.file.Path;
  * optimizer's settings and may be shown to anyone: {@code epsilon} (spent so far, an upper bound),
  * {@code delta}, {@code sampleRate}, {@code noiseMultiplier}, {@code clipNorm}, {@code
  * learningRate}, {@code stepsCharged}. A line of step 0, or of the step of a checkpoint, opens
- * every run with the plan, its hash, the source of noise and the steps that were lost.
+ * every run with the plan, its hash, the source of noise and the steps that were lost. The last
+ * line of a trainer that was closed has the run's privacy statement, {@code statement}.
  *
  * <p>What stands under {@code private} is computed from the samples without noise and must not be
  * published: {@code loss} (mean over the logical batch), {@code batchSize}, {@code

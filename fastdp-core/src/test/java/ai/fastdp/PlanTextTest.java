@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.fastdp.accounting.FdpAccountant;
+import ai.fastdp.accounting.NoiseOrigin;
 import ai.fastdp.accounting.PrivacyBudget;
 import ai.fastdp.clipping.ClippingFunction;
 import ai.fastdp.clipping.ClippingStyle;
@@ -55,10 +56,11 @@ final class PlanTextTest {
             base().optClipNormSchedule(StepSchedule.exponential(0.98)).build(),
             base().optNoiseSchedule(StepSchedule.exponential(1.01)).build(),
             base().optNoiseSchedule(StepSchedule.staircase(50, 2)).build(),
+            base().optNoise(NoiseDistribution.DISCRETE_GAUSSIAN).build(),
             base().optAccountant(FdpAccountant::new).build());
     Set<String> hashes = new HashSet<>();
     for (PrivacyPlan plan : plans) {
-      PlanText text = PlanText.of(plan);
+      PlanText text = PlanText.of(plan, NoiseOrigin.Kind.SECURE_STREAM);
       assertThat(hashes.add(text.hash())).as(text.text()).isTrue();
       // No object that tells nothing but its address.
       assertThat(text.text()).doesNotContain("@");
@@ -78,16 +80,17 @@ final class PlanTextTest {
               .setBudget(budget)
               .setClipNorm(0.1);
     }
-    PlanText first = PlanText.of(builders[0].build());
-    PlanText second = PlanText.of(builders[1].build());
+    PlanText first = PlanText.of(builders[0].build(), NoiseOrigin.Kind.SECURE_STREAM);
+    PlanText second = PlanText.of(builders[1].build(), NoiseOrigin.Kind.SECURE_STREAM);
     assertThat(second.hash()).isEqualTo(first.hash()).matches("sha256:[0-9a-f]{64}");
     assertThatCode(() -> second.requireSame(first.text())).doesNotThrowAnyException();
   }
 
   @Test
   void requireSame_anotherPlan_namesWhatDiffers() {
-    PlanText plan = PlanText.of(base().build());
-    PlanText other = PlanText.of(with(1000, 0.01, 100, 1.25, 1e-5, 1).build());
+    PlanText plan = PlanText.of(base().build(), NoiseOrigin.Kind.SECURE_STREAM);
+    PlanText other =
+        PlanText.of(with(1000, 0.01, 100, 1.25, 1e-5, 1).build(), NoiseOrigin.Kind.SECURE_STREAM);
     assertThatThrownBy(() -> plan.requireSame(other.text()))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContainingAll("noiseMultiplier = 1.0", "noiseMultiplier = 1.25")

@@ -107,6 +107,10 @@ final class ResumeTest {
     return Stream.of(
         SmallRun.plan(STEPS).optClipping(ClippingFunction.adaptiveQuantile(0.5, 2)).build(),
         SmallRun.plan(STEPS)
+            .optClipping(ClippingFunction.adaptiveQuantile(0.5, 2))
+            .optNoise(NoiseDistribution.DISCRETE_GAUSSIAN)
+            .build(),
+        SmallRun.plan(STEPS)
             .optClipNormSchedule(StepSchedule.exponential(0.9))
             .optNoiseSchedule(StepSchedule.staircase(3, 1.2))
             .build());

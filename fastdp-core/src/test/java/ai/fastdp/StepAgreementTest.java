@@ -32,6 +32,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
 import java.util.random.RandomGenerator;
@@ -103,6 +104,11 @@ final class StepAgreementTest {
     @Override
     public EpsilonBound spent() {
       return ledger.spent();
+    }
+
+    @Override
+    public Map<DpEvent, Long> charged() {
+      return ledger.charged();
     }
 
     @Override

@@ -9,6 +9,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.dataset.ArrayDataset;
+import ai.fastdp.accounting.NoiseOrigin;
 import ai.fastdp.mechanism.PredictableNoise;
 import ai.fastdp.sampling.PrivateBatch;
 import com.google.gson.JsonObject;
@@ -57,7 +58,14 @@ final class TrainingReportTest {
       SmallRun.train(trainer, 5, after -> spent.add(after.spent().upper().orElseThrow()));
     }
     List<JsonObject> lines = lines(file);
-    assertThat(lines).hasSize(6);
+    assertThat(lines).hasSize(7);
+    JsonObject statement = lines.get(6).getAsJsonObject("public").getAsJsonObject("statement");
+    assertThat(lines.get(6).get("step").getAsLong()).isEqualTo(5);
+    assertThat(statement.get("steps").getAsLong()).isEqualTo(5);
+    assertThat(statement.get("planHash").getAsString())
+        .isEqualTo(PlanText.of(plan, NoiseOrigin.Kind.TEST_SEED).hash());
+    // The tests' seed is no secret.
+    assertThat(statement.get("private").getAsBoolean()).isFalse();
     for (JsonObject line : lines) {
       assertThat(line.keySet()).containsExactly("step", "public");
     }
@@ -65,7 +73,8 @@ final class TrainingReportTest {
     assertThat(lines.get(0).get("step").getAsLong()).isZero();
     assertThat(begin.keySet())
         .containsExactly("plan", "planHash", "noise", "stepsCharged", "stepsLost");
-    assertThat(begin.get("planHash").getAsString()).isEqualTo(PlanText.of(plan).hash());
+    assertThat(begin.get("planHash").getAsString())
+        .isEqualTo(PlanText.of(plan, NoiseOrigin.Kind.TEST_SEED).hash());
     for (int step = 1; step <= 5; step++) {
       JsonObject line = lines.get(step);
       assertThat(line.get("step").getAsLong()).isEqualTo(step);
@@ -175,9 +184,12 @@ final class TrainingReportTest {
     }
     List<JsonObject> lines = lines(file);
     assertThat(lines.stream().map(line -> line.get("step").getAsLong()))
-        .containsExactly(0L, 1L, 2L, 3L, 2L, 3L, 4L, 5L);
-    assertThat(number(lines.get(4), "public", "stepsLost")).isEqualTo(1);
-    assertThat(number(lines.get(7), "public", "stepsCharged")).isEqualTo(6);
+        .containsExactly(0L, 1L, 2L, 3L, 3L, 2L, 3L, 4L, 5L, 5L);
+    assertThat(number(lines.get(5), "public", "stepsLost")).isEqualTo(1);
+    assertThat(number(lines.get(8), "public", "stepsCharged")).isEqualTo(6);
+    for (int last : new int[] {4, 9}) {
+      assertThat(lines.get(last).getAsJsonObject("public").keySet()).containsExactly("statement");
+    }
   }
 
   @Test

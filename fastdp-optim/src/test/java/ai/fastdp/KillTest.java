@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.withinPercentage;
 
 import ai.djl.Model;
 import ai.fastdp.accounting.FileLedger;
+import ai.fastdp.accounting.NoiseOrigin;
 import ai.fastdp.accounting.PrivacyAccountant;
 import ai.fastdp.checkpoint.TensorFile;
 import java.io.IOException;
@@ -117,7 +118,10 @@ final class KillTest {
     if (Files.exists(run.ledger())) {
       try (FileLedger ledger =
           FileLedger.open(
-              run.ledger(), plan.newAccountant(), plan.budget(), PlanText.of(plan).hash())) {
+              run.ledger(),
+              plan.newAccountant(),
+              plan.budget(),
+              PlanText.of(plan, NoiseOrigin.Kind.TEST_SEED).hash())) {
         charges = ledger.charges();
         PrivacyAccountant accountant = plan.newAccountant();
         accountant.compose(plan.stepEvent(0), released);

@@ -7,6 +7,7 @@ import ai.djl.nn.Parameter;
 import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.ClippedGradientSum;
+import ai.fastdp.mechanism.DiscreteGaussianMechanism;
 import ai.fastdp.mechanism.GaussianMechanism;
 import ai.fastdp.mechanism.NoiseSource;
 import ai.fastdp.mechanism.PrivatizedGradient;
@@ -44,6 +45,7 @@ public class NoiseBenchmark {
   private final NDManager manager = NDManager.newBaseManager("PyTorch");
   private final ClippedGradientSum sum;
   private final GaussianMechanism mechanism;
+  private final DiscreteGaussianMechanism discrete;
   private final NoiseSource source = NoiseSource.secure();
   private long index;
 
@@ -58,12 +60,19 @@ public class NoiseBenchmark {
             .build();
     sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
     mechanism = new GaussianMechanism(kernels, manager, NoiseSource.secure(), 4, 0);
+    discrete = new DiscreteGaussianMechanism(kernels, manager, NoiseSource.secure(), 4);
   }
 
   /** Checks that the noise has the deviation that it should have before anything is timed. */
   @Setup
   public void check() {
-    float[] noise = mechanism.privatize(sum, 2, 3).gradients().get(0).toFloatArray();
+    check(mechanism.privatize(sum, 2, 3));
+    sum.clear();
+    check(discrete.privatize(sum, 2, 3));
+  }
+
+  private static void check(PrivatizedGradient gradient) {
+    float[] noise = gradient.gradients().get(0).toFloatArray();
     double squares = 0;
     for (float value : noise) {
       squares += (double) value * value;
@@ -78,6 +87,7 @@ public class NoiseBenchmark {
   @TearDown
   public void close() {
     mechanism.close();
+    discrete.close();
     sum.close();
     manager.close();
   }
@@ -91,6 +101,17 @@ public class NoiseBenchmark {
   @OperationsPerInvocation(NUMBERS)
   public PrivatizedGradient privatize() {
     return mechanism.privatize(sum, 2, 3);
+  }
+
+  /**
+   * The same with discrete noise.
+   *
+   * @return the noisy sum
+   */
+  @Benchmark
+  @OperationsPerInvocation(NUMBERS)
+  public PrivatizedGradient privatizeDiscrete() {
+    return discrete.privatize(sum, 2, 3);
   }
 
   /**

@@ -12,6 +12,7 @@ package ai.fastdp.accounting;
  */
 public sealed interface DpEvent
     permits GaussianEvent,
+        DiscreteGaussianEvent,
         LaplaceEvent,
         QuantileQueryEvent,
         PoissonSampledEvent,

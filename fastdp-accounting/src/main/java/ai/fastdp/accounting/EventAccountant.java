@@ -53,7 +53,8 @@ abstract sealed class EventAccountant implements PrivacyAccountant
                 + name()
                 + " accountant, got "
                 + event
-                + "; use another relation or accountant");
+                + "; "
+                + mechanism.remedy());
       }
     }
     return added;

@@ -22,6 +22,9 @@ final class EventText {
     if (event instanceof GaussianEvent gaussian) {
       return "(gaussian " + Double.toHexString(gaussian.noiseMultiplier()) + ")";
     }
+    if (event instanceof DiscreteGaussianEvent discrete) {
+      return "(discrete " + Double.toHexString(discrete.noiseMultiplier()) + ")";
+    }
     if (event instanceof LaplaceEvent laplace) {
       return "(laplace " + Double.toHexString(laplace.noiseMultiplier()) + ")";
     }
@@ -78,6 +81,7 @@ final class EventText {
     DpEvent event =
         switch (kind) {
           case "gaussian" -> new GaussianEvent(number());
+          case "discrete" -> new DiscreteGaussianEvent(number());
           case "laplace" -> new LaplaceEvent(number());
           case "quantile" -> new QuantileQueryEvent(number());
           case "poisson" -> new PoissonSampledEvent(number(), nested());

@@ -359,6 +359,11 @@ public final class FileLedger implements PrivacyLedger {
   }
 
   @Override
+  public synchronized Map<DpEvent, Long> charged() {
+    return guard.charged();
+  }
+
+  @Override
   public synchronized void close() {
     if (closed) {
       return;

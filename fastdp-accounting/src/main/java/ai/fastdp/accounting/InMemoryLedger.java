@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting;
 
+import java.util.Map;
+
 /**
  * A ledger for one process; it forgets everything when the process ends.
  *
@@ -41,6 +43,11 @@ public final class InMemoryLedger implements PrivacyLedger {
   @Override
   public synchronized EpsilonBound spent() {
     return guard.spent();
+  }
+
+  @Override
+  public synchronized Map<DpEvent, Long> charged() {
+    return guard.charged();
   }
 
   @Override

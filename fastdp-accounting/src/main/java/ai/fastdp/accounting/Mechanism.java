@@ -2,7 +2,8 @@
 package ai.fastdp.accounting;
 
 /** An event in the normal form that the accountants compute with. */
-sealed interface Mechanism permits SampledGaussian, FixedBatchGaussian, LaplaceRelease {
+sealed interface Mechanism
+    permits SampledGaussian, FixedBatchGaussian, LaplaceRelease, DiscreteGaussianRelease {
 
   /** Whether there is a pair of distributions that is proven to dominate under the relation. */
   boolean hasPair(NeighboringRelation relation);
@@ -12,6 +13,11 @@ sealed interface Mechanism permits SampledGaussian, FixedBatchGaussian, LaplaceR
    * {@link LossPair#reversed()} is the other.
    */
   LossPair pair(NeighboringRelation relation);
+
+  /** What to do where an accountant has no rule. */
+  default String remedy() {
+    return "use another relation or accountant";
+  }
 
   /**
    * What the largest contribution of a record has to be multiplied with to get the sensitivity: two

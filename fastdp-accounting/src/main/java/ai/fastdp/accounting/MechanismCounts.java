@@ -11,7 +11,8 @@ import java.util.Map;
  * <p>Nested events are flattened: counts multiply, Poisson sampling of Poisson sampling multiplies
  * the rates, and Gaussian releases of the same sample combine to one with \(\sigma^{-2} = \sum_i
  * \sigma_i^{-2}\), because their joint likelihood ratio depends on the data through one sufficient
- * statistic only.
+ * statistic only. Where some of these releases are discrete Gaussian, the combined one counts as
+ * discrete: it has the same bound of its Renyi divergences.
  */
 final class MechanismCounts {
 
@@ -62,6 +63,8 @@ final class MechanismCounts {
     }
     if (event instanceof GaussianEvent gaussian) {
       add(new SampledGaussian(1, gaussian.noiseMultiplier()), count);
+    } else if (event instanceof DiscreteGaussianEvent discrete) {
+      add(new DiscreteGaussianRelease(1, discrete.noiseMultiplier()), count);
     } else if (event instanceof LaplaceEvent laplace) {
       add(new LaplaceRelease(laplace.noiseMultiplier()), count);
     } else if (event instanceof QuantileQueryEvent query) {
@@ -91,7 +94,12 @@ final class MechanismCounts {
     } else {
       double precision = precisionOfOneSample(sampled.event());
       if (precision > 0) {
-        add(new SampledGaussian(rate, 1 / Math.sqrt(precision)), count);
+        double sigma = 1 / Math.sqrt(precision);
+        add(
+            hasDiscreteNoise(sampled.event())
+                ? new DiscreteGaussianRelease(rate, sigma)
+                : new SampledGaussian(rate, sigma),
+            count);
       }
     }
   }
@@ -99,6 +107,12 @@ final class MechanismCounts {
   private void flattenBatch(FixedBatchEvent batch, long count) {
     if (batch.batchSize() == 0) {
       return;
+    }
+    if (hasDiscreteNoise(batch.event())) {
+      throw new UnsupportedEventException(
+          "event of a batch of fixed size must consist of Gaussian events, got "
+              + batch.event()
+              + "; draw Poisson samples where noise is discrete");
     }
     double precision = precisionOfOneSample(batch.event());
     if (precision > 0) {
@@ -112,9 +126,10 @@ final class MechanismCounts {
       return 0;
     }
     if (event instanceof GaussianEvent gaussian) {
-      // Not below the smallest normal number: so much noise must not look like no release.
-      return Math.max(
-          Double.MIN_NORMAL, 1 / (gaussian.noiseMultiplier() * gaussian.noiseMultiplier()));
+      return precision(gaussian.noiseMultiplier());
+    }
+    if (event instanceof DiscreteGaussianEvent discrete) {
+      return precision(discrete.noiseMultiplier());
     }
     if (event instanceof QuantileQueryEvent query) {
       return precisionOfOneSample(query.asGaussian());
@@ -129,6 +144,21 @@ final class MechanismCounts {
         "event of a sample must consist of Gaussian events, got "
             + event
             + "; compose such events outside of the sampling");
+  }
+
+  /** Not below the smallest normal number: so much noise must not look like no release. */
+  private static double precision(double noiseMultiplier) {
+    return Math.max(Double.MIN_NORMAL, 1 / (noiseMultiplier * noiseMultiplier));
+  }
+
+  private static boolean hasDiscreteNoise(DpEvent event) {
+    if (event instanceof SelfComposedEvent repeated) {
+      return hasDiscreteNoise(repeated.event());
+    }
+    if (event instanceof ComposedEvent composed) {
+      return composed.events().stream().anyMatch(MechanismCounts::hasDiscreteNoise);
+    }
+    return event instanceof DiscreteGaussianEvent;
   }
 
   private void add(Mechanism mechanism, long count) {

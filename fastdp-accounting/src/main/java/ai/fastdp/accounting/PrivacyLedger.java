@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting;
 
+import java.util.Map;
+
 /**
  * Keeps the spending of a run within its budget.
  *
@@ -33,6 +35,13 @@ public interface PrivacyLedger extends AutoCloseable {
    * @return epsilon at the budget's delta
    */
   EpsilonBound spent();
+
+  /**
+   * What was charged, by this and all earlier runs of the ledger.
+   *
+   * @return every event and how often it was charged, in the order of first charges; a copy
+   */
+  Map<DpEvent, Long> charged();
 
   /** Releases the resources of the ledger; further charges are refused. */
   @Override

@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting;
 
+import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
 import java.util.OptionalDouble;
+import java.util.stream.Collectors;
 
 /**
  * What a training run may claim about its privacy, for machines and for people.
  *
+ * <p>A statement is made of the events that were charged, so that it covers whatever a run did:
+ * schedules of noise and sample rate, quantile queries, batches of fixed size, and steps that an
+ * earlier process charged and lost. A run whose noise came from a test's seed claims nothing: its
+ * epsilons are infinite and its words say so.
+ *
  * @param unit whose privacy is protected, such as {@code record} or {@code patient}
  * @param relation which data sets count as neighbours
- * @param sampling how batches were drawn, in words
- * @param sampleRate q
- * @param noiseMultiplier sigma, relative to the clip norm
- * @param steps number of steps
+ * @param releases what was released, equal steps together
+ * @param clipping what contributions were clipped to, in words
+ * @param noise where the noise came from
  * @param delta the delta of both epsilons
  * @param accountant name of the accountant
  * @param epsilon with amplification by sampling
@@ -23,44 +30,94 @@ import java.util.OptionalDouble;
 public record PrivacyStatement(
     String unit,
     NeighboringRelation relation,
-    String sampling,
-    double sampleRate,
-    double noiseMultiplier,
-    long steps,
+    List<ReleaseSummary> releases,
+    String clipping,
+    NoiseOrigin noise,
     double delta,
     String accountant,
     EpsilonBound epsilon,
     EpsilonBound unamplifiedEpsilon,
     String planHash) {
 
+  // More kinds of steps than this are counted in prose, not listed.
+  private static final int MOST_LISTED = 4;
+
   /**
    * Checks the texts.
    *
    * @param unit as described above
    * @param relation as described above
-   * @param sampling as described above
-   * @param sampleRate as described above
-   * @param noiseMultiplier as described above
-   * @param steps as described above
+   * @param releases as described above
+   * @param clipping as described above
+   * @param noise as described above
    * @param delta as described above
    * @param accountant as described above
    * @param epsilon as described above
    * @param unamplifiedEpsilon as described above
    * @param planHash as described above
-   * @throws IllegalArgumentException if a text has quotes, backslashes or control characters
+   * @throws IllegalArgumentException if a text has quotes, backslashes or control characters, or
+   *     noise that is not private has a finite epsilon
    */
   public PrivacyStatement {
     requirePlain("unit", unit);
-    requirePlain("sampling", sampling);
+    requirePlain("clipping", clipping);
+    requirePlain("noise", noise.description());
     requirePlain("accountant", accountant);
     requirePlain("planHash", planHash);
     Objects.requireNonNull(relation, "relation");
     Objects.requireNonNull(epsilon, "epsilon");
     Objects.requireNonNull(unamplifiedEpsilon, "unamplifiedEpsilon");
+    releases = List.copyOf(releases);
+    if (!noise.isPrivate() && !(isInfinite(epsilon) && isInfinite(unamplifiedEpsilon))) {
+      throw new IllegalArgumentException(
+          "epsilon must be infinite with noise from a test seed, got " + epsilon);
+    }
   }
 
   /**
-   * States a run of DP-SGD with Poisson sampling.
+   * States what a run has released.
+   *
+   * @param empty an accountant that has seen nothing
+   * @param unit whose privacy is protected
+   * @param events what was charged, and how often
+   * @param delta in (0, 1)
+   * @param clipping what contributions were clipped to, in words
+   * @param noise where the noise came from
+   * @param planHash identifies the plan
+   * @return the statement
+   * @throws IllegalArgumentException if the accountant does not support an event
+   */
+  public static PrivacyStatement of(
+      PrivacyAccountant empty,
+      String unit,
+      Map<DpEvent, Long> events,
+      double delta,
+      String clipping,
+      NoiseOrigin noise,
+      String planHash) {
+    PrivacyAccountant amplified = empty.copy();
+    PrivacyAccountant unamplified = empty.copy();
+    events.forEach(
+        (event, count) -> {
+          amplified.compose(event, count);
+          unamplified.compose(ReleaseSummary.withoutSampling(event), count);
+        });
+    EpsilonBound none = EpsilonBound.atMost(Double.POSITIVE_INFINITY);
+    return new PrivacyStatement(
+        unit,
+        empty.relation(),
+        ReleaseSummary.of(events),
+        clipping,
+        noise,
+        delta,
+        empty.name(),
+        noise.isPrivate() ? amplified.epsilon(delta) : none,
+        noise.isPrivate() ? unamplified.epsilon(delta) : none,
+        planHash);
+  }
+
+  /**
+   * States a planned run of DP-SGD with Poisson sampling.
    *
    * @param empty an accountant that has seen nothing
    * @param unit whose privacy is protected
@@ -79,82 +136,63 @@ public record PrivacyStatement(
       long steps,
       double delta,
       String planHash) {
-    DpEvent release = new GaussianEvent(noiseMultiplier);
-    return ofRun(
-        empty,
-        unit,
-        sampleRate == 1 ? "every step uses all data" : "independent Poisson sampling at every step",
-        sampleRate,
-        noiseMultiplier,
-        new PoissonSampledEvent(sampleRate, release),
-        release,
-        steps,
-        delta,
-        planHash);
+    DpEvent step = new PoissonSampledEvent(sampleRate, new GaussianEvent(noiseMultiplier));
+    return ofPlannedRun(empty, unit, step, steps, delta, planHash);
   }
 
   /**
-   * States any run of equal steps.
+   * States a planned run of equal steps.
    *
    * @param empty an accountant that has seen nothing
    * @param unit whose privacy is protected
-   * @param sampling how batches were drawn, in words
-   * @param sampleRate share of the records in a batch
-   * @param noiseMultiplier noise over the largest contribution of one record
    * @param step what one step does
-   * @param unsampledStep what it would do with all data
    * @param steps number of steps
    * @param delta in (0, 1)
    * @param planHash identifies the plan
    * @return the statement
    * @throws IllegalArgumentException if the accountant does not support a step
    */
-  public static PrivacyStatement ofRun(
+  public static PrivacyStatement ofPlannedRun(
       PrivacyAccountant empty,
       String unit,
-      String sampling,
-      double sampleRate,
-      double noiseMultiplier,
       DpEvent step,
-      DpEvent unsampledStep,
       long steps,
       double delta,
       String planHash) {
-    PrivacyAccountant amplified = empty.copy();
-    amplified.compose(step, steps);
-    PrivacyAccountant unamplified = empty.copy();
-    unamplified.compose(unsampledStep, steps);
-    return new PrivacyStatement(
-        unit,
-        empty.relation(),
-        sampling,
-        sampleRate,
-        noiseMultiplier,
-        steps,
-        delta,
-        empty.name(),
-        amplified.epsilon(delta),
-        unamplified.epsilon(delta),
-        planHash);
+    return of(
+        empty, unit, Map.of(step, steps), delta, "the clip norm", NoiseOrigin.unstated(), planHash);
+  }
+
+  /**
+   * The number of steps that were released.
+   *
+   * @return the steps of all releases
+   */
+  public long steps() {
+    return releases.stream().mapToLong(ReleaseSummary::steps).sum();
   }
 
   /**
    * The statement as one JSON object.
    *
-   * @return JSON; absent bounds are null
+   * @return JSON; absent bounds are null, and {@code private} is false for a run that claims
+   *     nothing
    */
   public String toJson() {
     return String.format(
         Locale.ROOT,
-        "{\"unit\": \"%s\", \"adjacency\": \"%s\", \"sampling\": \"%s\", \"sampleRate\": %s,"
-            + " \"noiseMultiplier\": %s, \"steps\": %d, \"delta\": %s, \"accountant\": \"%s\","
-            + " \"epsilon\": %s, \"unamplifiedEpsilon\": %s, \"planHash\": \"%s\"}",
+        "{\"private\": %s, \"unit\": \"%s\", \"adjacency\": \"%s\", \"steps\": %d, \"releases\":"
+            + " [%s], \"clipping\": \"%s\", \"noise\": {\"kind\": \"%s\", \"source\": \"%s\"},"
+            + " \"delta\": %s, \"accountant\": \"%s\", \"epsilon\": %s, \"unamplifiedEpsilon\":"
+            + " %s, \"planHash\": \"%s\"}",
+        noise.isPrivate(),
         unit,
         relation,
-        sampling,
-        sampleRate,
-        noiseMultiplier,
-        steps,
+        steps(),
+        releases.stream().map(ReleaseSummary::toJson).collect(Collectors.joining(", ")),
+        clipping,
+        noise.kind(),
+        noise.description(),
         delta,
         accountant,
         json(epsilon),
@@ -165,28 +203,60 @@ public record PrivacyStatement(
   /**
    * The statement in words.
    *
-   * @return two sentences and a list of the assumptions
+   * @return the claim, what was released, and the assumptions
    */
   public String toProse() {
     return String.format(
         Locale.ROOT,
-        "The training is %s-level differentially private with %s at delta %s (%s accountant),"
-            + " where neighbouring data sets differ as in %s. Without amplification by sampling"
-            + " the same noise gives %s. This assumes %s with rate %s, %d steps,"
-            + " per-%s contributions clipped before noise of %s times the clip norm is added, and that"
-            + " nothing else computed from the data is released. Plan: %s.",
+        "%s %s Released: %s. Per-%s contributions were clipped to %s before noise was added. It is"
+            + " assumed that nothing else computed from the data is released. Plan: %s.",
+        claim(),
+        noise.toProse(),
+        released(),
+        unit,
+        clipping,
+        planHash);
+  }
+
+  private String claim() {
+    if (!noise.isPrivate()) {
+      return "The training is not differentially private: whoever knows the seed can take the noise"
+          + " away.";
+    }
+    return String.format(
+        Locale.ROOT,
+        "The training is %s-level differentially private with %s at delta %s (%s accountant), where"
+            + " neighbouring data sets differ as in %s. Without amplification by sampling the same"
+            + " noise gives %s.",
         unit,
         words(epsilon),
         delta,
         accountant,
         relation,
-        words(unamplifiedEpsilon),
-        sampling,
-        sampleRate,
-        steps,
-        unit,
-        noiseMultiplier,
-        planHash);
+        words(unamplifiedEpsilon));
+  }
+
+  private String released() {
+    if (releases.isEmpty()) {
+      return "nothing";
+    }
+    String listed =
+        releases.stream()
+            .limit(MOST_LISTED)
+            .map(ReleaseSummary::toProse)
+            .collect(Collectors.joining("; "));
+    return releases.size() <= MOST_LISTED
+        ? listed
+        : listed
+            + "; and "
+            + (releases.size() - MOST_LISTED)
+            + " more kinds of steps, "
+            + steps()
+            + " steps in all";
+  }
+
+  private static boolean isInfinite(EpsilonBound bound) {
+    return bound.upper().isPresent() && bound.upper().getAsDouble() == Double.POSITIVE_INFINITY;
   }
 
   private static String words(EpsilonBound bound) {

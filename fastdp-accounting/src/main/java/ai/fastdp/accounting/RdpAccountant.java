@@ -19,10 +19,11 @@ import java.util.function.DoubleUnaryOperator;
  * <p>The result is an upper bound only. It is typically 10 % above the truth for DP-SGD, and much
  * more for few effective samples.
  *
- * <p>Supported is what {@link FdpAccountant} supports; where that has a pair of distributions, its
- * Renyi divergence is used. For batches of fixed size this is smaller than the bound of Wang,
- * Balle, Kasiviswanathan 2019 (arXiv 1808.00087, theorem 27). The curve is accurate to 1e-12
- * relative; the reported epsilon is rounded up by that much.
+ * <p>Supported are discrete Gaussian events, alone under every relation and on Poisson samples
+ * where no record is replaced by another, and what {@link FdpAccountant} supports; where that has a
+ * pair of distributions, its Renyi divergence is used. For batches of fixed size this is smaller
+ * than the bound of Wang, Balle, Kasiviswanathan 2019 (arXiv 1808.00087, theorem 27). The curve is
+ * accurate to 1e-12 relative; the reported epsilon is rounded up by that much.
  */
 public final class RdpAccountant extends EventAccountant {
 
@@ -71,7 +72,9 @@ public final class RdpAccountant extends EventAccountant {
 
   @Override
   boolean hasRule(Mechanism mechanism) {
-    return mechanism.hasPair(relation());
+    return mechanism instanceof DiscreteGaussianRelease discrete
+        ? discrete.hasRenyiBound(relation())
+        : mechanism.hasPair(relation());
   }
 
   @Override
@@ -179,6 +182,9 @@ public final class RdpAccountant extends EventAccountant {
 
   /** The cumulant of one step as a function of the order. */
   private DoubleUnaryOperator newCurve(Mechanism mechanism) {
+    if (mechanism instanceof DiscreteGaussianRelease discrete) {
+      return discrete.renyiBound(relation());
+    }
     LossPair pair = mechanism.pair(relation());
     if (pair instanceof MixtureLoss mixture) {
       // The other direction has the smaller divergence (arXiv 1908.10530, theorem 5).

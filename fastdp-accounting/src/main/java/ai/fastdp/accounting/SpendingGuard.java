@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting;
 
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
@@ -39,6 +40,10 @@ final class SpendingGuard {
 
   PrivacyBudget budget() {
     return budget;
+  }
+
+  Map<DpEvent, Long> charged() {
+    return Collections.unmodifiableMap(new LinkedHashMap<>(spent));
   }
 
   EpsilonBound spent() {

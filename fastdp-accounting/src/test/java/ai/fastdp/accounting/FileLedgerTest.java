@@ -322,6 +322,7 @@ class FileLedgerTest {
             new NoOpEvent(),
             new GaussianEvent(0.1 + 0.2),
             new QuantileQueryEvent(3.3),
+            new DiscreteGaussianEvent(0.1 + 0.7),
             new PoissonSampledEvent(1.0 / 3, new GaussianEvent(Double.MIN_VALUE)),
             new SelfComposedEvent(new GaussianEvent(1e300), Long.MAX_VALUE),
             new ComposedEvent(List.of()),

@@ -7,8 +7,6 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,13 +20,13 @@ import org.jspecify.annotations.Nullable;
  *
  * @see <a href="https://arxiv.org/abs/1607.00133">Abadi et al. 2016, Algorithm 1</a>
  */
-public final class GaussianMechanism implements AutoCloseable {
+public final class GaussianMechanism implements NoiseMechanism {
   // What PyTorch works off without its thread pool, which would take the drawing threads' cores.
   private static final int CPU_BLOCK = 1 << 15;
 
   private final TorchScriptModule kernels;
   private final NoiseSource source;
-  private final double scale;
+  private final NoiseScale scale;
   private final NDManager manager;
   private final int threads;
   private final long ahead;
@@ -52,50 +50,29 @@ public final class GaussianMechanism implements AutoCloseable {
       long ahead) {
     this.kernels = kernels;
     this.source = source;
-    scale = 1 / requirePositive("expectedBatchSize", expectedBatchSize);
+    scale = new NoiseScale(expectedBatchSize);
     this.ahead = ahead;
     threads = Runtime.getRuntime().availableProcessors();
     manager = parent.newSubManager();
   }
 
-  /**
-   * Lets the noise of the next steps be drawn while the model runs, as far as {@code ahead} goes.
-   *
-   * @param sum the clipped sum of the next logical step
-   */
+  @Override
   public void prepare(ClippedGradientSum sum) {
     if (ahead > 0) {
-      chunks(sum).start(Long.MAX_VALUE);
+      chunks(sum).start(Long.MAX_VALUE, GaussianMechanism::draw);
     }
   }
 
-  /**
-   * Turns a clipped sum into a privatized gradient, in place: the sum must be cleared before it is
-   * used again.
-   *
-   * @param sum the clipped sum of one logical step
-   * @param noiseMultiplier \(\sigma\), finite and greater than 0
-   * @param sensitivity S, finite and greater than 0; \(\sigma S / B\) must be in [1e-18, 1e18]
-   * @return the privatized gradient
-   * @throws IllegalArgumentException if a number is out of range; the sum is left as it is
-   */
+  @Override
   public PrivatizedGradient privatize(
       ClippedGradientSum sum, double noiseMultiplier, double sensitivity) {
-    double deviation =
-        requirePositive("noiseMultiplier", noiseMultiplier)
-            * requirePositive("sensitivity", sensitivity);
-    // The noise's standard deviation is a float32 factor on the way.
-    if (!(deviation * scale >= 1e-18 && deviation * scale <= 1e18)) {
-      throw new IllegalArgumentException(
-          "noiseMultiplier * sensitivity / expectedBatchSize must be in [1e-18, 1e18], got "
-              + deviation * scale
-              + "; scale the loss");
-    }
+    double deviation = scale.deviation(noiseMultiplier, sensitivity);
     NDArray flat = sum.flat();
     NoiseChunks noise = chunks(sum);
     long size = flat.size();
     for (long offset = 0; offset < size; offset += NoiseChunks.CHUNK) {
-      noise.start(ahead > 0 ? Long.MAX_VALUE : NoiseChunks.count(size - offset));
+      noise.start(
+          ahead > 0 ? Long.MAX_VALUE : NoiseChunks.count(size - offset), GaussianMechanism::draw);
       ByteBuffer chunk = noise.take();
       int count = chunk.remaining() / Float.BYTES;
       try (NDManager scope = manager.newSubManager()) {
@@ -105,81 +82,48 @@ public final class GaussianMechanism implements AutoCloseable {
             flat,
             offset,
             scope.create(chunk, new Shape(count), DataType.FLOAT32),
-            deviation * scale,
-            scale,
+            deviation,
+            scale.ofSum(),
             flat.getDevice().isGpu() ? count : CPU_BLOCK);
       }
       noise.giveBack(chunk);
     }
-    List<NDArray> gradients = new ArrayList<>();
-    sum.parameters().forEach(parameter -> gradients.add(sum.view(parameter)));
-    return new PrivatizedGradient(sum.parameters(), gradients, deviation * scale);
+    return PrivatizedGradient.of(sum, deviation);
   }
 
-  /**
-   * How much noise has been used up, for a checkpoint.
-   *
-   * @return the position in the source
-   */
+  private static void draw(NoiseSource.Bits bits, ByteBuffer chunk, int count) {
+    new NormalNumbers(bits).fill(chunk.asFloatBuffer(), count);
+  }
+
+  @Override
   public NoisePosition noisePosition() {
     return chunks == null ? skipped : chunks.position();
   }
 
-  /**
-   * Goes on after the noise that an earlier run has used up.
-   *
-   * @param position what {@link #noisePosition()} was
-   * @throws IllegalStateException if noise has been drawn already
-   */
+  @Override
   public void skipNoise(NoisePosition position) {
-    if (chunks != null) {
-      throw new IllegalStateException(
-          "noise must be skipped before any is drawn, got a mechanism in use; make a new one");
-    }
+    NoiseChunks.requireUnused(chunks);
     skipped = position;
   }
 
-  /**
-   * What the noise is made from.
-   *
-   * @return the source's description
-   */
+  @Override
   public String sourceDescription() {
     return source.description();
   }
 
-  /**
-   * The noisy share of the step's samples that were not clipped,
-   *
-   * <p>\(\tilde b = \frac12 + \frac1B\left(\sum_i (b_i - \frac12) + \mathcal N(0,
-   * \sigma_b^2)\right)\).
-   *
-   * @param sum the clipped sum of one logical step, with its count
-   * @param countNoise \(\sigma_b\), in [1e-18, 1e18]
-   * @return the share; beyond [0, 1] where the noise is that large
-   * @throws IllegalArgumentException if the noise is out of range
-   * @see <a href="https://arxiv.org/abs/1905.03871">Andrew et al. 2021, algorithm 1</a>
-   */
+  @Override
   public double unclippedShare(ClippedGradientSum sum, double countNoise) {
-    if (!(countNoise >= 1e-18 && countNoise <= 1e18)) {
-      throw new IllegalArgumentException("countNoise must be in [1e-18, 1e18], got " + countNoise);
-    }
-    return 0.5 + scale * (sum.centredCount() + countNoise * chunks(sum).single());
+    NoiseScale.requireCountNoise(countNoise);
+    double normal = new NormalNumbers(chunks(sum).single()).next();
+    return scale.share(sum.centredCount(), countNoise * normal);
   }
 
   private NoiseChunks chunks(ClippedGradientSum sum) {
     if (chunks == null) {
-      chunks = new NoiseChunks(source, sum.flat().size(), threads, ahead);
+      chunks = new NoiseChunks(source, sum.flat().size(), Float.BYTES, threads, ahead);
       chunks.skip(skipped);
     }
     return chunks;
-  }
-
-  private static double requirePositive(String name, double value) {
-    if (!(value > 0) || value == Double.POSITIVE_INFINITY) {
-      throw new IllegalArgumentException(name + " must be finite and > 0, got " + value);
-    }
-    return value;
   }
 
   @Override

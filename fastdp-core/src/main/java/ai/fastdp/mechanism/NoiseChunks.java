@@ -8,9 +8,10 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The standard normal numbers of step after step, in chunks that worker threads draw.
+ * The random numbers of step after step, in chunks that worker threads draw.
  *
  * <p>Chunk n comes from the source's stream n, so that the numbers do not depend on how many
  * threads draw them or how far ahead. A chunk is handed out once, and its stream is never opened
@@ -20,12 +21,20 @@ final class NoiseChunks implements AutoCloseable {
   /** Numbers in a chunk: 1 MiB, within the second-level cache. */
   static final int CHUNK = 1 << 18;
 
+  /** Makes the numbers of a chunk from a stream's bits. */
+  @FunctionalInterface
+  interface Drawing {
+    /** Writes {@code count} numbers at the beginning of a chunk. */
+    void draw(NoiseSource.Bits bits, ByteBuffer chunk, int count);
+  }
+
   private final NoiseSource source;
   private final long perStep;
+  private final int bytesPerNumber;
   private final long chunksPerStep;
   private final ExecutorService workers;
   private final ArrayDeque<ByteBuffer> free = new ArrayDeque<>();
-  private final ArrayDeque<Future<ByteBuffer>> drawing = new ArrayDeque<>();
+  private final ArrayDeque<Future<ByteBuffer>> underWay = new ArrayDeque<>();
   private long next;
   private long taken;
   private long singles;
@@ -35,14 +44,16 @@ final class NoiseChunks implements AutoCloseable {
    *
    * @param source the bits
    * @param perStep how many numbers a step takes
+   * @param bytesPerNumber how many bytes a number has
    * @param threads how many threads draw
    * @param ahead how many numbers may lie ready
    */
-  NoiseChunks(NoiseSource source, long perStep, int threads, long ahead) {
+  NoiseChunks(NoiseSource source, long perStep, int bytesPerNumber, int threads, long ahead) {
     this.source = source;
+    this.bytesPerNumber = bytesPerNumber;
     this.perStep = perStep;
     chunksPerStep = count(perStep);
-    int size = (int) Math.min(CHUNK, perStep) * Float.BYTES;
+    int size = (int) Math.min(CHUNK, perStep) * bytesPerNumber;
     // One chunk for each thread and one that is being added.
     long buffers = Math.max(Math.min(threads, chunksPerStep) + 1, ahead / CHUNK);
     for (long i = 0; i < buffers; i++) {
@@ -76,23 +87,23 @@ final class NoiseChunks implements AutoCloseable {
   }
 
   /** Starts drawing, as far ahead as there are buffers and before the end of {@code chunks}. */
-  void start(long chunks) {
-    while (!free.isEmpty() && drawing.size() < chunks) {
+  void start(long chunks, Drawing drawing) {
+    while (!free.isEmpty() && underWay.size() < chunks) {
       ByteBuffer buffer = free.remove();
       long index = next++;
-      drawing.add(workers.submit(() -> draw(index, buffer)));
+      underWay.add(workers.submit(() -> draw(index, buffer, drawing)));
     }
   }
 
-  private ByteBuffer draw(long index, ByteBuffer buffer) {
+  private ByteBuffer draw(long index, ByteBuffer buffer, Drawing drawing) {
     int count = (int) Math.min(CHUNK, perStep - index % chunksPerStep * CHUNK);
-    new NormalNumbers(source.stream(2 * index)).fill(buffer.clear().asFloatBuffer(), count);
-    return buffer.limit(count * Float.BYTES);
+    drawing.draw(source.stream(2 * index), buffer.clear(), count);
+    return buffer.limit(count * bytesPerNumber);
   }
 
   /** Waits for the next chunk. */
   ByteBuffer take() {
-    Future<ByteBuffer> chunk = drawing.remove();
+    Future<ByteBuffer> chunk = underWay.remove();
     taken++;
     boolean interrupted = false;
     try {
@@ -103,7 +114,7 @@ final class NoiseChunks implements AutoCloseable {
           // A step that has been charged is finished.
           interrupted = true;
         } catch (ExecutionException e) {
-          drawing.clear();
+          underWay.clear();
           close();
           throw new IllegalStateException("noise could not be drawn; none was released", e);
         }
@@ -115,9 +126,17 @@ final class NoiseChunks implements AutoCloseable {
     }
   }
 
-  /** Draws one number of its own. */
-  double single() {
-    return new NormalNumbers(source.stream(2 * singles++ + 1)).next();
+  /** The stream of the next number on its own. */
+  NoiseSource.Bits single() {
+    return source.stream(2 * singles++ + 1);
+  }
+
+  /** Refuses to leave out streams once there are chunks. */
+  static void requireUnused(@Nullable NoiseChunks chunks) {
+    if (chunks != null) {
+      throw new IllegalStateException(
+          "noise must be skipped before any is drawn, got a mechanism in use; make a new one");
+    }
   }
 
   void giveBack(ByteBuffer buffer) {

@@ -7,7 +7,7 @@ import java.util.List;
 
 /**
  * A gradient that is safe to use in any way: clipped, summed, noised and divided by the expected
- * batch size. Only {@link GaussianMechanism} makes one; optimizers take nothing else.
+ * batch size. Only a {@link NoiseMechanism} makes one; optimizers take nothing else.
  *
  * <p>The arrays belong to the engine and hold this gradient until the next step begins.
  */
@@ -20,6 +20,13 @@ public final class PrivatizedGradient {
     this.parameters = List.copyOf(parameters);
     this.gradients = List.copyOf(gradients);
     this.noiseDeviation = noiseDeviation;
+  }
+
+  /** What a sum holds after noise was added to it and it was divided. */
+  static PrivatizedGradient of(ClippedGradientSum sum, double noiseDeviation) {
+    List<Parameter> parameters = sum.parameters();
+    return new PrivatizedGradient(
+        parameters, parameters.stream().map(sum::view).toList(), noiseDeviation);
   }
 
   /**

@@ -69,7 +69,7 @@ class LongRunExampleTest {
         }
       }
       // running.md
-      assertThat(Files.readAllLines(directory.resolve("report.jsonl"))).hasSize(6);
+      assertThat(Files.readAllLines(directory.resolve("report.jsonl"))).hasSize(7);
       try (PrivateTrainer trainer =
           engine.resume(model, DpAdamW.builder().optLearningRate(0.01f).build())) {
         assertThat(trainer.stepsTaken()).isEqualTo(5);

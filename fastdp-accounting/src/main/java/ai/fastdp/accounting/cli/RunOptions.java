@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.cli;
 
+import ai.fastdp.accounting.DiscreteGaussianEvent;
 import ai.fastdp.accounting.DpEvent;
 import ai.fastdp.accounting.FixedBatchEvent;
 import ai.fastdp.accounting.GaussianEvent;
@@ -23,15 +24,9 @@ final class RunOptions {
 
   /** How batches are drawn. */
   enum Sampling {
-    POISSON("independent Poisson sampling at every step"),
-    FIXED("batches of fixed size, drawn without replacement and independently at every step"),
-    NONE("every step uses all data");
-
-    private final String words;
-
-    Sampling(String words) {
-      this.words = words;
-    }
+    POISSON,
+    FIXED,
+    NONE;
 
     /** The name that is typed. */
     @Override
@@ -42,19 +37,31 @@ final class RunOptions {
 
   /** What is done with a batch. */
   enum Noise {
-    GAUSSIAN,
-    LAPLACE;
+    GAUSSIAN {
+      @Override
+      DpEvent release(double noiseMultiplier) {
+        return new GaussianEvent(noiseMultiplier);
+      }
+    },
+    DISCRETE_GAUSSIAN {
+      @Override
+      DpEvent release(double noiseMultiplier) {
+        return new DiscreteGaussianEvent(noiseMultiplier);
+      }
+    },
+    LAPLACE {
+      @Override
+      DpEvent release(double noiseMultiplier) {
+        return new LaplaceEvent(noiseMultiplier);
+      }
+    };
 
-    DpEvent release(double noiseMultiplier) {
-      return this == GAUSSIAN
-          ? new GaussianEvent(noiseMultiplier)
-          : new LaplaceEvent(noiseMultiplier);
-    }
+    abstract DpEvent release(double noiseMultiplier);
 
     /** The name that is typed. */
     @Override
     public String toString() {
-      return name().toLowerCase(Locale.ROOT);
+      return name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
   }
 
@@ -90,7 +97,11 @@ final class RunOptions {
               + " step uses all data).")
   private Sampling sampling = Sampling.POISSON;
 
-  @Option(names = "--mechanism", description = "gaussian (default) or laplace (without sampling).")
+  @Option(
+      names = "--mechanism",
+      description =
+          "gaussian (default), discrete-gaussian (rdp accountant, not with --sampling fixed) or"
+              + " laplace (without sampling).")
   private Noise mechanism = Noise.GAUSSIAN;
 
   @Option(
@@ -168,7 +179,7 @@ final class RunOptions {
       throw new IllegalArgumentException(
           "--adjacency must be replace-one with --sampling fixed, got " + adjacency);
     }
-    if (mechanism != Noise.GAUSSIAN && (sampling == Sampling.FIXED || rate != 1)) {
+    if (mechanism == Noise.LAPLACE && (sampling == Sampling.FIXED || rate != 1)) {
       throw new IllegalArgumentException(
           "--mechanism must be gaussian with sampling, got " + mechanism + "; use --sampling none");
     }
@@ -182,17 +193,8 @@ final class RunOptions {
       long steps,
       double delta,
       String planHash) {
-    return PrivacyStatement.ofRun(
-        empty,
-        unit,
-        (isSampled() ? sampling : Sampling.NONE).words,
-        sampleRate(),
-        noiseMultiplier,
-        step(noiseMultiplier),
-        mechanism.release(noiseMultiplier),
-        steps,
-        delta,
-        planHash);
+    return PrivacyStatement.ofPlannedRun(
+        empty, unit, step(noiseMultiplier), steps, delta, planHash);
   }
 
   /** The options as the first entries of a result. */

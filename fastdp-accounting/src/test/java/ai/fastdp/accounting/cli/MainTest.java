@@ -116,6 +116,13 @@ class MainTest {
   }
 
   @Test
+  void epsilon_discreteGaussian_rdpAlone() {
+    String line = " --mechanism discrete-gaussian" + RUN;
+    assertThat(run("epsilon --accountant rdp" + line).code()).isZero();
+    assertThat(run("epsilon --accountant fdp" + line).err()).contains("with RdpAccountant");
+  }
+
+  @Test
   void tradeoff_png_isAnImage(@TempDir Path directory) throws Exception {
     Path picture = directory.resolve("curve.png");
     Outcome outcome = run("tradeoff --noise-multiplier 2 --steps 3 --points 3 --plot " + picture);
