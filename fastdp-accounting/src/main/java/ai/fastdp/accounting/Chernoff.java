@@ -7,11 +7,17 @@ package ai.fastdp.accounting;
  */
 final class Chernoff {
 
+  /** Covers the rounding error of K, so that the bound stays a bound. */
+  private static final double MARGIN = 1 + 1e-12;
+
+  /** Of one step's cumulant; see {@link QuadratureLoss#spacing}. */
+  private static final double QUADRATURE_ERROR = 3e-20;
+
   private Chernoff() {}
 
   /** log of the bound of delta at one epsilon by one c. */
   static double logDelta(LossComposition losses, double c, double epsilon) {
-    return losses.cumulant(c).value() - c * epsilon + logFactor(c);
+    return raisedCumulant(losses, c) - c * epsilon + logFactor(c);
   }
 
   /** The smallest epsilon whose bound is e^{logDelta}; may be negative. */
@@ -20,7 +26,7 @@ final class Chernoff {
             t -> {
               double c = Math.exp(t);
               try {
-                return (losses.cumulant(c).value() + logFactor(c) - logDelta) / c;
+                return (raisedCumulant(losses, c) + logFactor(c) - logDelta) / c;
               } catch (NumericalLimitException e) {
                 return Double.POSITIVE_INFINITY; // no bound by this c
               }
@@ -53,7 +59,12 @@ final class Chernoff {
     return Math.min(0, bound);
   }
 
+  private static double raisedCumulant(LossComposition losses, double c) {
+    return losses.cumulant(c).value() * MARGIN + losses.steps() * QUADRATURE_ERROR;
+  }
+
+  /** c log c - (1 + c) log(1 + c), without cancellation for large c. */
   private static double logFactor(double c) {
-    return c * Math.log(c) - (1 + c) * Math.log1p(c);
+    return -c * Math.log1p(1 / c) - Math.log1p(c);
   }
 }

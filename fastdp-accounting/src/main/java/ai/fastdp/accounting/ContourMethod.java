@@ -137,7 +137,7 @@ final class ContourMethod {
       double estimate = integral.solve(losses, epsilon, ceiling, logDelta, 0);
       double upper = integral.solve(losses, estimate, ceiling, logRest, 1);
       double lower = integral.solve(losses, estimate, ceiling, logDelta, -1);
-      EpsilonInterval found = EpsilonInterval.of(lower, estimate, upper);
+      EpsilonInterval found = EpsilonInterval.of(lower, estimate, Math.min(upper, ceiling));
       solved = true;
       if (found.width() < best.width()) {
         best = found;

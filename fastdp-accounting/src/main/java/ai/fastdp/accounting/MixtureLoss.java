@@ -79,25 +79,10 @@ record MixtureLoss(MixtureRatio ratio, Direction direction, double cut)
     return Math.min(cut, (direction == Direction.REMOVE ? c + 1 : 1) + 11 * ratio.sigma());
   }
 
-  /**
-   * On the line Im x = y, |y| = t s^2 with t &lt; pi, the integrand is at most e^{y^2/(2 s^2) +
-   * |s'| t} times its value on the real line, because |arg r| &lt;= t and |r(x+iy)| &lt;= r(x); in
-   * direction ADD, where r has a negative power, |r(x + iy)| &gt;= r(x) cos(t/2) costs the factor
-   * cos(t/2)^-c. The best t is searched.
-   */
+  /** In direction ADD the ratio has a negative power. */
   @Override
   public double spacing(double c, double s) {
-    double variance = ratio.sigma() * ratio.sigma();
-    double best = 0;
-    for (int i = 1; i <= 24; i++) {
-      double t = Math.PI * Math.pow(0.8, i - 1) * 0.95;
-      double growth = t * t * variance / 2 + s * t;
-      if (direction == Direction.ADD) {
-        growth -= c * Math.log(Math.cos(t / 2));
-      }
-      best = Math.max(best, QuadratureLoss.spacingFor(t * variance, growth));
-    }
-    return best;
+    return ratio.spacing(s, direction == Direction.ADD ? c : 0);
   }
 
   @Override

@@ -51,6 +51,34 @@ record MixtureRatio(double sampleRate, double sigma) {
     return 1 + sigma * Math.sqrt(-2 * Math.log(mass));
   }
 
+  /**
+   * The spacing of the trapezoid rule over x for normal densities times powers of r.
+   *
+   * <p>On the line Im x = y, |y| = t s^2 with t &lt; pi, |arg r| &lt;= t and r(x) cos(t/2) &lt;=
+   * |r(x + iy)| &lt;= r(x). So an integrand with the powers z of r is at most e^{y^2/(2 s^2) + t
+   * |Im z|} cos(t/2)^{-n} times its value on the real line, n the size of a negative power. The
+   * best t is searched: as -log cos(t/2) is t^2/8 and more, it is not above the one that is best
+   * for t^2/8.
+   *
+   * @param turns sum of |Im z|
+   * @param negativePower n
+   */
+  double spacing(double turns, double negativePower) {
+    double variance = sigma * sigma;
+    double t =
+        Math.min(
+            0.95 * Math.PI,
+            Math.sqrt(QuadratureLoss.LOG_PRECISION / (variance / 2 + negativePower / 8)));
+    double best = 0;
+    for (int i = 0; i < 24; i++) {
+      double growth =
+          t * t * variance / 2 + turns * t - negativePower * Math.log(Math.cos(t / 2));
+      best = Math.max(best, QuadratureLoss.spacingFor(t * variance, growth));
+      t *= 0.8;
+    }
+    return best;
+  }
+
   Edge edge(double x) {
     return new Edge(NormalEdge.at(x / sigma), NormalEdge.at((x - 1) / sigma));
   }

@@ -60,8 +60,11 @@ interface QuadratureLoss extends LossPair {
     return new TiltedQuadrature(this, c);
   }
 
+  /** Log of the inverse of the relative error that the trapezoid rule may have. */
+  double LOG_PRECISION = 46;
+
   /**
-   * The coarsest spacing over the strips |Im| &lt;= y that are offered.
+   * The spacing for one strip.
    *
    * <p>The trapezoid rule's error is e^{-2 pi y/dx} times the growth of the integrand on the strip
    * (Trefethen and Weideman, SIAM Review 2014, theorem 5.1).
@@ -70,6 +73,6 @@ interface QuadratureLoss extends LossPair {
    * @param logGrowth log of the growth
    */
   static double spacingFor(double y, double logGrowth) {
-    return 2 * Math.PI * y / (46 + logGrowth);
+    return 2 * Math.PI * y / (LOG_PRECISION + logGrowth);
   }
 }

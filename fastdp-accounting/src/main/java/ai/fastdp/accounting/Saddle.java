@@ -9,80 +9,77 @@ package ai.fastdp.accounting;
  * K'(c) - 1/c - 1/(1+c)\), and to leading order \(\log\delta = F(c) - \frac12\log(2\pi F''(c))\).
  *
  * @param c the abscissa
- * @param epsilon the epsilon whose saddle point c is; may be negative
+ * @param epsilon the epsilon whose saddle point c is
  * @param logDelta the saddle-point approximation of log delta(epsilon)
  */
 record Saddle(double c, double epsilon, double logDelta) {
 
+  /** By how much F at the found abscissa may exceed the minimum. */
+  private static final double LOSS = 0.005;
+
   private static final double LOWEST = 1e-6;
   private static final double HIGHEST = 1e12;
 
-  /** The saddle at c; that of an infinite epsilon where c is too large to compute with. */
-  static Saddle at(LossComposition losses, double c) {
-    LossPair.Cumulant k;
-    try {
-      k = losses.cumulant(c);
-    } catch (NumericalLimitException e) {
-      return new Saddle(c, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY);
+  /** F and its derivatives at one abscissa. */
+  private record Point(double c, double value, double slope, double curvature) {
+
+    /** Where c is too large to compute with, F rises. */
+    static Point at(LossComposition losses, double c, double epsilon) {
+      try {
+        LossPair.Cumulant k = losses.cumulant(c);
+        return new Point(
+            c,
+            k.value() - c * epsilon - Math.log(c) - Math.log1p(c),
+            k.mean() - epsilon - 1 / c - 1 / (1 + c),
+            k.variance() + 1 / (c * c) + 1 / ((1 + c) * (1 + c)));
+      } catch (NumericalLimitException e) {
+        return new Point(c, Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY, 1);
+      }
     }
-    double epsilon = k.mean() - 1 / c - 1 / (1 + c);
-    double curvature = k.variance() + 1 / (c * c) + 1 / ((1 + c) * (1 + c));
-    double logDelta =
-        k.value()
-            - c * epsilon
-            - Math.log(c)
-            - Math.log1p(c)
-            - 0.5 * Math.log(2 * Math.PI * curvature);
-    return new Saddle(c, epsilon, logDelta);
+
+    /** How far F is above its minimum, to second order. */
+    double loss() {
+      return slope * slope / (2 * curvature);
+    }
+
+    Saddle saddle(double epsilon) {
+      return new Saddle(c, epsilon, value - loss() - 0.5 * Math.log(2 * Math.PI * curvature));
+    }
   }
 
-  /** The saddle of the given epsilon. */
+  /** The saddle of the given epsilon: a root, in log c, of the slope of F. */
   static Saddle forEpsilon(LossComposition losses, double epsilon) {
-    return search(losses, saddle -> epsilon - saddle.epsilon());
-  }
-
-  /** A root, in log c, of a function that falls as c grows. */
-  private static Saddle search(
-      LossComposition losses, java.util.function.ToDoubleFunction<Saddle> function) {
-    Saddle low = at(losses, 2);
-    double lowValue = function.applyAsDouble(low);
-    Saddle high = low;
-    double highValue = lowValue;
+    Point low = Point.at(losses, 2, epsilon);
+    Point high = low;
     double factor = 2;
-    while (highValue > 0 && high.c() < HIGHEST) {
+    while (high.slope() < 0 && high.c() < HIGHEST) {
       low = high;
-      lowValue = highValue;
-      high = at(losses, high.c() * factor);
-      highValue = function.applyAsDouble(high);
+      high = Point.at(losses, high.c() * factor, epsilon);
       factor = Math.min(factor * factor, 16);
     }
     factor = 2;
-    while (lowValue <= 0 && low.c() > LOWEST) {
+    while (low.slope() >= 0 && low.c() > LOWEST) {
       high = low;
-      highValue = lowValue;
-      low = at(losses, low.c() / factor);
-      lowValue = function.applyAsDouble(low);
+      low = Point.at(losses, low.c() / factor, epsilon);
       factor = Math.min(factor * factor, 16);
     }
     for (int i = 0; i < 60 && high.c() / low.c() > 1.02; i++) {
-      double fraction = lowValue / (lowValue - highValue);
-      fraction = Math.max(0.02, Math.min(0.98, fraction));
+      double fraction = low.slope() / (low.slope() - high.slope());
+      fraction = fraction > 0.02 ? Math.min(0.98, fraction) : 0.02;
       if (i % 3 == 2) {
         fraction = 0.5;
       }
-      Saddle middle = at(losses, low.c() * Math.pow(high.c() / low.c(), fraction));
-      double value = function.applyAsDouble(middle);
-      if (Math.abs(value) < 0.05) {
-        return middle;
+      Point middle =
+          Point.at(losses, low.c() * Math.pow(high.c() / low.c(), fraction), epsilon);
+      if (middle.loss() < LOSS) {
+        return middle.saddle(epsilon);
       }
-      if (value > 0) {
+      if (middle.slope() < 0) {
         low = middle;
-        lowValue = value;
       } else {
         high = middle;
-        highValue = value;
       }
     }
-    return high;
+    return high.saddle(epsilon);
   }
 }

@@ -62,20 +62,10 @@ record SubstitutionLoss(MixtureRatio ratio, double cut)
     return Math.min(cut, 1 + c + c * ratio.weightAtZero() + 11 * ratio.sigma());
   }
 
-  /**
-   * As for {@link MixtureLoss#spacing}; both ratios turn with t, in opposite directions, and the
-   * one with the negative power costs \(\cos(t/2)^{-c}\).
-   */
+  /** Both ratios turn, in opposite directions, and one of them has a negative power. */
   @Override
   public double spacing(double c, double s) {
-    double variance = ratio.sigma() * ratio.sigma();
-    double best = 0;
-    for (int i = 1; i <= 24; i++) {
-      double t = Math.PI * Math.pow(0.8, i - 1) * 0.95;
-      double growth = t * t * variance / 2 + 2 * s * t - c * Math.log(Math.cos(t / 2));
-      best = Math.max(best, QuadratureLoss.spacingFor(t * variance, growth));
-    }
-    return best;
+    return ratio.spacing(2 * s, c);
   }
 
   @Override
