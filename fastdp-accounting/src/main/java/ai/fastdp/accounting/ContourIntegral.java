@@ -75,6 +75,9 @@ final class ContourIntegral {
     absoluteSum = total * step / Math.PI;
     truncation = plan.truncation;
     relativeRounding = plan.relativeError + 0x1p-52 * n * step * phaseScale;
+    if (!(truncation + relativeRounding * absoluteSum < Double.POSITIVE_INFINITY)) {
+      throw new NumericalLimitException("contour integral has no error bound");
+    }
   }
 
   /** How the integral will be computed, and at what cost. */
@@ -322,6 +325,9 @@ final class ContourIntegral {
       double turned = cosine * turnCosine - sine * turnSine;
       sine = sine * turnCosine + cosine * turnSine;
       cosine = turned;
+    }
+    if (!(Math.abs(sum) + Math.abs(slope) < Double.POSITIVE_INFINITY)) {
+      throw new NumericalLimitException("contour integral is out of range");
     }
     return new Value(cumulant.value() - c * epsilon, sum * step / Math.PI, slope * step / Math.PI);
   }

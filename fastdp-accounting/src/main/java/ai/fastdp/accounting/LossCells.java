@@ -21,6 +21,7 @@ final class LossCells {
   private final double[] cyclic;
   private final double growth;
   private final double oneMinusRatio;
+  private double roundedUp;
 
   /**
    * Starts with no mass.
@@ -63,13 +64,23 @@ final class LossCells {
       return;
     }
     double l = i * spacing;
-    double up = (p - Math.exp(l) * q) / oneMinusRatio;
-    up = Math.max(0, Math.min(p, up));
     double weight = Math.exp(c * l + logFactor);
+    double up = p;
+    if (q >= Double.MIN_NORMAL) {
+      double equal = l < 700 ? Math.exp(l) * q : Math.exp(l + Math.log(q));
+      up = Math.max(0, Math.min(p, (p - equal) / oneMinusRatio));
+    } else {
+      roundedUp += weight * growth * p;
+    }
     int n = cyclic.length;
     int index = (int) Math.floorMod(i, (long) n);
     cyclic[index] += weight * (p - up);
     cyclic[index + 1 == n ? 0 : index + 1] += weight * growth * up;
+  }
+
+  /** The part of the tilted mass that was moved up because its mass under Q underflowed. */
+  double roundedUp() {
+    return roundedUp;
   }
 
   /** The array. */

@@ -71,8 +71,7 @@ record MixtureRatio(double sampleRate, double sigma) {
             Math.sqrt(QuadratureLoss.LOG_PRECISION / (variance / 2 + negativePower / 8)));
     double best = 0;
     for (int i = 0; i < 24; i++) {
-      double growth =
-          t * t * variance / 2 + turns * t - negativePower * Math.log(Math.cos(t / 2));
+      double growth = t * t * variance / 2 + turns * t - negativePower * Math.log(Math.cos(t / 2));
       best = Math.max(best, QuadratureLoss.spacingFor(t * variance, growth));
       t *= 0.8;
     }

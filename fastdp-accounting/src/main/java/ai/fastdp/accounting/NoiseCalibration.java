@@ -118,11 +118,11 @@ public final class NoiseCalibration {
         .run();
   }
 
-  /** The search for the root of the excess as a function of log(sigma). */
+  /** The search over sigma. */
   private record Search(CalibrationTarget target, DoubleFunction<? extends DpEvent> events) {
 
     double run() {
-      double sigma = search();
+      double sigma = search(new FallingExcess(x -> target.quickExcess(events.apply(x), 1)));
       // What was searched by may be a little above the accountant's own number, or, where that
       // jumps between methods, a little below.
       for (double margin = TOLERANCE; !target.isMet(events.apply(sigma), 1); margin *= 4) {
@@ -134,28 +134,16 @@ public final class NoiseCalibration {
       return sigma;
     }
 
-    private double search() {
-      double sigma = 1;
-      double excess = excess(sigma);
-      if (excess > 0) {
-        return raise(sigma, excess);
-      }
-      return lower(sigma, excess);
-    }
-
-    private double raise(double start, double startExcess) {
-      double low = start;
-      double lowExcess = startExcess;
-      while (low < LARGEST) {
-        double high = low * 2;
-        double highExcess = excess(high);
-        if (highExcess <= 0) {
-          return refine(low, lowExcess, high, highExcess);
+    private double search(FallingExcess excess) {
+      if (excess.at(1) > 0) {
+        FallingExcess.Bracket above = excess.upwards(1, LARGEST);
+        if (above.isEmpty()) {
+          throw unreachable();
         }
-        low = high;
-        lowExcess = highExcess;
+        return excess.smallest(above, TOLERANCE);
       }
-      throw unreachable();
+      FallingExcess.Bracket below = excess.downwards(1, SMALLEST);
+      return below.isEmpty() ? SMALLEST : excess.smallest(below, TOLERANCE);
     }
 
     private IllegalArgumentException unreachable() {
@@ -171,65 +159,6 @@ public final class NoiseCalibration {
               + " at delta "
               + target.budget().delta()
               + ", so raise epsilon or delta, or take fewer steps");
-    }
-
-    private double lower(double start, double startExcess) {
-      double high = start;
-      double highExcess = startExcess;
-      while (high > SMALLEST) {
-        double low = high / 2;
-        double lowExcess = excess(low);
-        if (lowExcess > 0) {
-          return refine(low, lowExcess, high, highExcess);
-        }
-        high = low;
-        highExcess = lowExcess;
-      }
-      return high;
-    }
-
-    /** Secant steps inside a bracket (Illinois), then a last step that pins both sides. */
-    private double refine(double tooLow, double tooLowExcess, double enough, double enoughExcess) {
-      double low = tooLow;
-      double lowExcess = tooLowExcess;
-      double high = enough;
-      double highExcess = enoughExcess;
-      int side = 0;
-      while (high / low - 1 > TOLERANCE) {
-        double fraction = lowExcess / (lowExcess - highExcess);
-        if (!(fraction > 0.001 && fraction < 0.999) && high / low - 1 > 1e-3) {
-          fraction = 0.5;
-        }
-        double margin = TOLERANCE / 4;
-        double sigma = low * Math.pow(high / low, fraction);
-        sigma = Math.max(low * (1 + margin), Math.min(high * (1 - margin), sigma));
-        if (side == -1) {
-          sigma = Math.min(high * (1 - margin), sigma * (1 + margin));
-        } else if (side == 1) {
-          sigma = Math.max(low * (1 + margin), sigma * (1 - margin));
-        }
-        double excess = excess(sigma);
-        if (excess > 0) {
-          low = sigma;
-          lowExcess = excess;
-          if (side == -1) {
-            highExcess /= 2;
-          }
-          side = -1;
-        } else {
-          high = sigma;
-          highExcess = Math.min(excess, -Double.MIN_NORMAL);
-          if (side == 1) {
-            lowExcess /= 2;
-          }
-          side = 1;
-        }
-      }
-      return high;
-    }
-
-    private double excess(double sigma) {
-      return target.quickExcess(events.apply(sigma), 1);
     }
   }
 }

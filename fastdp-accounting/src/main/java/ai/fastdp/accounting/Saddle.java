@@ -69,8 +69,7 @@ record Saddle(double c, double epsilon, double logDelta) {
       if (i % 3 == 2) {
         fraction = 0.5;
       }
-      Point middle =
-          Point.at(losses, low.c() * Math.pow(high.c() / low.c(), fraction), epsilon);
+      Point middle = Point.at(losses, low.c() * Math.pow(high.c() / low.c(), fraction), epsilon);
       if (middle.loss() < LOSS) {
         return middle.saddle(epsilon);
       }

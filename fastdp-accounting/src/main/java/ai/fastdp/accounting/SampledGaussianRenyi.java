@@ -25,7 +25,7 @@ final class SampledGaussianRenyi {
 
   private static final double SERIES_LIMIT = 0.05;
 
-  /** Where r^a is this large, g is r^a but for a few parts in e^100. */
+  /** Where r^a is this large at its peak, the sum is not much smaller. */
   private static final double FAR = 100;
 
   /** With less noise there would be too many nodes. */
@@ -117,7 +117,8 @@ final class SampledGaussianRenyi {
     double a = order;
     double power = a * logRatio;
     if (power > 600) {
-      return power;
+      double further = (a - 1) * logRatio;
+      return further > 40 ? power : logRatio + Math.log(Math.expm1(further) - (a - 1));
     }
     double d = ratioMinusOne;
     if (Math.abs(a * d) < SERIES_LIMIT && Math.abs(d) < SERIES_LIMIT) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting;
 
+import java.util.Arrays;
 import org.jtransforms.fft.DoubleFFT_1D;
 
 /**
@@ -41,6 +42,9 @@ final class TiltedFft {
   private final double missing;
   private final double roundingPerRootLength;
 
+  /** The tilted mass of sums of which some step was rounded up without keeping the mass of Q. */
+  private final double roundedUp;
+
   private TiltedFft(
       LossComposition losses,
       double c,
@@ -56,6 +60,7 @@ final class TiltedFft {
     double[] spectrum = new double[0];
     double scaleSum = 0;
     double largest = 0;
+    double roundedUpSum = 0;
     DoubleFFT_1D fft = new DoubleFFT_1D(n);
     for (LossComposition.Part part : losses.parts()) {
       // Scaled so that no e^{cl} overflows; then normalised exactly.
@@ -73,6 +78,7 @@ final class TiltedFft {
         squares += one[j] * one[j];
       }
       largest = Math.max(largest, Math.sqrt(squares));
+      roundedUpSum += part.count() * (cells.roundedUp() / total);
       scaleSum += part.count() * (Math.log(total) - scale);
       fft.realForward(one);
       power(one, part.count());
@@ -85,6 +91,8 @@ final class TiltedFft {
     fft.realInverse(spectrum, true);
     mass = spectrum;
     logScale = scaleSum;
+    roundedUp = roundedUpSum;
+    requireNumber(logScale + roundedUp + Arrays.stream(mass).sum());
     firstIndex = (long) Math.floor((epsilon - below) / d);
     roundingPerRootLength =
         0x1p-53 * 6 * Math.log(n) / Math.log(2) * (losses.steps() + 2) * largest;
@@ -167,6 +175,7 @@ final class TiltedFft {
     double lost = Math.exp(logDelta) * 1e-11;
     TiltedFft fft = around(composition.restricted(lost), epsilon, logDelta, 0, length, lost);
     double value = fft.delta(epsilon);
+    requireNumber(value);
     double error = fft.missing + fft.rounding(epsilon);
     return new DeltaBracket(value - 1.1 * fft.gap(epsilon) - error, value, value + error);
   }
@@ -240,46 +249,77 @@ final class TiltedFft {
     }
   }
 
-  private EpsilonInterval solve(double ceiling, double delta) {
-    double estimate = root(ceiling, x -> delta(x) - delta);
-    double rounding = rounding(estimate);
-    double gap = gap(estimate);
-    double upper = root(ceiling, x -> delta(x) + missing + rounding - delta);
-    double lower = root(ceiling, x -> delta(x) - 1.02 * gap - missing - rounding - delta);
-    return EpsilonInterval.of(lower, estimate, upper);
+  /** So that nothing is compared with NaN. */
+  private static void requireNumber(double value) {
+    if (!(Math.abs(value) < Double.POSITIVE_INFINITY)) {
+      throw new NumericalLimitException("discretized loss is out of range");
+    }
   }
 
-  /** Bisection; the functions fall. */
-  private double root(double ceiling, java.util.function.DoubleUnaryOperator f) {
+  private EpsilonInterval solve(double ceiling, double delta) {
+    double estimate = root(ceiling, x -> known(x, delta) - delta).high();
+    double upper = root(ceiling, x -> known(x, delta) + missing + rounding(x) - delta).high();
+    return EpsilonInterval.of(lower(ceiling, delta, estimate), estimate, upper);
+  }
+
+  /** The error terms are those of the answer, so it is tried with them. */
+  private double lower(double ceiling, double delta, double estimate) {
+    double at = estimate;
+    for (int round = 0; round < 6; round++) {
+      double error = 1.02 * gap(at) + missing + rounding(at);
+      double low = root(ceiling, x -> known(x, delta) - error - delta).low();
+      if (low > 0 && delta(low) - gap(low) - missing - rounding(low) >= delta) {
+        return low;
+      }
+      at = low;
+    }
+    return 0;
+  }
+
+  /** delta, or NaN where the rounding error of the transform alone may be as large as that. */
+  private double known(double epsilon, double delta) {
+    return noise(epsilon) <= delta ? delta(epsilon) : Double.NaN;
+  }
+
+  /**
+   * Where a falling function was seen not to be positive, and a point below.
+   *
+   * @param low it is positive or unknown here, or this is 0
+   * @param high it is not positive here, or this is the ceiling
+   */
+  private record Bracket(double low, double high) {}
+
+  /** Bisection with secant steps; what is NaN counts as positive. */
+  private Bracket root(double ceiling, java.util.function.DoubleUnaryOperator f) {
     double low = Math.max(0, (firstIndex + 1) * d);
     double high = Math.min(ceiling, (firstIndex + mass.length - 1) * d);
-    if (f.applyAsDouble(low) <= 0) {
-      return low;
-    }
-    if (f.applyAsDouble(high) > 0) {
-      return ceiling;
-    }
     double lowValue = f.applyAsDouble(low);
+    if (lowValue <= 0) {
+      return new Bracket(0, low);
+    }
     double highValue = f.applyAsDouble(high);
+    if (!(highValue <= 0)) {
+      return new Bracket(high, ceiling);
+    }
     for (int i = 0; i < 80 && high - low > 1e-12 * high; i++) {
       double middle = (low + high) / 2;
-      if (i % 3 != 2 && lowValue > 0 && highValue < 0 && high - low < 0.3) {
-        double secant = low + (high - low) * lowValue / (lowValue - highValue);
+      double secant = low + (high - low) * lowValue / (lowValue - highValue);
+      if (i % 3 != 2 && highValue < 0 && high - low < 0.3 && secant > low) {
         middle = Math.max(low + 1e-3 * (high - low), Math.min(high - 1e-3 * (high - low), secant));
       }
       double value = f.applyAsDouble(middle);
-      if (value > 0) {
-        low = middle;
-        lowValue = value;
-      } else {
+      if (value <= 0) {
         high = middle;
         highValue = value;
+      } else {
+        low = middle;
+        lowValue = value;
       }
     }
-    return high;
+    return new Bracket(low, high);
   }
 
-  /** delta of the distribution on the grid. */
+  /** delta of the distribution on the grid; NaN if epsilon is too far from where that is known. */
   private double delta(double epsilon) {
     int n = mass.length;
     long from = (long) Math.floor(epsilon / d) + 1;
@@ -295,8 +335,11 @@ final class TiltedFft {
       if (sinceRestart == 0) {
         weight = Math.exp(-c * (i * d - epsilon));
         hockey = -Math.expm1(epsilon - i * d);
-        if (weight < 1e-30) {
-          break;
+        if (weight < 1e-20 * Math.abs(sum)) {
+          break; // all masses together are 1
+        }
+        if (weight == 0) {
+          return Double.NaN;
         }
       }
       sum += mass[index] * weight * hockey;
@@ -309,10 +352,15 @@ final class TiltedFft {
   }
 
   private double rounding(double epsilon) {
+    return noise(epsilon)
+        + Math.abs(delta(epsilon)) * (1 + c) * losses.steps() * 0x1p-51 / (narrowest() * d);
+  }
+
+  /** What the rounding errors of the transform, relative to the tilted mass, do to delta. */
+  private double noise(double epsilon) {
     return Math.exp(logScale - c * epsilon)
-            * Math.sqrt(1 / -Math.expm1(-2 * c * d))
-            * roundingPerRootLength
-        + delta(epsilon) * (1 + c) * losses.steps() * 0x1p-51 / (narrowest() * d);
+        * Math.sqrt(1 / -Math.expm1(-2 * c * d))
+        * roundingPerRootLength;
   }
 
   /** The smallest scale: cells are d times that wide where rounding matters most. */
@@ -329,6 +377,8 @@ final class TiltedFft {
    * with k = 1 + v^{-1/2} + |x|/v bound both by a multiple of \(e^{-(1-h)x^2/2v}\), h small. By
    * Jensen's inequality that is at most a multiple of the mean over N of a normal density at x + N,
    * because N has variance at most v and mean in [0, v/2].
+   *
+   * <p>Sums with a step of which nothing is known but that it was moved up count in full.
    */
   private double gap(double epsilon) {
     double v = (double) losses.steps() * d * d / 4;
@@ -355,7 +405,8 @@ final class TiltedFft {
       double p = Math.max(0, mass[(int) Math.floorMod(i, (long) n)]);
       sum += p * Math.exp(logScale - c * i * d - x * x / (2 * wide));
     }
-    return factor * sum;
+    double gap = factor * sum + Math.exp(logScale - c * epsilon) * roundedUp;
+    return gap >= 0 ? gap : Double.POSITIVE_INFINITY; // NaN says nothing
   }
 
   private static void power(double[] spectrum, long exponent) {

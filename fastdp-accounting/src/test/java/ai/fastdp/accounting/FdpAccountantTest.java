@@ -193,4 +193,36 @@ class FdpAccountantTest extends PrivacyAccountantContract {
   void epsilon_deltaAboveTotalVariation_isZero() {
     assertThat(upper(after(1e-4, 2, 10).epsilon(0.1))).isZero();
   }
+
+  /** Of 1,000 steps 22 or more are sampled with probability 7e-4; then the loss is huge. */
+  @Test
+  void quickUpper_hardlyAnyNoise_isNotBelowWhatTheSampledStepsCost() {
+    double loss = 1 / (2 * 0.03 * 0.03) + Math.log(0.01);
+    assertThat(after(0.01, 0.03, 1000).quickUpper(1e-5)).isGreaterThan(22 * loss);
+  }
+
+  /** In nearly every step the loss is 1/0.019 - 1, and more. */
+  @Test
+  void fft_lossesFarFromWhereTheTiltIs_boundsHold() {
+    LossComposition losses =
+        new LossComposition(
+            java.util.List.of(new LossComposition.Part(new LaplaceLoss(2 / 0.0191), 176_869)));
+    EpsilonInterval found = TiltedFft.epsilon(losses, Math.log(0.07), 1);
+    double exact = ContourMethod.epsilon(losses, Math.log(0.07), 1e9).orElseThrow().estimate();
+    assertThat(found.upper()).isGreaterThanOrEqualTo(exact);
+    assertThat(found.lower()).isLessThanOrEqualTo(exact);
+  }
+
+  /** Other values of the curve come from a quadrature that shares no code. */
+  @Test
+  void rdp_hardlyAnyNoise_agreesWithTheGeneralQuadrature() {
+    LossPair pair = new MixtureLoss(0.01, 0.03, MixtureLoss.Direction.REMOVE);
+    RdpAccountant rdp = new RdpAccountant();
+    rdp.compose(new PoissonSampledEvent(0.01, new GaussianEvent(0.03)));
+    for (double c : new double[] {1e-6, 1e-3, 0.1, 3}) {
+      assertThat(rdp.renyiDivergence(1 + c) * c)
+          .isCloseTo(
+              pair.cumulant(c).value(), org.assertj.core.data.Percentage.withPercentage(1e-8));
+    }
+  }
 }

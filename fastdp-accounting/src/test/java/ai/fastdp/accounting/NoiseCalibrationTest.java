@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.List;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -138,6 +139,101 @@ class NoiseCalibrationTest {
     assertThat(rdpEpsilon(rate, 1.1, 2000, 1e-6)).isLessThanOrEqualTo(2);
     assertThat(rdpEpsilon(rate * (1 + 1e-8), 1.1, 2000, 1e-6)).isGreaterThan(2);
     assertThat(RunCalibration.sampleRate(RdpAccountant::new, budget, 1000, 2)).isEqualTo(1);
+  }
+
+  @Test
+  void runCalibration_steps_byEveryAccountant() {
+    PrivacyBudget budget = new PrivacyBudget(2, 1e-6);
+    DpEvent step = PrivacyAccountantContract.dpSgd(0.01, 1.1);
+    for (Supplier<PrivacyAccountant> accountant : ACCOUNTANTS) {
+      long steps = RunCalibration.steps(accountant, budget, step, basis(accountant));
+      assertThat(value(accountant, step, steps, 1e-6)).isLessThanOrEqualTo(2);
+      assertThat(value(accountant, step, steps + 1, 1e-6)).isGreaterThan(2);
+    }
+    // Far beyond what double numbers tell apart.
+    assertThat(RunCalibration.steps(RdpAccountant::new, budget, new GaussianEvent(1e9)))
+        .isGreaterThan(1L << 53);
+  }
+
+  @Test
+  void runCalibration_sampleRate_byEveryAccountant() {
+    PrivacyBudget budget = new PrivacyBudget(2, 1e-6);
+    for (Supplier<PrivacyAccountant> accountant : ACCOUNTANTS) {
+      double rate = RunCalibration.sampleRate(accountant, budget, 1.1, 2000, basis(accountant));
+      DpEvent step = PrivacyAccountantContract.dpSgd(rate, 1.1);
+      DpEvent more = PrivacyAccountantContract.dpSgd(rate * (1 + 1e-6), 1.1);
+      assertThat(value(accountant, step, 2000, 1e-6)).isLessThanOrEqualTo(2);
+      assertThat(value(accountant, more, 2000, 1e-6)).isGreaterThan(2);
+    }
+    assertThatThrownBy(
+            () ->
+                RunCalibration.sampleRate(
+                    RdpAccountant::new, new PrivacyBudget(1e-9, 1e-30), 0.1, 1_000_000_000L))
+        .hasMessageMatching(
+            "epsilon must be reachable, got 1.0E-9; with sample rate .* reaches .*");
+  }
+
+  @Test
+  void runCalibration_delta_byEveryAccountant() {
+    DpEvent step = PrivacyAccountantContract.dpSgd(0.01, 1.1);
+    DpEvent run = new SelfComposedEvent(step, 2000);
+    for (double epsilon : new double[] {0.3, 2, 20}) {
+      for (Supplier<PrivacyAccountant> accountant : ACCOUNTANTS) {
+        double delta = RunCalibration.delta(accountant, epsilon, run, basis(accountant));
+        assertThat(value(accountant, run, 1, delta)).isLessThanOrEqualTo(epsilon);
+        assertThat(value(accountant, run, 1, delta * (1 - 1e-5))).isGreaterThan(epsilon);
+      }
+      FdpAccountant fdp = new FdpAccountant();
+      fdp.compose(run);
+      assertThat(RunCalibration.delta(FdpAccountant::new, epsilon, run))
+          .isCloseTo(
+              fdp.delta(epsilon).upper(), org.assertj.core.data.Percentage.withPercentage(1e-4));
+    }
+  }
+
+  @Test
+  void runCalibration_deltaAtTheEnds_isTheSmallestOrAnError() {
+    assertThat(RunCalibration.delta(RdpAccountant::new, 1, new NoOpEvent())).isEqualTo(1e-300);
+    assertThatThrownBy(() -> RunCalibration.delta(FdpAccountant::new, 1, new GaussianEvent(0.01)))
+        .hasMessageMatching("epsilon must be reachable, got 1.0; with delta .* reaches .*");
+    assertThatThrownBy(
+            () -> RunCalibration.delta(FdpAccountant::new, Double.NaN, new GaussianEvent(1)))
+        .hasMessageContaining("epsilon must be finite and > 0, got NaN");
+  }
+
+  @Test
+  void noiseMultiplier_fdpExtremeTargets_areMetWithoutWaste() {
+    double[][] cases = {
+      {1e-3, 1e-6, 0.01, 1e9}, {1e-3, 1e-100, 0.01, 1e9}, {1e-3, 1e-12, 0.9, 1e6},
+      {1, 1e-100, 0.01, 1e4}, {200, 1e-100, 0.5, 1e9}, {1e5, 1e-5, 1, 1}
+    };
+    for (double[] c : cases) {
+      long steps = (long) c[3];
+      double sigma =
+          NoiseCalibration.noiseMultiplier(
+              FdpAccountant::new, new PrivacyBudget(c[0], c[1]), c[2], steps);
+      EpsilonBound bound = FdpAccountantTest.after(c[2], sigma, steps).epsilon(c[1]);
+      assertThat(bound.upper().getAsDouble())
+          .isLessThanOrEqualTo(c[0])
+          .isGreaterThan(c[0] * 0.9999);
+      assertThat(bound.lower().getAsDouble()).isGreaterThan(c[0] * (1 - 1e-6));
+    }
+  }
+
+  private static final List<Supplier<PrivacyAccountant>> ACCOUNTANTS =
+      List.of(RdpAccountant::new, GdpAccountant::new, FdpAccountant::new);
+
+  private static NoiseCalibration.Basis basis(Supplier<PrivacyAccountant> accountant) {
+    return accountant.get() instanceof GdpAccountant
+        ? NoiseCalibration.Basis.ESTIMATE
+        : NoiseCalibration.Basis.UPPER_BOUND;
+  }
+
+  private static double value(
+      Supplier<PrivacyAccountant> accountant, DpEvent event, long count, double delta) {
+    PrivacyAccountant after = accountant.get();
+    after.compose(event, count);
+    return PrivacyAccountantContract.value(after, delta);
   }
 
   @Test
