@@ -36,6 +36,14 @@ public record DeltaBound(double lower, double estimate, double upper) {
     return new DeltaBound(lower, Math.max(lower, Math.min(upper, bracket.estimate())), upper);
   }
 
+  /** Bounds of a share of this. */
+  DeltaBound times(double factor) {
+    // The epsilon at which this was asked for was rounded, so the bounds give way a little.
+    return of(
+        new DeltaBracket(
+            lower * factor * (1 - 1e-10), estimate * factor, upper * factor * (1 + 1e-10)));
+  }
+
   /** Bounds of the larger of two numbers. */
   DeltaBound max(DeltaBound other) {
     return new DeltaBound(

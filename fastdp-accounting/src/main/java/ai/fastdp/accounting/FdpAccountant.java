@@ -3,7 +3,6 @@ package ai.fastdp.accounting;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.BiFunction;
 
 /**
  * f-differential privacy: the exact composition of privacy-loss distributions, with lower and upper
@@ -137,20 +136,15 @@ public final class FdpAccountant extends EventAccountant {
    */
   public DeltaBound delta(double epsilon) {
     Require.finiteNonNegative("epsilon", epsilon);
-    return delta(epsilon, LossSolver::delta);
-  }
-
-  private DeltaBound delta(
-      double epsilon, BiFunction<LossComposition, Double, LossSolver.Solved<DeltaBracket>> solver) {
     if (counts().isEmpty()) {
       return new DeltaBound(0, 0, 0);
     }
     LossComposition losses = losses();
-    DeltaBound remove = DeltaBound.of(solver.apply(losses, epsilon).bounds());
+    DeltaBound remove = DeltaBound.of(LossSolver.delta(losses, epsilon).bounds());
     if (!losses.isSymmetric()) {
       LossComposition added = losses.reversed();
       if (LossSolver.mayExceedDelta(added, epsilon, remove.lower())) {
-        return remove.max(DeltaBound.of(solver.apply(added, epsilon).bounds()));
+        return remove.max(DeltaBound.of(LossSolver.delta(added, epsilon).bounds()));
       }
     }
     return remove;
@@ -162,18 +156,7 @@ public final class FdpAccountant extends EventAccountant {
    * @return f, symmetric in both directions
    */
   public TradeOffCurve tradeOff() {
-    FdpAccountant frozen = copy();
-    double largest = counts().isEmpty() ? 1 : frozen.epsilon(1e-15).upper().orElseThrow() + 1;
-    double end = Math.min(largest, 700);
-    return frozen.isCheap(0) && frozen.isCheap(end / 10) && frozen.isCheap(end / 2)
-        ? TradeOffCurve.onDemand(frozen::delta, end)
-        : TradeOffCurve.onGrid(epsilon -> frozen.delta(epsilon, LossSolver::quickDelta), end);
-  }
-
-  /** Whether delta at one epsilon takes milliseconds. */
-  private boolean isCheap(double epsilon) {
-    return counts().isEmpty()
-        || LossSolver.quickDelta(losses(), epsilon).method() != Method.TILTED_FFT;
+    return TradeOffFunction.of(losses()).symmetrize();
   }
 
   private LossComposition losses() {

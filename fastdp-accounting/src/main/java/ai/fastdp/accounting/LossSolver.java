@@ -151,14 +151,22 @@ final class LossSolver {
     }
   }
 
-  private static Optional<HockeyStick> closedForm(LossComposition losses) {
-    if (losses.parts().stream().allMatch(part -> part.pair() instanceof GaussianLoss)) {
-      double square = 0;
-      for (LossComposition.Part part : losses.parts()) {
-        double mu = ((GaussianLoss) part.pair()).mu();
-        square += part.count() * mu * mu;
+  /** mu if all steps are unsampled Gaussian ones: their squares add up. */
+  static Optional<Double> gaussianParameter(LossComposition losses) {
+    double square = 0;
+    for (LossComposition.Part part : losses.parts()) {
+      if (!(part.pair() instanceof GaussianLoss gaussian)) {
+        return Optional.empty();
       }
-      return Optional.of(new GaussianHockeyStick(Math.sqrt(square)));
+      square += part.count() * gaussian.mu() * gaussian.mu();
+    }
+    return Optional.of(Math.sqrt(square));
+  }
+
+  private static Optional<HockeyStick> closedForm(LossComposition losses) {
+    Optional<Double> mu = gaussianParameter(losses);
+    if (mu.isPresent()) {
+      return Optional.of(new GaussianHockeyStick(mu.get()));
     }
     if (losses.steps() == 1) {
       return Optional.of(losses.parts().get(0).pair().hockeyStick());

@@ -5,17 +5,18 @@ import java.util.Map;
 import java.util.NavigableMap;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.Function;
+import java.util.function.DoubleFunction;
 
 /**
  * The trade-off function f of a composition: the smallest type II error of a test of whether a
  * record took part, as a function of its type I error (Dong, Roth, Su 2022, arXiv 1905.02383).
  *
- * <p>f is the symmetric one, for both directions together: \(f(a) = \sup_{\varepsilon \ge 0}
- * \max\{0, 1 - \delta(\varepsilon) - e^\varepsilon a, e^{-\varepsilon}(1 - \delta(\varepsilon) -
- * a)\}\) (proposition 6 there). With upper bounds of delta every epsilon gives a lower bound of f.
- * For the upper bound of f: the first expression is concave in \(e^\varepsilon\) and the second in
- * \(e^{-\varepsilon}\), so chords through three points around the maximum, extended, bound it.
+ * <p>\(f(a) = \sup_{\varepsilon \ge 0} \max\{0, 1 - \delta(\varepsilon) - e^\varepsilon a,
+ * e^{-\varepsilon}(1 - \delta'(\varepsilon) - a)\}\), delta' that of the other direction; a
+ * symmetric f takes the larger delta in both (proposition 6 there). With upper bounds of delta
+ * every epsilon gives a lower bound of f. For the upper bound of f: the first expression is concave
+ * in \(e^\varepsilon\) and the second in \(e^{-\varepsilon}\), so chords through three points
+ * around the maximum, extended, bound it.
  */
 public final class TradeOffCurve {
 
@@ -24,38 +25,61 @@ public final class TradeOffCurve {
 
   private static final int GRID = 96;
 
-  private final Function<Double, DeltaBound> delta;
+  private final Side towards;
+  private final Side away;
   private final double largestEpsilon;
 
-  /** Where delta was evaluated beforehand; empty if it is evaluated on demand. */
-  private final NavigableMap<Double, DeltaBound> grid;
-
-  private TradeOffCurve(
-      Function<Double, DeltaBound> delta,
-      double largestEpsilon,
-      NavigableMap<Double, DeltaBound> grid) {
-    this.delta = delta;
+  private TradeOffCurve(Side towards, Side away, double largestEpsilon) {
+    this.towards = towards;
+    this.away = away;
     this.largestEpsilon = largestEpsilon;
-    this.grid = grid;
   }
 
+  /**
+   * One of the two expressions.
+   *
+   * @param isInverse whether it is the second
+   * @param delta of the direction that it needs
+   * @param grid where delta was evaluated beforehand; empty if it is evaluated on demand
+   */
+  private record Side(
+      boolean isInverse, DoubleFunction<DeltaBound> delta, NavigableMap<Double, DeltaBound> grid) {}
+
   /** A curve that asks for delta some seventy times per point. */
-  static TradeOffCurve onDemand(Function<Double, DeltaBound> delta, double largestEpsilon) {
-    // Searches for neighbouring points begin at the same epsilons.
-    Map<Double, DeltaBound> known = new ConcurrentHashMap<>();
+  static TradeOffCurve onDemand(
+      DoubleFunction<DeltaBound> towards, DoubleFunction<DeltaBound> away, double largestEpsilon) {
+    DoubleFunction<DeltaBound> first = remembering(towards);
     return new TradeOffCurve(
-        epsilon -> known.computeIfAbsent(epsilon, delta), largestEpsilon, new TreeMap<>());
+        new Side(false, first, new TreeMap<>()),
+        new Side(true, towards == away ? first : remembering(away), new TreeMap<>()),
+        largestEpsilon);
+  }
+
+  /** Searches for neighbouring points begin at the same epsilons. */
+  private static DoubleFunction<DeltaBound> remembering(DoubleFunction<DeltaBound> delta) {
+    Map<Double, DeltaBound> known = new ConcurrentHashMap<>();
+    return epsilon -> known.computeIfAbsent(epsilon, delta::apply);
   }
 
   /** A curve from a fixed number of deltas, with a wider envelope. */
-  static TradeOffCurve onGrid(Function<Double, DeltaBound> delta, double largestEpsilon) {
+  static TradeOffCurve onGrid(
+      DoubleFunction<DeltaBound> towards, DoubleFunction<DeltaBound> away, double largestEpsilon) {
+    NavigableMap<Double, DeltaBound> first = grid(towards, largestEpsilon);
+    return new TradeOffCurve(
+        new Side(false, towards, first),
+        new Side(true, away, towards == away ? first : grid(away, largestEpsilon)),
+        largestEpsilon);
+  }
+
+  private static NavigableMap<Double, DeltaBound> grid(
+      DoubleFunction<DeltaBound> delta, double largestEpsilon) {
     NavigableMap<Double, DeltaBound> grid = new TreeMap<>();
     for (int i = 0; i < GRID; i++) {
       double t = (double) i / (GRID - 1);
       double epsilon = largestEpsilon * t * t;
       grid.put(epsilon, delta.apply(epsilon));
     }
-    return new TradeOffCurve(delta, largestEpsilon, grid);
+    return grid;
   }
 
   /**
@@ -67,8 +91,8 @@ public final class TradeOffCurve {
    */
   public TypeTwoBound at(double typeOne) {
     Require.probability("typeOne", typeOne);
-    TypeTwoBound first = grid.isEmpty() ? maximum(typeOne, false) : onGrid(typeOne, false);
-    TypeTwoBound second = grid.isEmpty() ? maximum(typeOne, true) : onGrid(typeOne, true);
+    TypeTwoBound first = best(towards, typeOne);
+    TypeTwoBound second = best(away, typeOne);
     double lower = Math.max(0, Math.max(first.lower(), second.lower()));
     double upper = Math.max(lower, Math.max(first.upper(), second.upper()));
     double estimate = Math.max(first.estimate(), second.estimate());
@@ -111,8 +135,14 @@ public final class TradeOffCurve {
     return mu;
   }
 
+  private TypeTwoBound best(Side side, double typeOne) {
+    return side.grid().isEmpty() ? maximum(side, typeOne) : onGrid(side, typeOne);
+  }
+
   /** Between grid points delta is at least its lower bound at the next. */
-  private TypeTwoBound onGrid(double typeOne, boolean inverse) {
+  private static TypeTwoBound onGrid(Side side, double typeOne) {
+    NavigableMap<Double, DeltaBound> grid = side.grid();
+    boolean inverse = side.isInverse();
     double lower = 0;
     double estimate = 0;
     double upper = 0;
@@ -129,15 +159,16 @@ public final class TradeOffCurve {
   }
 
   /** Golden section over epsilon. */
-  private TypeTwoBound maximum(double typeOne, boolean inverse) {
+  private TypeTwoBound maximum(Side side, double typeOne) {
+    boolean inverse = side.isInverse();
     double left = 0;
     double right = largestEpsilon;
     double x = right * GOLDEN;
-    TypeTwoBound best = value(x, typeOne, inverse);
+    TypeTwoBound best = value(side, x, typeOne);
     for (int i = 0; i < SECTIONS; i++) {
       boolean goRight = right - x > x - left;
       double next = goRight ? x + GOLDEN * (right - x) : x - GOLDEN * (x - left);
-      TypeTwoBound tried = value(next, typeOne, inverse);
+      TypeTwoBound tried = value(side, next, typeOne);
       if (tried.estimate() >= best.estimate()) {
         if (goRight) {
           left = x;
@@ -155,8 +186,8 @@ public final class TradeOffCurve {
     double t = coordinate(x, inverse);
     double toLeft = Math.abs(coordinate(left, inverse) - t);
     double toRight = Math.abs(coordinate(right, inverse) - t);
-    double fallLeft = Math.max(0, best.upper() - value(left, typeOne, inverse).lower());
-    double fallRight = Math.max(0, best.upper() - value(right, typeOne, inverse).lower());
+    double fallLeft = Math.max(0, best.upper() - value(side, left, typeOne).lower());
+    double fallRight = Math.max(0, best.upper() - value(side, right, typeOne).lower());
     double beyondRight = toLeft > 0 ? fallLeft / toLeft * toRight : 0;
     double beyondLeft = toRight > 0 ? fallRight / toRight * toLeft : 0;
     return new TypeTwoBound(
@@ -167,8 +198,8 @@ public final class TradeOffCurve {
     return Math.exp(inverse ? -epsilon : epsilon);
   }
 
-  private TypeTwoBound value(double epsilon, double typeOne, boolean inverse) {
-    return value(epsilon, delta.apply(epsilon), typeOne, inverse);
+  private static TypeTwoBound value(Side side, double epsilon, double typeOne) {
+    return value(epsilon, side.delta().apply(epsilon), typeOne, side.isInverse());
   }
 
   private static TypeTwoBound value(

@@ -177,7 +177,7 @@ class NoiseCalibrationTest {
   void runCalibration_delta_byEveryAccountant() {
     DpEvent step = PrivacyAccountantContract.dpSgd(0.01, 1.1);
     DpEvent run = new SelfComposedEvent(step, 2000);
-    for (double epsilon : new double[] {0.3, 2, 20}) {
+    for (double epsilon : new double[] {0.3, 2, 8}) {
       for (Supplier<PrivacyAccountant> accountant : ACCOUNTANTS) {
         double delta = RunCalibration.delta(accountant, epsilon, run, basis(accountant));
         assertThat(value(accountant, run, 1, delta)).isLessThanOrEqualTo(epsilon);
