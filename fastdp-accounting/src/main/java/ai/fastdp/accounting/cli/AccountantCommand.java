@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.cli;
 
+import ai.fastdp.accounting.NoiseCalibration;
 import ai.fastdp.accounting.PrivacyAccountant;
 import java.util.Map;
 import picocli.CommandLine.Option;
@@ -15,6 +16,13 @@ abstract class AccountantCommand extends RunCommand {
 
   final AccountantKind kind() {
     return accountant;
+  }
+
+  /** What has to meet a target: where GDP only estimates, that is said in the result. */
+  final NoiseCalibration.Basis basis() {
+    return accountant == AccountantKind.GDP && options().isSampled()
+        ? NoiseCalibration.Basis.ESTIMATE
+        : NoiseCalibration.Basis.UPPER_BOUND;
   }
 
   final PrivacyAccountant create() {

@@ -23,16 +23,12 @@ final class NoiseCommand extends AccountantCommand {
 
   @Override
   public void run() {
-    NoiseCalibration.Basis basis =
-        kind() == AccountantKind.GDP && options().isSampled()
-            ? NoiseCalibration.Basis.ESTIMATE
-            : NoiseCalibration.Basis.UPPER_BOUND;
     double found =
         NoiseCalibration.noiseMultiplier(
             this::create,
             new PrivacyBudget(target.value(), delta.value()),
             sigma -> new SelfComposedEvent(options().step(sigma), steps.value()),
-            basis);
+            basis());
     EpsilonBound reached = after(found, steps.value()).epsilon(delta.value());
     Map<String, Object> result = describe();
     result.put("steps", steps.value());
@@ -40,7 +36,7 @@ final class NoiseCommand extends AccountantCommand {
     result.put("targetEpsilon", target.value());
     result.put("noiseMultiplier", found);
     result.put("epsilon", Report.bounds(reached));
-    result.put("basis", basis.name().toLowerCase(Locale.ROOT));
+    result.put("basis", basis().name().toLowerCase(Locale.ROOT));
     print(result);
   }
 }

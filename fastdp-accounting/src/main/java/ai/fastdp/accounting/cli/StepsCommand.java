@@ -3,6 +3,7 @@ package ai.fastdp.accounting.cli;
 
 import ai.fastdp.accounting.PrivacyBudget;
 import ai.fastdp.accounting.RunCalibration;
+import java.util.Locale;
 import java.util.Map;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -24,13 +25,15 @@ final class StepsCommand extends AccountantCommand {
         RunCalibration.steps(
             this::create,
             new PrivacyBudget(target.value(), delta.value()),
-            options().step(noise.value()));
+            options().step(noise.value()),
+            basis());
     Map<String, Object> result = describe();
     result.put("noiseMultiplier", noise.value());
     result.put("delta", delta.value());
     result.put("targetEpsilon", target.value());
     result.put("steps", steps);
     result.put("epsilon", Report.bounds(after(noise.value(), steps).epsilon(delta.value())));
+    result.put("basis", basis().name().toLowerCase(Locale.ROOT));
     print(result);
   }
 }
