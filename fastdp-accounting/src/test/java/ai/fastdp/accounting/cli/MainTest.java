@@ -112,7 +112,7 @@ class MainTest {
     // 1/b + 2 log(1 - delta)
     assertThat(run("epsilon --noise-multiplier 4 " + line).out()).contains("0.24999999999");
     assertThat(run("noise --target-epsilon 0.25 " + line).out())
-        .contains("\"noiseMultiplier\": 4.0,");
+        .contains("\"noiseMultiplier\": 4.000000000");
   }
 
   @Test
