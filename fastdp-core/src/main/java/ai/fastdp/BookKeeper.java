@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.ghost.PerSampleGradients;
@@ -19,6 +20,7 @@ import ai.fastdp.hook.TracedParameterStore;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 
 /**
  * Runs a recorded forward pass and turns its losses into per-sample gradients.
@@ -74,13 +76,29 @@ final class BookKeeper {
    * @param run runs the model's block
    */
   Pass forward(NDManager parent, NDList data, NDList labels, boolean cutting, Run run) {
+    return forward(parent, data, labels, cutting, Parameter::getArray, run);
+  }
+
+  /**
+   * The same with the parameters as a device has them.
+   *
+   * @param parent on the device
+   * @param values the arrays of the parameters there
+   */
+  Pass forward(
+      NDManager parent,
+      NDList data,
+      NDList labels,
+      boolean cutting,
+      Function<Parameter, NDArray> values,
+      Run run) {
     NDManager manager = new KeptMemory().newSubManager(parent);
     NDManager graph = manager.newSubManager();
     long batchSize = samples(data);
     long rows = batchSize * views.perSample();
     try (ForwardRecorder.Recording recording = recorder.begin(manager, rows, cutting)) {
       ParameterStore store =
-          new TracedParameterStore(manager, recorder, trainable.asSet(), hooks.tables());
+          new TracedParameterStore(manager, recorder, trainable.asSet(), hooks.tables(), values);
       NDList outputs =
           run.apply(store, views.fold(aliases(data, graph)), views.repeat(aliases(labels, graph)));
       return new Pass(manager, graph, batchSize, recording, outputs);

@@ -335,7 +335,15 @@ public final class PerSampleGradients {
       NDArray variance,
       double epsilon) {
     addDense(
-        scale, form("fixed_scale_gradient", input, outputGradient, mean, variance, epsilon, cells));
+        scale,
+        form(
+            "fixed_scale_gradient",
+            input,
+            outputGradient,
+            mean.toDevice(outputGradient.getDevice(), false),
+            variance.toDevice(outputGradient.getDevice(), false),
+            epsilon,
+            cells));
   }
 
   /** Adds the use of a scale (d) after a division of (B, ..., d) by the root mean square. */
