@@ -6,6 +6,7 @@ import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
@@ -29,6 +30,8 @@ import java.util.function.Function;
  * gradient (Bu et al., arXiv 2210.00038, algorithm 1).
  */
 final class BookKeeper {
+  private static final double LARGEST_FLOAT16_SCALE = 1 << 15;
+
   private final Model model;
   private final TorchScriptModule kernels;
   private final ForwardRecorder recorder;
@@ -38,6 +41,7 @@ final class BookKeeper {
   private final SampleAxes axes;
   private final Views views;
   private final long cells;
+  private final double lossScale;
 
   BookKeeper(
       Model model,
@@ -48,7 +52,8 @@ final class BookKeeper {
       TrainableParameters trainable,
       SampleAxes axes,
       Views views,
-      long cells) {
+      long cells,
+      double lossScale) {
     this.model = model;
     this.kernels = kernels;
     this.recorder = recorder;
@@ -58,6 +63,7 @@ final class BookKeeper {
     this.axes = axes;
     this.views = views;
     this.cells = cells;
+    this.lossScale = lossScale;
   }
 
   /** Runs the model's block on a batch. */
@@ -169,6 +175,24 @@ final class BookKeeper {
     }
   }
 
+  /** Losses, or their sum, times the scale: what is propagated. */
+  NDArray scaled(NDArray losses) {
+    if (losses.getDataType() == DataType.FLOAT16 && lossScale > LARGEST_FLOAT16_SCALE) {
+      throw new IllegalArgumentException(
+          "lossScale must be <= "
+              + LARGEST_FLOAT16_SCALE
+              + " for losses of float16, got "
+              + lossScale
+              + "; return losses of float32 (see PerSampleLoss)");
+    }
+    return lossScale == 1 ? losses : losses.mul((float) lossScale);
+  }
+
+  /** By what gradients of {@link #scaled} losses are too large, a power of two. */
+  double lossScale() {
+    return lossScale;
+  }
+
   TorchScriptModule kernels() {
     return kernels;
   }
@@ -253,9 +277,11 @@ final class BookKeeper {
       requirePerSample(losses);
       recording.checkUnmodified();
       losses.attach(manager);
+      NDArray scaled = scaled(losses);
+      scaled.attach(manager);
       graph.close();
       if (!records().isEmpty()) {
-        new SegmentedBackward(kernels, manager, recording).run(losses, sink);
+        new SegmentedBackward(kernels, manager, recording).run(scaled, sink);
       }
     }
 
@@ -284,7 +310,7 @@ final class BookKeeper {
 
     /** Gradients without any contribution, whose memory belongs to a manager of this pass. */
     PerSampleGradients newGradients(NDManager owner) {
-      return new PerSampleGradients(kernels, owner, batchSize, views.perSample(), cells);
+      return new PerSampleGradients(kernels, owner, batchSize, views.perSample(), cells, lossScale);
     }
 
     void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {

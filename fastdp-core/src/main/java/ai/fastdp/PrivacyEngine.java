@@ -66,6 +66,7 @@ public final class PrivacyEngine {
   private final PerSampleLoss loss;
   private final PerformanceOptions options;
   private final boolean selfCheck;
+  private final double lossScale;
   private final Views views;
   private final SampleAxes axes;
   private final List<String> microBatched;
@@ -90,6 +91,7 @@ public final class PrivacyEngine {
     loss = views.mean(builder.loss);
     options = builder.options;
     selfCheck = builder.selfCheck;
+    lossScale = builder.lossScale;
     axes =
         new SampleAxes(builder.dataAxis, builder.labelAxis, builder.layerAxis, builder.layerAxes);
     microBatched = List.copyOf(builder.microBatched);
@@ -273,7 +275,8 @@ public final class PrivacyEngine {
               trainable,
               axes,
               views,
-              options.temporaryCells());
+              options.temporaryCells(),
+              lossScale);
       List<Device> used = devices.isEmpty() ? List.of(config.getDevices()[0]) : devices;
       Replicas replicas = new Replicas(kernels, manager, trainable, used);
       writer = report == null ? null : report.open();
@@ -407,6 +410,7 @@ public final class PrivacyEngine {
     private PerSampleLoss loss = PerSampleLoss.softmaxCrossEntropy();
     private PerformanceOptions options = PerformanceOptions.defaults();
     private boolean selfCheck = true;
+    private double lossScale = 1;
     private int viewsPerSample = 1;
     private SampleAxis dataAxis = SampleAxis.FIRST;
     private SampleAxis labelAxis = SampleAxis.FIRST;
@@ -465,6 +469,29 @@ public final class PrivacyEngine {
      */
     public Builder optSelfCheck(boolean value) {
       selfCheck = value;
+      return this;
+    }
+
+    /**
+     * Multiplies the losses before they are propagated, so that small gradients of a float16 model
+     * do not vanish; 1 by default. Norms and sums are divided by it, exactly, before anything is
+     * clipped, and the result is that without it but for the rounding of the model's own type.
+     *
+     * <p>A sample whose gradient overflows contributes zero. The scale is fixed: one that followed
+     * overflows would follow the private data, and its path would be a release that no event
+     * accounts for.
+     *
+     * @param value a power of two from 1 to 2^24, chosen without looking at the private data
+     * @return this builder
+     * @throws IllegalArgumentException if it is not a power of two from 1 to 2^24
+     * @see <a href="https://arxiv.org/abs/1710.03740">Micikevicius et al. 2017, section 3.2</a>
+     */
+    public Builder optLossScale(double value) {
+      if (!(value >= 1 && value <= 1 << 24) || Math.scalb(1.0, Math.getExponent(value)) != value) {
+        throw new IllegalArgumentException(
+            "lossScale must be a power of two in [1, 2^24], got " + value);
+      }
+      lossScale = value;
       return this;
     }
 

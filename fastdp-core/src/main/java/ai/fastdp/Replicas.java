@@ -19,6 +19,7 @@ import java.util.List;
  * copies of the parameters.
  */
 final class Replicas {
+  private final TorchScriptModule kernels;
   private final TrainableParameters trainable;
   private final List<Replica> all = new ArrayList<>();
   private boolean stale;
@@ -34,6 +35,7 @@ final class Replicas {
       NDManager manager,
       TrainableParameters trainable,
       List<Device> devices) {
+    this.kernels = kernels;
     this.trainable = trainable;
     List<Parameter> parameters = trainable.parameters();
     for (Device device : devices) {
@@ -71,7 +73,7 @@ final class Replicas {
 
   /** The sum of the current step on the first device, made when the parameters have arrays. */
   ClippedGradientSum firstSum() {
-    trainable.requireReady();
+    trainable.requireReady(kernels);
     return all.get(0).sum();
   }
 
