@@ -63,7 +63,13 @@ final class Replica {
     return copies.computeIfAbsent(
         parameter,
         ignored -> {
-          NDArray copy = array.stopGradient().toDevice(device(), true);
+          NDArray value = array.stopGradient();
+          // On its own device DJL's toDevice gives the same memory, asked for a copy or not.
+          NDArray copy =
+              value.getDevice().equals(device()) ? value.mul(1) : value.toDevice(device(), true);
+          if (copy != value) {
+            value.close();
+          }
           copy.attach(manager);
           copy.setName(array.getName());
           return copy;
