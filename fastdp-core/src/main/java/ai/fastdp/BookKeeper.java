@@ -6,7 +6,9 @@ import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.ghost.PerSampleGradients;
@@ -19,6 +21,7 @@ import ai.fastdp.hook.TracedParameterStore;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 
 /**
  * Runs a recorded forward pass and turns its losses into per-sample gradients.
@@ -27,6 +30,8 @@ import java.util.List;
  * gradient (Bu et al., arXiv 2210.00038, algorithm 1).
  */
 final class BookKeeper {
+  private static final double LARGEST_FLOAT16_SCALE = 1 << 15;
+
   private final Model model;
   private final TorchScriptModule kernels;
   private final ForwardRecorder recorder;
@@ -36,6 +41,7 @@ final class BookKeeper {
   private final SampleAxes axes;
   private final Views views;
   private final long cells;
+  private final double lossScale;
 
   BookKeeper(
       Model model,
@@ -46,7 +52,8 @@ final class BookKeeper {
       TrainableParameters trainable,
       SampleAxes axes,
       Views views,
-      long cells) {
+      long cells,
+      double lossScale) {
     this.model = model;
     this.kernels = kernels;
     this.recorder = recorder;
@@ -56,6 +63,7 @@ final class BookKeeper {
     this.axes = axes;
     this.views = views;
     this.cells = cells;
+    this.lossScale = lossScale;
   }
 
   /** Runs the model's block on a batch. */
@@ -74,13 +82,29 @@ final class BookKeeper {
    * @param run runs the model's block
    */
   Pass forward(NDManager parent, NDList data, NDList labels, boolean cutting, Run run) {
+    return forward(parent, data, labels, cutting, Parameter::getArray, run);
+  }
+
+  /**
+   * The same with the parameters as a device has them.
+   *
+   * @param parent on the device
+   * @param values the arrays of the parameters there
+   */
+  Pass forward(
+      NDManager parent,
+      NDList data,
+      NDList labels,
+      boolean cutting,
+      Function<Parameter, NDArray> values,
+      Run run) {
     NDManager manager = new KeptMemory().newSubManager(parent);
     NDManager graph = manager.newSubManager();
     long batchSize = samples(data);
     long rows = batchSize * views.perSample();
     try (ForwardRecorder.Recording recording = recorder.begin(manager, rows, cutting)) {
       ParameterStore store =
-          new TracedParameterStore(manager, recorder, trainable.asSet(), hooks.tables());
+          new TracedParameterStore(manager, recorder, trainable.asSet(), hooks.tables(), values);
       NDList outputs =
           run.apply(store, views.fold(aliases(data, graph)), views.repeat(aliases(labels, graph)));
       return new Pass(manager, graph, batchSize, recording, outputs);
@@ -149,6 +173,24 @@ final class BookKeeper {
       }
       settled |= recorder.cutPaths().isEmpty();
     }
+  }
+
+  /** Losses, or their sum, times the scale: what is propagated. */
+  NDArray scaled(NDArray losses) {
+    if (losses.getDataType() == DataType.FLOAT16 && lossScale > LARGEST_FLOAT16_SCALE) {
+      throw new IllegalArgumentException(
+          "lossScale must be <= "
+              + LARGEST_FLOAT16_SCALE
+              + " for losses of float16, got "
+              + lossScale
+              + "; return losses of float32 (see PerSampleLoss)");
+    }
+    return lossScale == 1 ? losses : losses.mul((float) lossScale);
+  }
+
+  /** By what gradients of {@link #scaled} losses are too large, a power of two. */
+  double lossScale() {
+    return lossScale;
   }
 
   TorchScriptModule kernels() {
@@ -235,9 +277,11 @@ final class BookKeeper {
       requirePerSample(losses);
       recording.checkUnmodified();
       losses.attach(manager);
+      NDArray scaled = scaled(losses);
+      scaled.attach(manager);
       graph.close();
       if (!records().isEmpty()) {
-        new SegmentedBackward(kernels, manager, recording).run(losses, sink);
+        new SegmentedBackward(kernels, manager, recording).run(scaled, sink);
       }
     }
 
@@ -266,7 +310,7 @@ final class BookKeeper {
 
     /** Gradients without any contribution, whose memory belongs to a manager of this pass. */
     PerSampleGradients newGradients(NDManager owner) {
-      return new PerSampleGradients(kernels, owner, batchSize, views.perSample(), cells);
+      return new PerSampleGradients(kernels, owner, batchSize, views.perSample(), cells, lossScale);
     }
 
     void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {

@@ -30,13 +30,13 @@ public interface PerSampleLoss {
   /**
    * Cross-entropy of class scores: \(\ell_i = -\log \mathrm{softmax}(z_i)_{y_i}\).
    *
-   * <p>Predictions (B, C) scores, labels (B) class numbers.
+   * <p>Predictions (B, C) scores, labels (B) class numbers. Scores of half width become float32.
    *
    * @return the loss
    */
   static PerSampleLoss softmaxCrossEntropy() {
     return (labels, predictions) -> {
-      NDArray scores = predictions.singletonOrThrow();
+      NDArray scores = inFloat32(predictions.singletonOrThrow());
       NDArray classes = labels.head().toType(DataType.INT64, false);
       requireShape("predictions", scores, 2);
       requireShape("labels", classes, 1);
@@ -49,13 +49,14 @@ public interface PerSampleLoss {
    * -\frac{1}{\max(1, \sum_t m_{it})} \sum_t m_{it} \log \mathrm{softmax}(z_{it})_{y_{it}}\).
    *
    * <p>Predictions (B, T, C) scores; labels (B, T) class numbers and optionally a mask m (B, T) of
-   * ones and zeros, all ones by default. A sample whose mask is all zero has loss 0.
+   * ones and zeros, all ones by default. A sample whose mask is all zero has loss 0. Scores of half
+   * width become float32.
    *
    * @return the loss
    */
   static PerSampleLoss sequenceCrossEntropy() {
     return (labels, predictions) -> {
-      NDArray scores = predictions.singletonOrThrow();
+      NDArray scores = inFloat32(predictions.singletonOrThrow());
       NDArray classes = labels.head().toType(DataType.INT64, false);
       requireShape("predictions", scores, 3);
       requireShape("labels", classes, 2);
@@ -127,6 +128,15 @@ public interface PerSampleLoss {
     NDList one = new NDList();
     list.forEach(array -> one.add(array.get(new NDIndex().addSliceDim(i, i + 1))));
     return one;
+  }
+
+  private static NDArray inFloat32(NDArray scores) {
+    if (scores.getDataType().isFloating() && scores.getDataType() != DataType.FLOAT16) {
+      return scores;
+    }
+    // DJL's toType leaves the graph. An array with an axis makes the sum float32.
+    return scores.add(
+        scores.getManager().zeros(new Shape(1), DataType.FLOAT32, scores.getDevice()));
   }
 
   private static NDArray pick(NDArray logProbabilities, NDArray classes, int axis) {

@@ -66,10 +66,11 @@ public final class PrivacyEngine {
   private final PerSampleLoss loss;
   private final PerformanceOptions options;
   private final boolean selfCheck;
+  private final double lossScale;
   private final Views views;
   private final SampleAxes axes;
   private final List<String> microBatched;
-  private final @Nullable Device device;
+  private final List<Device> devices;
   private final List<Evaluator> evaluators;
   private final List<TrainingListener> listeners;
   private final @Nullable ExecutorService executor;
@@ -90,13 +91,22 @@ public final class PrivacyEngine {
     loss = views.mean(builder.loss);
     options = builder.options;
     selfCheck = builder.selfCheck;
+    lossScale = builder.lossScale;
     axes =
         new SampleAxes(builder.dataAxis, builder.labelAxis, builder.layerAxis, builder.layerAxes);
     microBatched = List.copyOf(builder.microBatched);
     if (views.perSample() > 1) {
       requireViewsAlone();
     }
-    device = builder.device;
+    devices = List.copyOf(builder.devices);
+    if (devices.size() > 1 && !microBatched.isEmpty()) {
+      throw new IllegalArgumentException(
+          "devices must be one where blocks run sample by sample, got "
+              + devices.size()
+              + " with optMicroBatched"
+              + microBatched
+              + "; leave one of them out");
+    }
     evaluators = List.copyOf(builder.evaluators);
     listeners = List.copyOf(builder.listeners);
     executor = builder.executor;
@@ -218,6 +228,14 @@ public final class PrivacyEngine {
     if (model.getBlock() == null) {
       throw new IllegalArgumentException("model must have a block, got none; call setBlock first");
     }
+    if (devices.size() > 1 && !model.getNDManager().getDevice().equals(devices.get(0))) {
+      throw new IllegalArgumentException(
+          "the first device must be the model's, "
+              + model.getNDManager().getDevice()
+              + ", got "
+              + devices.get(0)
+              + "; name the model's device first");
+    }
     axes.requirePaths(HookedModel.walk(model.getBlock()));
     TrainableParameters trainable = new TrainableParameters(model.getBlock(), rules, microBatched);
     Clipper clipper =
@@ -257,7 +275,10 @@ public final class PrivacyEngine {
               trainable,
               axes,
               views,
-              options.temporaryCells());
+              options.temporaryCells(),
+              lossScale);
+      List<Device> used = devices.isEmpty() ? List.of(config.getDevices()[0]) : devices;
+      Replicas replicas = new Replicas(kernels, manager, trainable, used);
       writer = report == null ? null : report.open();
       return new PrivateTrainer(
           new PrivateTrainerParts(
@@ -269,6 +290,7 @@ public final class PrivacyEngine {
               trainable,
               hooks,
               bookKeeper,
+              replicas,
               clipper,
               units,
               mechanism,
@@ -351,11 +373,9 @@ public final class PrivacyEngine {
             .optOptimizer(new RefusingOptimizer())
             .addTrainingListeners(listeners.toArray(TrainingListener[]::new));
     evaluators.forEach(config::addEvaluator);
-    if (device != null) {
-      config.optDevices(new Device[] {device});
-    } else {
-      config.optDevices(Arrays.copyOf(config.getDevices(), 1));
-    }
+    // DJL is told of the first device alone: it would keep copies of its own on the others.
+    config.optDevices(
+        devices.isEmpty() ? Arrays.copyOf(config.getDevices(), 1) : new Device[] {devices.get(0)});
     if (executor != null) {
       config.optExecutorService(executor);
     }
@@ -390,13 +410,14 @@ public final class PrivacyEngine {
     private PerSampleLoss loss = PerSampleLoss.softmaxCrossEntropy();
     private PerformanceOptions options = PerformanceOptions.defaults();
     private boolean selfCheck = true;
+    private double lossScale = 1;
     private int viewsPerSample = 1;
     private SampleAxis dataAxis = SampleAxis.FIRST;
     private SampleAxis labelAxis = SampleAxis.FIRST;
     private SampleAxis layerAxis = SampleAxis.FIRST;
     private final Map<String, SampleAxis> layerAxes = new LinkedHashMap<>();
     private final List<String> microBatched = new ArrayList<>();
-    private @Nullable Device device;
+    private List<Device> devices = List.of();
     private @Nullable ExecutorService executor;
     private NoiseSource noise = NoiseSource.secure();
     private NoiseOrigin.Kind noiseKind = NoiseOrigin.Kind.SECURE_STREAM;
@@ -448,6 +469,29 @@ public final class PrivacyEngine {
      */
     public Builder optSelfCheck(boolean value) {
       selfCheck = value;
+      return this;
+    }
+
+    /**
+     * Multiplies the losses before they are propagated, so that small gradients of a float16 model
+     * do not vanish; 1 by default. Norms and sums are divided by it, exactly, before anything is
+     * clipped, and the result is that without it but for the rounding of the model's own type.
+     *
+     * <p>A sample whose gradient overflows contributes zero. The scale is fixed: one that followed
+     * overflows would follow the private data, and its path would be a release that no event
+     * accounts for.
+     *
+     * @param value a power of two from 1 to 2^24, chosen without looking at the private data
+     * @return this builder
+     * @throws IllegalArgumentException if it is not a power of two from 1 to 2^24
+     * @see <a href="https://arxiv.org/abs/1710.03740">Micikevicius et al. 2017, section 3.2</a>
+     */
+    public Builder optLossScale(double value) {
+      if (!(value >= 1 && value <= 1 << 24) || Math.scalb(1.0, Math.getExponent(value)) != value) {
+        throw new IllegalArgumentException(
+            "lossScale must be a power of two in [1, 2^24], got " + value);
+      }
+      lossScale = value;
       return this;
     }
 
@@ -556,7 +600,29 @@ public final class PrivacyEngine {
      * @return this builder
      */
     public Builder optDevice(Device value) {
-      device = value;
+      return optDevices(value);
+    }
+
+    /**
+     * Splits every micro-batch among several devices of this process. Each sample is clipped on its
+     * device; the clipped sums are added on the first device, where the noise is drawn once for the
+     * logical step and the weights are updated. The other devices have copies of the parameters.
+     *
+     * <p>The result is that of one device, but for the rounding of sums. The shares run one after
+     * the other: what is gained is memory, and what a device does by itself while the next share
+     * begins. A physical batch size is that of all devices together.
+     *
+     * @param values the devices, the model's own first; all of one kind; one may be named several
+     *     times
+     * @return this builder
+     * @throws IllegalArgumentException if there is none; {@code attach} refuses a model on another
+     *     device than the first of several
+     */
+    public Builder optDevices(Device... values) {
+      if (values.length == 0) {
+        throw new IllegalArgumentException("devices must be at least one, got none");
+      }
+      devices = List.of(values);
       return this;
     }
 

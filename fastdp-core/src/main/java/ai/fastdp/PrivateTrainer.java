@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
+import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -22,12 +23,17 @@ import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.SampleAxis;
 import ai.fastdp.mechanism.ClippedGradientSum;
 import ai.fastdp.mechanism.NoiseMechanism;
+import ai.fastdp.sampling.DeviceShare;
 import ai.fastdp.sampling.PoissonBatches;
 import ai.fastdp.sampling.PoissonSampler;
 import ai.fastdp.sampling.PrivateBatch;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.ExecutorService;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -58,7 +64,12 @@ import org.jspecify.annotations.Nullable;
  * charged: {@link #stepsCharged()} counts them, {@link #stepsTaken()} does not, and the run ends
  * when all steps of the plan have been charged.
  *
- * <p>Not thread-safe; one device.
+ * <p>With several devices a micro-batch is split among them: its shares go through the model one
+ * after the other, each sample is clipped where its share is, and the clipped sums are added up
+ * before the step's only draw of noise. {@link #getExecutorService()} is empty then, as DJL's loops
+ * would not wait for shares that run on it; batches are loaded ahead on it all the same.
+ *
+ * <p>Not thread-safe.
  */
 public final class PrivateTrainer extends Trainer {
   private final NDManager resources;
@@ -67,6 +78,7 @@ public final class PrivateTrainer extends Trainer {
   private final TrainableParameters trainable;
   private final HookedModel hooks;
   private final BookKeeper bookKeeper;
+  private final @Nullable Replicas replicas;
   private final Clipper clipper;
   private final ReleaseUnits units;
   private final NoiseMechanism mechanism;
@@ -83,10 +95,11 @@ public final class PrivateTrainer extends Trainer {
   private boolean selfCheckPending;
   private boolean independencePending;
   private boolean closed;
-  private @Nullable ClippedGradientSum sum;
   private @Nullable PoissonBatches source;
   private @Nullable Dataset privateData;
   private @Nullable PrivateBatch batch;
+  private final List<DeviceShare> waiting = new ArrayList<>();
+  private @Nullable DeviceShare share;
   private @Nullable GradientCollector collector;
   private BookKeeper.@Nullable Pass pass;
   private @Nullable NDArray losses;
@@ -120,6 +133,7 @@ public final class PrivateTrainer extends Trainer {
     trainable = parts.trainable();
     hooks = parts.hooks();
     bookKeeper = parts.bookKeeper();
+    replicas = parts.replicas();
     mechanism = parts.mechanism();
     ledger = parts.ledger();
     sampler = parts.sampler();
@@ -244,16 +258,15 @@ public final class PrivateTrainer extends Trainer {
       throw unfinished();
     }
     // What an abandoned logical batch has left must not enter the next one.
-    if (sum != null) {
-      sum.clear();
-    }
+    replicas().clear();
     batch = null;
+    waiting.clear();
     state = State.IDLE;
     PoissonBatches drawn =
         new PoissonBatches(
             dataset,
             getManager(),
-            getExecutorService().orElse(null),
+            super.getExecutorService().orElse(null),
             sampler,
             bookKeeper.axes().data().number(),
             bookKeeper.axes().labels().number(),
@@ -288,8 +301,14 @@ public final class PrivateTrainer extends Trainer {
     if (state == State.HANDED_OUT || state == State.DUE) {
       throw unfinished();
     }
+    if (state == State.IDLE) {
+      // Whoever changed the parameters since the last step: all devices begin with the same.
+      replicas().parametersChanged();
+    }
     PrivateBatch next = drawn.next();
     batch = next;
+    waiting.clear();
+    waiting.addAll(next.shares(getDevices()));
     state = next.isEmpty() ? State.DUE : State.HANDED_OUT;
     return next;
   }
@@ -315,8 +334,10 @@ public final class PrivateTrainer extends Trainer {
       return;
     }
     try (GradientCollector gradients = newGradientCollector()) {
-      NDList predictions = forward(next.getData(), next.getLabels());
-      gradients.backward(getLoss().evaluate(next.getLabels(), predictions));
+      for (Batch part : next.split(getDevices(), false)) {
+        NDList predictions = forward(part.getData(), part.getLabels());
+        gradients.backward(getLoss().evaluate(part.getLabels(), predictions));
+      }
     }
   }
 
@@ -350,24 +371,17 @@ public final class PrivateTrainer extends Trainer {
   /**
    * Runs the model on a batch of the current step, recording what its gradients need.
    *
-   * @param data the data of a batch from {@link #batches} or {@link #iterateDataset}
-   * @param labels the batch's labels
+   * @param data the data of a batch from {@link #batches} or {@link #iterateDataset}; with several
+   *     devices, of one of the shares that {@link PrivateBatch#split} makes for {@link #getDevices}
+   * @param labels the labels of that batch or share
    * @return the model's outputs
    * @throws IllegalArgumentException if the data come from anywhere else
    * @throws IllegalStateException if the model fails the self-check, or the call is out of order
    */
   @Override
-  @SuppressWarnings("ReferenceEquality") // The very lists of the batch, not equal ones.
   public NDList forward(NDList data, NDList labels) {
     requireOpen();
-    PrivateBatch current = batch;
-    if (current == null || data != current.getData() || labels != current.getLabels()) {
-      throw foreignData();
-    }
-    if (state != State.HANDED_OUT) {
-      throw new IllegalStateException(
-          "a batch must be trained once, got it again; take the next one from batches(dataset)");
-    }
+    DeviceShare next = shareOf(data, labels);
     if (collector == null) {
       throw new IllegalStateException(
           "forward must run inside a gradient collector; open newGradientCollector() first, or call"
@@ -377,12 +391,15 @@ public final class PrivateTrainer extends Trainer {
     long begin = System.nanoTime();
     try {
       closePass();
+      share = next;
+      Replica replica = replicas().get(next.device());
       BookKeeper.Pass recorded =
           bookKeeper.forward(
-              getManager(),
+              replicas().areSeveral() ? replica.manager() : getManager(),
               data,
               labels,
               true,
+              replica::value,
               (store, ownData, ownLabels) ->
                   getModel().getBlock().forward(store, ownData, ownLabels, null));
       pass = recorded;
@@ -395,8 +412,32 @@ public final class PrivateTrainer extends Trainer {
     }
   }
 
-  private void prepare(NDList data, NDList labels) {
-    mechanism.prepare(requireSum());
+  /** The share of the batch under way that these are, which must not have been trained. */
+  @SuppressWarnings("ReferenceEquality") // The very lists of the share, not equal ones.
+  private DeviceShare shareOf(NDList data, NDList labels) {
+    PrivateBatch current = batch;
+    if (current == null) {
+      throw foreignData();
+    }
+    for (DeviceShare candidate : current.shares(getDevices())) {
+      Batch samples = candidate.batch();
+      if (data == samples.getData() && labels == samples.getLabels()) {
+        if (state != State.HANDED_OUT || !waiting.contains(candidate)) {
+          throw new IllegalStateException(
+              "a batch must be trained once, got it again; take the next one from"
+                  + " batches(dataset)");
+        }
+        return candidate;
+      }
+    }
+    throw foreignData();
+  }
+
+  private void prepare(NDList given, NDList givenLabels) {
+    mechanism.prepare(replicas().firstSum());
+    replicas().refreshIfStale();
+    NDList data = onFirstDevice(given);
+    NDList labels = onFirstDevice(givenLabels);
     if (cutsPending) {
       settleCuts(data, labels);
       cutsPending = false;
@@ -406,6 +447,11 @@ public final class PrivateTrainer extends Trainer {
       independencePending = !check.run(data, labels);
       selfCheckPending = false;
     }
+  }
+
+  /** What is tried out is tried on the first device, with the model's own parameters. */
+  private NDList onFirstDevice(NDList list) {
+    return replicas().areSeveral() ? list.toDevice(replicas().get(0).device(), false) : list;
   }
 
   private void settleCuts(NDList data, NDList labels) {
@@ -450,7 +496,7 @@ public final class PrivateTrainer extends Trainer {
           "a batch must be trained before step(), got none; call trainBatch(batch) first");
     }
     long begin = System.nanoTime();
-    ClippedGradientSum complete = requireSum();
+    ClippedGradientSum complete = replicas().total();
     StepPlan step = stepPlan();
     try {
       ledger.charge(step.event());
@@ -468,6 +514,7 @@ public final class PrivateTrainer extends Trainer {
     state = State.FAILED;
     ClippingState next = nextClipping(complete);
     optimizer.update(mechanism.privatize(complete, step.noiseMultiplier(), step.sensitivity()));
+    replicas().parametersChanged();
     complete.clear();
     steps++;
     clippingState = next;
@@ -534,10 +581,11 @@ public final class PrivateTrainer extends Trainer {
               + " to change the loss, set it on the engine's builder");
     }
     PrivateBatch current = Objects.requireNonNull(batch);
+    DeviceShare own = Objects.requireNonNull(share);
     state = State.FAILED;
     // Evaluators and listeners see the outputs until the batch is closed.
-    recorded.outputs().attach(current.getManager());
-    target.attach(current.getManager());
+    recorded.outputs().attach(own.batch().getManager());
+    target.attach(own.batch().getManager());
     try {
       MicroBatchSum clipped =
           new MicroBatchSum(
@@ -548,23 +596,65 @@ public final class PrivateTrainer extends Trainer {
               clipper,
               stepPlan().clipNorm(),
               plan.clipping().quantileQuery().isPresent(),
-              requireSum(),
+              replicas().get(own.device()).sum(),
               report == null ? null : report.statistics());
       recorded.backward(perSample, clipped);
       nonFiniteSamples += clipped.finish();
     } finally {
       closePass();
     }
-    state = current.endsStep() ? State.DUE : State.ADDED;
+    waiting.remove(own);
+    if (!waiting.isEmpty()) {
+      state = State.HANDED_OUT;
+    } else {
+      state = current.endsStep() ? State.DUE : State.ADDED;
+    }
   }
 
-  /** The sum of the current step, made when the parameters have arrays. */
-  private ClippedGradientSum requireSum() {
-    if (sum == null) {
-      trainable.requireReady();
-      sum = new ClippedGradientSum(bookKeeper.kernels(), getManager(), trainable.parameters());
-    }
-    return sum;
+  /**
+   * The devices of the training, the model's first.
+   *
+   * @return the devices
+   */
+  @Override
+  public Device[] getDevices() {
+    // DJL's constructor tells listeners of the trainer before it has replicas.
+    return replicas == null ? super.getDevices() : replicas.devices();
+  }
+
+  /**
+   * The executor that DJL's loops may train on: none with several devices.
+   *
+   * @return the executor
+   */
+  @Override
+  public Optional<ExecutorService> getExecutorService() {
+    return replicas != null && replicas.areSeveral()
+        ? Optional.empty()
+        : super.getExecutorService();
+  }
+
+  /**
+   * Runs the model for inference, on the device of the input.
+   *
+   * @param input the input
+   * @return the model's outputs
+   */
+  @Override
+  public NDList evaluate(NDList input) {
+    return replicas().areSeveral()
+        ? getModel()
+            .getBlock()
+            .forward(
+                replicas().valuesOn(input.head().getDevice(), input.head().getManager()),
+                input,
+                false,
+                null)
+        : super.evaluate(input);
+  }
+
+  private Replicas replicas() {
+    return Objects.requireNonNull(replicas);
   }
 
   private void closePass() {

@@ -21,6 +21,7 @@ record PrivateTrainerParts(
     TrainableParameters trainable,
     HookedModel hooks,
     BookKeeper bookKeeper,
+    Replicas replicas,
     Clipper clipper,
     ReleaseUnits units,
     NoiseMechanism mechanism,

@@ -8,11 +8,14 @@ import ai.djl.util.Pair;
 import ai.fastdp.accounting.FileLedger;
 import ai.fastdp.accounting.LedgerPosition;
 import ai.fastdp.checkpoint.TensorFile;
+import ai.fastdp.kernel.FloatType;
 import ai.fastdp.mechanism.NoisePosition;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -91,7 +94,16 @@ final class RunSaver {
         .forEach((name, value) -> texts.put("optimizer." + name, Double.toHexString(value)));
 
     Map<String, NDArray> tensors = new LinkedHashMap<>();
-    parameters(block).forEach((name, parameter) -> tensors.put(name, parameter.getArray()));
+    List<NDArray> made = new ArrayList<>();
+    parameters(block)
+        .forEach(
+            (name, parameter) -> {
+              NDArray array = FloatType.readable(parameter.getArray());
+              tensors.put(name, array);
+              if (array != parameter.getArray()) {
+                made.add(array);
+              }
+            });
     state
         .arrays()
         .forEach(
@@ -101,6 +113,7 @@ final class RunSaver {
               }
             });
     ledger.mark(TensorFile.write(file, texts, tensors));
+    made.forEach(NDArray::close);
     saved = steps;
   }
 

@@ -8,6 +8,7 @@ import ai.djl.nn.Parameter;
 import ai.fastdp.accounting.FileLedger;
 import ai.fastdp.accounting.LedgerPosition;
 import ai.fastdp.checkpoint.TensorFile;
+import ai.fastdp.kernel.FloatType;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.NoisePosition;
 import java.nio.file.Path;
@@ -129,7 +130,10 @@ final class SavedRun implements AutoCloseable {
       parameters.forEach(
           (name, parameter) -> {
             NDArray array = tensors.read(name, scope);
-            NDArray target = parameter.getArray();
+            NDArray target = FloatType.readable(parameter.getArray());
+            if (target != parameter.getArray()) {
+              target.attach(scope);
+            }
             if (!array.getShape().equals(target.getShape())
                 || array.getDataType() != target.getDataType()) {
               throw new IllegalStateException(

@@ -17,6 +17,7 @@ import ai.fastdp.ghost.PerSampleGradients;
 import ai.fastdp.hook.ForwardMethod;
 import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.SampleAxis;
+import ai.fastdp.kernel.FloatType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.LongStream;
@@ -41,15 +42,40 @@ final class SelfCheck {
   private static final long BATCH = 3;
   // Float32 through a deep model agrees to 1e-5; reduced-precision matrix units to 1e-3.
   private static final double TOLERANCE = 5e-3;
+  // Units in the last place of 11 and 8 bits, times what a deep model makes of them.
+  private static final double FLOAT16_TOLERANCE = 3e-2;
+  private static final double BFLOAT16_TOLERANCE = 0.2;
 
   private final BookKeeper bookKeeper;
   private final TrainableParameters trainable;
   private final PerSampleLoss loss;
+  private final double tolerance;
 
   SelfCheck(BookKeeper bookKeeper, TrainableParameters trainable, PerSampleLoss loss) {
     this.bookKeeper = bookKeeper;
     this.trainable = trainable;
     this.loss = loss;
+    tolerance = tolerance(bookKeeper);
+  }
+
+  /** What the widest rounding among the model's parameters allows. */
+  private static double tolerance(BookKeeper bookKeeper) {
+    double widest = TOLERANCE;
+    for (Parameter parameter : bookKeeper.model().getBlock().getParameters().values()) {
+      if (parameter.isInitialized()) {
+        FloatType type =
+            FloatType.of(bookKeeper.kernels(), parameter.getArray()).orElse(FloatType.FLOAT32);
+        widest =
+            Math.max(
+                widest,
+                switch (type) {
+                  case FLOAT32 -> TOLERANCE;
+                  case FLOAT16 -> FLOAT16_TOLERANCE;
+                  case BFLOAT16 -> BFLOAT16_TOLERANCE;
+                });
+      }
+    }
+    return widest;
   }
 
   /**
@@ -122,7 +148,7 @@ final class SelfCheck {
   private NDList watchedInputs(NDList data, List<NDArray> watched) {
     NDList inputs = new NDList();
     for (NDArray array : data) {
-      if (array.getDataType() != DataType.FLOAT32) {
+      if (!FloatType.isFloat(array)) {
         inputs.add(array);
         continue;
       }
@@ -170,7 +196,7 @@ final class SelfCheck {
     NDArray alone = loss.evaluate(oneLabel, outputs);
     double lossAlone = alone.toType(DataType.FLOAT64, false).sum().getDouble();
     double lossInBatch = lossesInBatch[Math.toIntExact(sample)];
-    if (!(Math.abs(lossAlone - lossInBatch) <= TOLERANCE * Math.max(1e-3, Math.abs(lossAlone)))
+    if (!(Math.abs(lossAlone - lossInBatch) <= tolerance * Math.max(1e-3, Math.abs(lossAlone)))
         && Double.isFinite(lossAlone)) {
       throw new IllegalStateException(
           "a sample's loss must not depend on the rest of its batch, got another value alone; remove"
@@ -179,7 +205,14 @@ final class SelfCheck {
     }
     List<Parameter> parameters = gradients.parameters();
     List<NDArray> arrays = parameters.stream().map(Parameter::getArray).toList();
-    NDList expected = bookKeeper.kernels().run(manager, "parameter_gradients", alone, arrays);
+    NDList expected = new NDList();
+    bookKeeper
+        .kernels()
+        .run(manager, "parameter_gradients", bookKeeper.scaled(alone), arrays)
+        .forEach(
+            gradient ->
+                expected.add(
+                    gradient.toType(DataType.FLOAT32, false).div((float) bookKeeper.lossScale())));
 
     NDList actual = new NDList();
     parameters.forEach(p -> actual.add(manager.zeros(p.getShape(), DataType.FLOAT32)));
@@ -199,29 +232,29 @@ final class SelfCheck {
     for (int k = 0; k < norms.length; k++) {
       NDArray wanted = expected.get(k);
       double error = wanted.size() == 0 ? norm(actual.get(k)) : norm(actual.get(k).sub(wanted));
-      if (!(error <= TOLERANCE * Math.max(norms[k], floor)) && Double.isFinite(whole)) {
+      if (!(error <= tolerance * Math.max(norms[k], floor)) && Double.isFinite(whole)) {
         throw new IllegalStateException(
             "the per-sample gradient of parameter '"
                 + trainable.paths().get(trainable.number(parameters.get(k)))
                 + "' "
                 + parameters.get(k).getShape()
                 + " must equal back-propagation on a batch of one, got a relative difference above "
-                + TOLERANCE
+                + tolerance
                 + "; the layer is used in a way that its rule does not cover");
       }
     }
     requireNorms(gradients, sample, Math.sqrt(whole));
   }
 
-  private static void requireNorms(PerSampleGradients gradients, long sample, double expected) {
+  private void requireNorms(PerSampleGradients gradients, long sample, double expected) {
     NDArray squared = gradients.squaredNorms().sum(new int[] {0});
     double actual = Math.sqrt(squared.toDoubleArray()[Math.toIntExact(sample)]);
-    if (!(Math.abs(actual - expected) <= TOLERANCE * Math.max(expected, 1e-12))
+    if (!(Math.abs(actual - expected) <= tolerance * Math.max(expected, 1e-12))
         && Double.isFinite(expected)) {
       throw new IllegalStateException(
           "the per-sample gradient norm must equal that of back-propagation on a batch of one, got a"
               + " relative difference above "
-              + TOLERANCE
+              + tolerance
               + "; a layer is used in a way that its rule does not cover");
     }
   }

@@ -3,13 +3,14 @@ package ai.fastdp;
 
 import static java.util.stream.Collectors.joining;
 
-import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.util.Pair;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.HookedModel.Located;
+import ai.fastdp.kernel.FloatType;
+import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.validation.MicroBatchedBlocks;
 import ai.fastdp.validation.ModelProblem;
 import ai.fastdp.validation.ModelValidator;
@@ -100,7 +101,7 @@ final class TrainableParameters {
   }
 
   /** Checks what is known only once the parameters have arrays. */
-  void requireReady() {
+  void requireReady(TorchScriptModule kernels) {
     for (int k = 0; k < parameters.size(); k++) {
       Parameter parameter = parameters.get(k);
       if (!parameter.isInitialized()) {
@@ -113,13 +114,12 @@ final class TrainableParameters {
         // DJL leaves out the shapes of a TorchScript block's parameters.
         parameter.setArray(parameter.getArray());
       }
-      DataType type = parameter.getArray().getDataType();
-      if (type != DataType.FLOAT32) {
+      if (FloatType.of(kernels, parameter.getArray()).isEmpty()) {
         throw new IllegalArgumentException(
             "parameter '"
                 + paths.get(k)
-                + "' must be float32, got "
-                + type
+                + "' must be float32, bfloat16 or float16, got "
+                + parameter.getArray().getDataType()
                 + "; load or cast the model to float32");
       }
       if (!parameter.requiresGradient()) {

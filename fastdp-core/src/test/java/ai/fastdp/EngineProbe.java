@@ -50,15 +50,28 @@ final class EngineProbe implements AutoCloseable {
    * @param cutting whether the graph is cut wherever it can be
    */
   EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, boolean cutting) {
-    this(model, loss, options, cutting, GhostRules.standard(), new Views(1), SampleAxes.first());
+    this(model, loss, options, cutting, GhostRules.standard(), new Views(1), 1, SampleAxes.first());
   }
 
   EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, GhostRules rules) {
-    this(model, loss, options, false, rules, new Views(1), SampleAxes.first());
+    this(model, loss, options, false, rules, new Views(1), 1, SampleAxes.first());
   }
 
   EngineProbe(Model model, PerSampleLoss loss, PerformanceOptions options, Views views) {
-    this(model, loss, options, false, GhostRules.standard(), views, SampleAxes.first());
+    this(model, loss, options, false, GhostRules.standard(), views, 1, SampleAxes.first());
+  }
+
+  /** With losses that are multiplied before they are propagated. */
+  EngineProbe(Model model, PerSampleLoss loss, double lossScale) {
+    this(
+        model,
+        loss,
+        PerformanceOptions.defaults(),
+        false,
+        GhostRules.standard(),
+        new Views(1),
+        lossScale,
+        SampleAxes.first());
   }
 
   EngineProbe(
@@ -68,7 +81,7 @@ final class EngineProbe implements AutoCloseable {
       boolean cutting,
       SampleAxes axes,
       String... microBatched) {
-    this(model, loss, options, cutting, GhostRules.standard(), new Views(1), axes, microBatched);
+    this(model, loss, options, cutting, GhostRules.standard(), new Views(1), 1, axes, microBatched);
   }
 
   private EngineProbe(
@@ -78,6 +91,7 @@ final class EngineProbe implements AutoCloseable {
       boolean cutting,
       GhostRules rules,
       Views views,
+      double lossScale,
       SampleAxes axes,
       String... microBatched) {
     this.model = model;
@@ -85,8 +99,8 @@ final class EngineProbe implements AutoCloseable {
     this.cutting = cutting;
     manager = model.getNDManager().newSubManager();
     trainable = new TrainableParameters(model.getBlock(), rules, List.of(microBatched));
-    trainable.requireReady();
     TorchScriptModule kernels = BookKeepingKernels.compile(manager);
+    trainable.requireReady(kernels);
     recorder = new ForwardRecorder(kernels, rules::needInput, axes);
     hooks = HookedModel.attach(model, trainable.layers(), trainable.sampleBySample(), recorder);
     bookKeeper =
@@ -99,7 +113,8 @@ final class EngineProbe implements AutoCloseable {
             trainable,
             axes,
             views,
-            options.temporaryCells());
+            options.temporaryCells(),
+            lossScale);
     if (cutting) {
       hooks.hookCuts(recorder);
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -12,11 +13,13 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.fastdp.sampling.PrivateBatch;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -62,9 +65,9 @@ final class ViewsTest {
     }
   }
 
-  @ParameterizedTest(name = "physical batches of {0}")
-  @ValueSource(ints = {1, 3, SAMPLES})
-  void step_engineWithSelfCheck_clipsTheMeanOfTheViews(int physical) throws Exception {
+  @ParameterizedTest(name = "physical batches of {0} on {1} devices")
+  @CsvSource({"1, 1", "3, 1", "100, 1", "3, 2", "100, 3"})
+  void step_engineWithSelfCheck_clipsTheMeanOfTheViews(int physical, int devices) throws Exception {
     try (Model trained = Recipe.TRANSFORMER.model()) {
       NDManager manager = trained.getNDManager();
       NDList data = views(Recipe.TRANSFORMER.data(manager, SAMPLES * VIEWS));
@@ -78,6 +81,7 @@ final class ViewsTest {
           OneStep.engine(OneStep.everySample(SAMPLES, clipNorm).build(), Recipe.TRANSFORMER.loss())
               .optViewsPerSample(VIEWS)
               .optPerformance(PerformanceOptions.defaults().withPhysicalBatchSize(physical))
+              .optDevices(Collections.nCopies(devices, Device.cpu()).toArray(Device[]::new))
               .build()
               .attach(trained, optimizer)) {
         for (PrivateBatch batch : trainer.batches(OneStep.dataset(data, labels))) {

@@ -2,6 +2,7 @@
 package ai.fastdp.ghost;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Block;
 import ai.djl.nn.core.Multiplication;
 import ai.fastdp.hook.LayerRecord;
@@ -22,6 +23,10 @@ final class MultiplicationRule implements LayerRule {
     GhostRules.trainable(use.block(), "weight")
         .ifPresent(
             weight ->
-                gradients.addDense(weight, outputGradient.mul(use.requireInput().expandDims(1))));
+                gradients.addDense(
+                    weight,
+                    outputGradient
+                        .toType(DataType.FLOAT32, false)
+                        .mul(use.requireInput().toType(DataType.FLOAT32, false).expandDims(1))));
   }
 }

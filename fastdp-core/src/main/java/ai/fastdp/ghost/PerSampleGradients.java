@@ -50,6 +50,7 @@ public final class PerSampleGradients {
   private final long batchSize;
   private final long views;
   private final long cells;
+  private final double lossScale;
   private final IdentityHashMap<Parameter, MatrixUses> matrices = new IdentityHashMap<>();
   private final List<MatrixUses> matrixOrder = new ArrayList<>();
   private final IdentityHashMap<Parameter, ConvolutionUses> convolutions = new IdentityHashMap<>();
@@ -90,7 +91,7 @@ public final class PerSampleGradients {
    */
   public PerSampleGradients(
       TorchScriptModule kernels, NDManager manager, long batchSize, long cells) {
-    this(kernels, manager, batchSize, 1, cells);
+    this(kernels, manager, batchSize, 1, cells, 1);
   }
 
   /**
@@ -103,10 +104,18 @@ public final class PerSampleGradients {
    * @param batchSize the number of samples B
    * @param views the number of views V of each
    * @param cells an upper bound on the elements of a temporary that tiling can keep small
+   * @param lossScale by what the losses were multiplied before they were propagated, a power of
+   *     two: norms and sums are divided by it
    */
   public PerSampleGradients(
-      TorchScriptModule kernels, NDManager manager, long batchSize, long views, long cells) {
+      TorchScriptModule kernels,
+      NDManager manager,
+      long batchSize,
+      long views,
+      long cells,
+      double lossScale) {
     this.kernels = kernels;
+    this.lossScale = lossScale;
     this.views = views;
     this.manager = manager;
     this.batchSize = batchSize;
@@ -226,7 +235,8 @@ public final class PerSampleGradients {
             .filter(i -> i < skipped || aligned.get(i - skipped) != output.get(i + 1))
             .map(i -> i + 1)
             .toArray();
-    addDense(parameter, axes.length == 0 ? outputGradient : outputGradient.sum(axes));
+    NDArray wide = inFloat32(outputGradient);
+    addDense(parameter, axes.length == 0 ? wide : wide.sum(axes));
   }
 
   /**
@@ -234,9 +244,17 @@ public final class PerSampleGradients {
    *
    * @param parameter any shape
    * @param perSample (B, shape of the parameter), float32
-   * @throws IllegalArgumentException if the shapes do not fit
+   * @throws IllegalArgumentException if the shapes do not fit, or the type is not float32
    */
   public void addDense(Parameter parameter, NDArray perSample) {
+    if (perSample.getDataType() != DataType.FLOAT32) {
+      throw new IllegalArgumentException(
+          "per-sample gradient of "
+              + describe(parameter)
+              + " must be float32, got "
+              + perSample.getDataType()
+              + "; form it from float32 inputs and output gradients");
+    }
     NDArray summed = bySample(perSample);
     if (summed != perSample) {
       summed = summed.sum(new int[] {1});
@@ -278,17 +296,17 @@ public final class PerSampleGradients {
       NDArray input,
       NDArray outputGradient,
       ConvolutionGeometry geometry) {
-    NDArray inputs = bySample(input);
-    if (inputs != input) {
+    NDArray inputs = bySample(inFloat32(input));
+    NDArray gradients = bySample(inFloat32(outputGradient));
+    if (input.getShape().get(0) != inputs.getShape().get(0)) {
       // A kernel is used once for each view of all samples.
-      NDArray gradients = bySample(outputGradient);
       for (long v = 0; v < views; v++) {
         NDIndex view = new NDIndex().addAllDim().addIndices(v);
         addConvolution(weight, shape, inputs.get(view), gradients.get(view), geometry);
       }
       return;
     }
-    if (!geometry.fits(shape, input.getShape(), outputGradient.getShape())
+    if (!geometry.fits(shape, inputs.getShape(), gradients.getShape())
         || input.getShape().get(0) != batchSize) {
       throw misfit(weight, "a convolution with " + geometry, input, outputGradient);
     }
@@ -298,7 +316,7 @@ public final class PerSampleGradients {
       convolutions.put(weight, uses);
       convolutionOrder.add(uses);
     }
-    uses.add(input, outputGradient, geometry);
+    uses.add(inputs, gradients, geometry);
   }
 
   /**
@@ -323,7 +341,15 @@ public final class PerSampleGradients {
   /** Adds the use of a scale (C) after a normalisation of the input (B, C, ...) over groups. */
   void addGroupScale(
       Parameter scale, NDArray input, NDArray outputGradient, long groups, double epsilon) {
-    addDense(scale, form("group_scale_gradient", input, outputGradient, groups, epsilon, cells));
+    addDense(
+        scale,
+        form(
+            "group_scale_gradient",
+            inFloat32(input),
+            inFloat32(outputGradient),
+            groups,
+            epsilon,
+            cells));
   }
 
   /** Adds the use of a scale (C) after a normalisation of (B, C, ...) by fixed statistics (C). */
@@ -335,13 +361,33 @@ public final class PerSampleGradients {
       NDArray variance,
       double epsilon) {
     addDense(
-        scale, form("fixed_scale_gradient", input, outputGradient, mean, variance, epsilon, cells));
+        scale,
+        form(
+            "fixed_scale_gradient",
+            inFloat32(input),
+            inFloat32(outputGradient),
+            inFloat32(mean.toDevice(outputGradient.getDevice(), false)),
+            inFloat32(variance.toDevice(outputGradient.getDevice(), false)),
+            epsilon,
+            cells));
   }
 
   /** Adds the use of a scale (d) after a division of (B, ..., d) by the root mean square. */
   void addRootMeanSquareScale(
       Parameter scale, NDArray input, NDArray outputGradient, double epsilon) {
-    addDense(scale, form("rms_scale_gradient", input, outputGradient, epsilon, cells));
+    addDense(
+        scale,
+        form("rms_scale_gradient", inFloat32(input), inFloat32(outputGradient), epsilon, cells));
+  }
+
+  /** The array in float32, where nothing is computed in half width any more. */
+  private NDArray inFloat32(NDArray array) {
+    if (array.getDataType() == DataType.FLOAT32) {
+      return array;
+    }
+    NDArray wide = array.toType(DataType.FLOAT32, false);
+    wide.attach(manager);
+    return wide;
   }
 
   private NDArray form(String kernel, Object... arguments) {
@@ -419,7 +465,9 @@ public final class PerSampleGradients {
     if (!formed.isEmpty()) {
       parts.addAll(kernels.run(manager, "dense_sq_norms", formed));
     }
-    return parts.size() == 1 ? parts.head() : NDArrays.concat(parts, 0);
+    NDArray squares = parts.size() == 1 ? parts.head() : NDArrays.concat(parts, 0);
+    // A power of two: exact in float64.
+    return lossScale == 1 ? squares : squares.div(lossScale * lossScale);
   }
 
   /**
@@ -430,6 +478,16 @@ public final class PerSampleGradients {
    * @param targets for each of {@link #parameters()} a float32 array of the parameter's shape
    */
   public void addWeightedSums(NDArray factors, NDArray keep, List<NDArray> targets) {
+    addScaledSums(lossScale == 1 ? factors : unscaled(factors), keep, targets);
+  }
+
+  /** Divides by the scale: exact, but that what would leave float32's normal range becomes zero. */
+  private NDArray unscaled(NDArray factors) {
+    NDArray divided = factors.div((float) lossScale);
+    return NDArrays.where(divided.gte(Float.MIN_NORMAL), divided, divided.zerosLike());
+  }
+
+  private void addScaledSums(NDArray factors, NDArray keep, List<NDArray> targets) {
     List<NDArray> formed = instantiate();
     int count = matrixOrder.size();
     if (count > 0) {

@@ -8,6 +8,7 @@ import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
+import ai.fastdp.kernel.FloatType;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -395,7 +396,7 @@ public final class ForwardRecorder {
 
     /** Whether an array was computed from one that requires a gradient. */
     private boolean isComputed(NDArray array) {
-      return array.getDataType().isFloating()
+      return FloatType.isFloat(array)
           && !JniUtils.getGradientFunctionNames((PtNDArray) array).isEmpty();
     }
 

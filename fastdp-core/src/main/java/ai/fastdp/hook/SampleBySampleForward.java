@@ -4,10 +4,10 @@ package ai.fastdp.hook;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.pytorch.engine.PtSymbolBlock;
+import ai.fastdp.kernel.FloatType;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
@@ -105,7 +105,7 @@ final class SampleBySampleForward implements RecordedForward {
     NDArray whole =
         parts.size() == 1 ? only.reshape(only.getShape()) : NDArrays.concat(parts, axis.number());
     whole.setName(parts.head().getName());
-    if (whole.getDataType() != DataType.FLOAT32) {
+    if (!FloatType.isFloat(whole)) {
       return whole;
     }
     for (NDArray part : parts) {

@@ -10,6 +10,7 @@ import ai.djl.training.ParameterStore;
 import java.util.IdentityHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 
 /**
  * Hands the model aliases of its parameters that take no part in the graph.
@@ -24,6 +25,7 @@ public final class TracedParameterStore extends ParameterStore {
   private final ForwardRecorder recorder;
   private final Set<Parameter> trainable;
   private final Map<Parameter, LayerHook> tables;
+  private final Function<Parameter, NDArray> values;
   private final IdentityHashMap<Parameter, NDArray> aliases = new IdentityHashMap<>();
 
   /**
@@ -33,17 +35,20 @@ public final class TracedParameterStore extends ParameterStore {
    * @param recorder the recorder of the pass
    * @param trainable the parameters that are being trained, by identity
    * @param tables the tables that record their own look-ups, by identity
+   * @param values the array of a parameter on the device of the pass
    */
   public TracedParameterStore(
       NDManager manager,
       ForwardRecorder recorder,
       Set<Parameter> trainable,
-      Map<Parameter, LayerHook> tables) {
+      Map<Parameter, LayerHook> tables,
+      Function<Parameter, NDArray> values) {
     super(manager, false);
     this.manager = manager;
     this.recorder = recorder;
     this.trainable = trainable;
     this.tables = tables;
+    this.values = values;
   }
 
   @Override
@@ -78,7 +83,7 @@ public final class TracedParameterStore extends ParameterStore {
 
   /** The parameter itself, in the graph, under the manager of the pass. */
   private NDArray inGraph(Parameter parameter) {
-    NDArray array = parameter.getArray();
+    NDArray array = values.apply(parameter);
     NDArray view = array.reshape(array.getShape());
     view.attach(manager);
     view.setName(parameter.getName());
@@ -86,7 +91,7 @@ public final class TracedParameterStore extends ParameterStore {
   }
 
   private NDArray detached(Parameter parameter) {
-    NDArray alias = parameter.getArray().stopGradient();
+    NDArray alias = values.apply(parameter).stopGradient();
     alias.attach(manager);
     alias.setName(parameter.getName());
     return alias;

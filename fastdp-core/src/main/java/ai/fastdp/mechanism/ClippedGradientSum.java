@@ -73,6 +73,31 @@ public final class ClippedGradientSum implements AutoCloseable {
     centredCount += ones - unclipped.size() / 2.0;
   }
 
+  /**
+   * Adds another device's part of the step's sum, and clears it there.
+   *
+   * @param other a sum of the same parameters
+   */
+  public void take(ClippedGradientSum other) {
+    if (!parameters.equals(other.parameters)) {
+      throw new IllegalArgumentException(
+          "sums must be of the same parameters, got "
+              + parameters.size()
+              + " and "
+              + other.parameters.size()
+              + " of others; add sums of one engine");
+    }
+    try (NDManager scope = manager.newSubManager()) {
+      NDArray part = other.flat.toDevice(flat.getDevice(), false);
+      if (part != other.flat) {
+        part.attach(scope);
+      }
+      kernels.run(scope, "add_sum", flat, part);
+    }
+    centredCount += other.centredCount;
+    other.clear();
+  }
+
   /** Sets the sum and the count back to zero for the next logical step. */
   public void clear() {
     kernels.run(manager, "clear", flat);

@@ -7,6 +7,7 @@ import ai.djl.training.dataset.Batch;
 import ai.djl.training.dataset.RandomAccessDataset;
 import ai.djl.training.dataset.Sampler;
 import ai.djl.translate.TranslateException;
+import ai.fastdp.hook.SampleAxis;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Iterator;
@@ -109,7 +110,14 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
     int count = chunk.size();
     batch.getData().forEach(array -> requireSamples("data", array, dataAxis, count));
     batch.getLabels().forEach(array -> requireSamples("labels", array, labelAxis, count));
-    return PrivateBatch.of(batch, count, chunk.step(), steps, chunk.last());
+    return PrivateBatch.of(
+        batch,
+        count,
+        chunk.step(),
+        steps,
+        chunk.last(),
+        new SampleAxis(dataAxis),
+        new SampleAxis(labelAxis));
   }
 
   private static void requireSamples(String name, NDArray array, int axis, int count) {

@@ -2,11 +2,16 @@
 package ai.fastdp.sampling;
 
 import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.dataset.Batch;
 import ai.djl.translate.Batchifier;
 import ai.fastdp.hook.KeptMemory;
+import ai.fastdp.hook.SampleAxis;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,6 +24,10 @@ public final class PrivateBatch extends Batch {
   private final long step;
   private final boolean last;
   private final @Nullable Batch source;
+  private final SampleAxis dataAxis;
+  private final SampleAxis labelAxis;
+  private Device[] splitDevices = {};
+  private List<DeviceShare> shares = List.of();
 
   private PrivateBatch(
       NDManager manager,
@@ -28,14 +37,25 @@ public final class PrivateBatch extends Batch {
       long step,
       long steps,
       boolean last,
+      SampleAxis dataAxis,
+      SampleAxis labelAxis,
       @Nullable Batch source) {
     super(manager, data, labels, size, Batchifier.STACK, Batchifier.STACK, step, steps);
     this.step = step;
     this.last = last;
+    this.dataAxis = dataAxis;
+    this.labelAxis = labelAxis;
     this.source = source;
   }
 
-  static PrivateBatch of(Batch source, int size, long step, long steps, boolean last) {
+  static PrivateBatch of(
+      Batch source,
+      int size,
+      long step,
+      long steps,
+      boolean last,
+      SampleAxis dataAxis,
+      SampleAxis labelAxis) {
     return new PrivateBatch(
         new KeptMemory().newSubManager(source.getManager()),
         source.getData(),
@@ -44,12 +64,23 @@ public final class PrivateBatch extends Batch {
         step,
         steps,
         last,
+        dataAxis,
+        labelAxis,
         source);
   }
 
   static PrivateBatch empty(NDManager parent, long step, long steps) {
     return new PrivateBatch(
-        parent.newSubManager(), new NDList(), new NDList(), 0, step, steps, true, null);
+        parent.newSubManager(),
+        new NDList(),
+        new NDList(),
+        0,
+        step,
+        steps,
+        true,
+        SampleAxis.FIRST,
+        SampleAxis.FIRST,
+        null);
   }
 
   /**
@@ -79,13 +110,73 @@ public final class PrivateBatch extends Batch {
     return getSize() == 0;
   }
 
+  /**
+   * The devices' shares; see {@link #shares}.
+   *
+   * @param devices the trainer's devices
+   * @param evenSplit ignored: shares of a Poisson sample are as even as they come
+   * @return the shares in the order of the devices
+   */
   @Override
   public Batch[] split(Device[] devices, boolean evenSplit) {
-    if (devices.length != 1) {
-      throw new IllegalArgumentException(
-          "devices must be one device, got " + devices.length + "; train on a single device");
+    return shares(devices).stream().map(DeviceShare::batch).toArray(Batch[]::new);
+  }
+
+  /**
+   * The shares of the devices, none for a device that gets no sample. They differ by one sample at
+   * most, no sample is in two of them, and the same devices get the same shares again.
+   *
+   * @param devices the trainer's devices
+   * @return the shares in the order of the devices
+   */
+  public List<DeviceShare> shares(Device[] devices) {
+    if (isEmpty()) {
+      return List.of();
     }
-    return isEmpty() ? new Batch[0] : new Batch[] {this};
+    if (devices.length == 1) {
+      return List.of(new DeviceShare(0, this));
+    }
+    if (!Arrays.equals(splitDevices, devices)) {
+      List<DeviceShare> parts = new ArrayList<>();
+      for (int i = 0; i < devices.length; i++) {
+        int from = shareBegin(i, devices.length);
+        int to = shareBegin(i + 1, devices.length);
+        if (to > from) {
+          parts.add(new DeviceShare(i, share(devices[i], from, to)));
+        }
+      }
+      shares = List.copyOf(parts);
+      splitDevices = devices.clone();
+    }
+    return shares;
+  }
+
+  /** The first sample of a device's share. */
+  private int shareBegin(int device, int devices) {
+    return Math.toIntExact((long) getSize() * device / devices);
+  }
+
+  private Batch share(Device device, int from, int to) {
+    NDManager manager = getManager().newSubManager(device);
+    return new Batch(
+        manager,
+        rows(getData(), dataAxis, device, from, to),
+        rows(getLabels(), labelAxis, device, from, to),
+        to - from,
+        Batchifier.STACK,
+        Batchifier.STACK,
+        getProgress(),
+        getProgressTotal());
+  }
+
+  private static NDList rows(NDList list, SampleAxis axis, Device device, int from, int to) {
+    NDList part = new NDList();
+    for (NDArray array : list) {
+      NDArray rows = axis.slice(array, from, to).toDevice(device, false);
+      rows.setName(array.getName());
+      part.add(rows);
+    }
+    return part;
   }
 
   @Override

@@ -2,7 +2,6 @@
 package ai.fastdp.validation;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.norm.BatchNorm;
@@ -12,6 +11,7 @@ import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.hook.BlockReplacer;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.HookedModel.Located;
+import ai.fastdp.kernel.FloatType;
 import ai.fastdp.nn.FrozenBatchNorm;
 import ai.fastdp.nn.GroupNorm;
 import java.util.ArrayList;
@@ -79,7 +79,7 @@ public final class ModelValidator {
         if (!whole.covers(located.block())) {
           unfit(located, rules).ifPresent(problems::add);
         }
-        notFloat32(located).ifPresent(problems::add);
+        otherType(located).ifPresent(problems::add);
       }
     }
     if (!trains) {
@@ -249,18 +249,18 @@ public final class ModelValidator {
         + "\")";
   }
 
-  private static Optional<ModelProblem> notFloat32(Located located) {
+  private static Optional<ModelProblem> otherType(Located located) {
     List<Pair<String, Parameter>> others =
         trainable(located.block()).stream()
             .filter(p -> p.getValue().isInitialized())
-            .filter(p -> p.getValue().getArray().getDataType() != DataType.FLOAT32)
+            .filter(p -> !FloatType.mayBe(p.getValue().getArray().getDataType()))
             .toList();
     return others.isEmpty()
         ? Optional.empty()
         : Optional.of(
             problem(
                 located,
-                "has trainable parameters of another type than float32: "
+                "has trainable parameters of another type than float32, bfloat16 or float16: "
                     + String.join(
                         ", ",
                         others.stream()

@@ -63,6 +63,12 @@ final class ResNetMainTest {
         "--delta 1e-3 # --delta must be below 1 / sample size",
         "--epsilon 0 # epsilon must be",
         "--report DIR/file # --report must be a directory",
+        "--resume # --resume and --checkpoint-every need --checkpoint",
+        "--checkpoint-every 5 # --resume and --checkpoint-every need --checkpoint",
+        "--checkpoint DIR/file # --checkpoint must be a directory",
+        "--checkpoint DIR/run --resume # --resume needs a checkpoint in",
+        "--checkpoint DIR/run --checkpoint-every 0 # --checkpoint-every must be > 0",
+        "--checkpoint DIR/run --non-private # --checkpoint is for private training",
         "--save DIR/file # --save must be a directory",
       })
   void resnet_badInput_endsWithOneLineAndExitCode2(String options, String message) {

@@ -77,7 +77,7 @@ public final class Gpt2Command implements Callable<Integer> {
 
   private void run(Gpt2Task task, PrintWriter out) throws IOException {
     Report report = new Report(options.training, NAME, out);
-    FineTuner fineTuner = new FineTuner(task.fineTuning(), options.training.nonPrivate());
+    FineTuner fineTuner = new FineTuner(task.fineTuning(), options.training);
     Engine engine = Engine.getEngine("PyTorch");
     engine.setRandomSeed(options.training.seed());
     try (Model model = Model.newInstance(NAME, engine.getEngineName());
@@ -89,10 +89,10 @@ public final class Gpt2Command implements Callable<Integer> {
           task.dataset(data, task.heldOut(), task.fineTuning().physicalBatchSize(), false);
       describe(task, (Gpt2) model.getBlock(), report);
 
-      if (task.pretraining() != null) {
+      if (task.pretraining() != null && !fineTuner.resumes()) {
         pretrain(task, task.pretraining(), model);
       }
-      Score before = new Score(HeldOutLoss.measure(model, heldOut), null);
+      Score before = fineTuner.before(() -> new Score(HeldOutLoss.measure(model, heldOut), null));
       report.line("Held-out loss before fine-tuning: %.4f nats", before.loss());
       if (options.biasOnly) {
         ((Gpt2) model.getBlock()).trainBiasesOnly();

@@ -70,12 +70,12 @@ public final class ResNetCommand implements Callable<Integer> {
 
   private void run(ResNetTask task, PrintWriter out) throws IOException {
     Report report = new Report(options.training, NAME, out);
-    FineTuner fineTuner = new FineTuner(task.fineTuning(), options.training.nonPrivate());
+    FineTuner fineTuner = new FineTuner(task.fineTuning(), options.training);
     Engine engine = Engine.getEngine("PyTorch");
     engine.setRandomSeed(options.training.seed());
     try (Model model = Model.newInstance(NAME, engine.getEngineName())) {
       prepare(task, model, report);
-      Score before = HeldOutScore.measure(model, task.heldOutSet());
+      Score before = fineTuner.before(() -> HeldOutScore.measure(model, task.heldOutSet()));
       show(report, "Held-out before training:", before);
       TrainingJob job =
           new TrainingJob(

@@ -2,27 +2,53 @@
 package ai.fastdp.examples.training;
 
 import ai.fastdp.PrivacyPlan;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** Fine-tunes a model, with privacy unless the user asked for none. */
 public final class FineTuner {
   private final FineTuning fineTuning;
   private final @Nullable PrivacyPlan plan;
+  private final @Nullable RunFiles files;
 
   /**
    * Fixes what decides the privacy, and calibrates the noise.
    *
    * @param fineTuning how the model learns
-   * @param nonPrivate whether to do without privacy
+   * @param options say whether to do without privacy, and where the run's files are
    * @throws InputException if the numbers do not fit together or the target is out of reach
    */
-  public FineTuner(FineTuning fineTuning, boolean nonPrivate) {
+  public FineTuner(FineTuning fineTuning, TrainingOptions options) {
     this.fineTuning = fineTuning;
-    plan = nonPrivate ? null : PrivateTraining.plan(fineTuning);
+    plan = options.nonPrivate() ? null : PrivateTraining.plan(fineTuning);
+    files = options.runFiles();
+  }
+
+  /** {@return whether the weights come from a checkpoint, whatever the model starts with} */
+  public boolean resumes() {
+    return files != null && files.resumed();
   }
 
   /**
-   * Takes all steps.
+   * The model's score before training: that of the run's beginning, if this one goes on.
+   *
+   * @param measure measures it
+   * @return the score
+   */
+  public Score before(Supplier<Score> measure) {
+    if (files == null) {
+      return measure.get();
+    }
+    if (files.resumed()) {
+      return files.kept();
+    }
+    Score score = measure.get();
+    files.keep(score);
+    return score;
+  }
+
+  /**
+   * Takes all steps that are left.
    *
    * @param job what is trained
    * @param scope what a guarantee is for
@@ -30,14 +56,23 @@ public final class FineTuner {
    */
   public Outcome run(TrainingJob job, Guarantee.Scope scope) {
     try (TrainingProgress progress = new TrainingProgress("Fine-tuning", fineTuning.steps())) {
-      Guarantee guarantee = null;
       if (plan == null) {
         OrdinaryTraining.run(job, fineTuning.schedule(), progress);
-      } else {
-        double epsilon = PrivateTraining.run(job, plan, fineTuning, progress);
-        guarantee = new Guarantee(epsilon, plan, fineTuning.publicSampleSize(), scope);
+        return new Outcome(null, fineTuning.steps(), null, progress.stepMillis());
       }
-      return new Outcome(guarantee, fineTuning.steps(), progress.stepMillis());
+      PrivateTraining.Result result =
+          PrivateTraining.run(
+              PrivateTraining.engine(job, plan, fineTuning, files).build(),
+              job,
+              fineTuning,
+              files,
+              progress);
+      return new Outcome(
+          new Guarantee(
+              result.epsilon(), result.stepsCharged(), plan, fineTuning.publicSampleSize(), scope),
+          result.stepsTaken(),
+          result.refusal(),
+          progress.stepMillis());
     }
   }
 
@@ -45,8 +80,13 @@ public final class FineTuner {
    * How fine-tuning went.
    *
    * @param guarantee the privacy, if it was private
-   * @param steps number of updates
-   * @param stepMillis their durations
+   * @param steps number of updates that the weights have taken
+   * @param refusal why not one step was left to take; null if one was
+   * @param stepMillis the durations of the updates of this process
    */
-  public record Outcome(@Nullable Guarantee guarantee, long steps, Summary.StepMillis stepMillis) {}
+  public record Outcome(
+      @Nullable Guarantee guarantee,
+      long steps,
+      @Nullable String refusal,
+      Summary.StepMillis stepMillis) {}
 }

@@ -9,11 +9,13 @@ import java.util.Locale;
  * The privacy of a finished run.
  *
  * @param epsilon the epsilon spent, an upper bound
+ * @param stepsCharged the updates it pays for
  * @param plan what decided it
  * @param publicSampleSize whether the sample size was declared, and not read off the data
  * @param scope what it is for
  */
-public record Guarantee(double epsilon, PrivacyPlan plan, boolean publicSampleSize, Scope scope) {
+public record Guarantee(
+    double epsilon, long stepsCharged, PrivacyPlan plan, boolean publicSampleSize, Scope scope) {
 
   /** The guarantee in one line. */
   String statement() {
@@ -38,7 +40,7 @@ public record Guarantee(double epsilon, PrivacyPlan plan, boolean publicSampleSi
             Locale.ROOT,
             "Each sample entered each of the %d updates with probability %.6g, independently"
                 + " (Poisson sampling). Epsilon is an upper bound by Renyi differential privacy.",
-            plan.steps(),
+            stepsCharged,
             plan.sampleRate()),
         publicSampleSize
             ? "The sample size, " + plan.sampleSize() + ", was declared by the user."

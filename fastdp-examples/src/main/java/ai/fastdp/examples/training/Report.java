@@ -57,6 +57,14 @@ public final class Report {
   public void finish(Model model, FineTuner.Outcome outcome, Score before, Score after)
       throws IOException {
     Guarantee guarantee = outcome.guarantee();
+    if (outcome.refusal() != null) {
+      line("The budget is spent: %s", outcome.refusal());
+    }
+    if (guarantee != null && guarantee.stepsCharged() > outcome.steps()) {
+      line(
+          "%d of %d updates were lost when the run ended early; they stay charged.",
+          guarantee.stepsCharged() - outcome.steps(), guarantee.stepsCharged());
+    }
     if (guarantee == null) {
       line("Trained without privacy: the weights may give away any training sample.");
     } else {

@@ -22,7 +22,9 @@ import org.jspecify.annotations.Nullable;
  * @param noiseMultiplier standard deviation of the noise in units of the sensitivity
  * @param clipNorm bound on the contribution of one sample
  * @param sampleRate probability of each sample to be in a batch
- * @param steps number of updates
+ * @param steps number of updates that the weights have taken
+ * @param stepsCharged number of updates that epsilon pays for: more, by those that were lost when a
+ *     run was killed
  * @param lossBefore held-out loss before fine-tuning
  * @param lossAfter held-out loss after fine-tuning
  * @param accuracyBefore held-out accuracy before fine-tuning; null where there are no classes
@@ -39,6 +41,7 @@ public record Summary(
     @Nullable Double clipNorm,
     @Nullable Double sampleRate,
     long steps,
+    @Nullable Long stepsCharged,
     double lossBefore,
     double lossAfter,
     @Nullable Double accuracyBefore,
@@ -67,6 +70,7 @@ public record Summary(
         plan == null ? null : plan.clipNorm(),
         plan == null ? null : plan.sampleRate(),
         steps,
+        guarantee == null ? null : guarantee.stepsCharged(),
         before.loss(),
         after.loss(),
         before.accuracy(),

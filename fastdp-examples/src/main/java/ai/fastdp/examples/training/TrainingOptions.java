@@ -85,6 +85,27 @@ public final class TrainingOptions {
       description = "Where summary.json goes. Default: the example's name and -report.")
   private @Nullable Path report;
 
+  @Option(
+      names = "--checkpoint",
+      paramLabel = "DIR",
+      description =
+          "Where the ledger and the checkpoints of a run go, so that it can go on after its process "
+              + "has ended. Default: they are not kept.")
+  private @Nullable Path checkpoint;
+
+  @Option(
+      names = "--checkpoint-every",
+      paramLabel = "N",
+      description =
+          "Updates between two checkpoints. Those after the last one are lost, and stay charged, "
+              + "when the process is killed. Default: 20.")
+  private @Nullable Integer checkpointEvery;
+
+  @Option(
+      names = "--resume",
+      description = "Go on with the run in --checkpoint; all other options as they were.")
+  private boolean resume;
+
   /** Made by the command line parser. */
   public TrainingOptions() {}
 
@@ -154,6 +175,26 @@ public final class TrainingOptions {
   /** {@return whether to train without privacy} */
   public boolean nonPrivate() {
     return nonPrivate;
+  }
+
+  /**
+   * The files of a run that can be gone on with; makes their directory.
+   *
+   * @return where they are, or null if nothing is kept
+   * @throws InputException if the options do not fit together, or the directory does not hold what
+   *     they need
+   */
+  public @Nullable RunFiles runFiles() {
+    if (checkpoint == null) {
+      if (resume || checkpointEvery != null) {
+        throw new InputException("--resume and --checkpoint-every need --checkpoint");
+      }
+      return null;
+    }
+    if (nonPrivate) {
+      throw new InputException("--checkpoint is for private training, got --non-private");
+    }
+    return new RunFiles(checkpoint, orElse(checkpointEvery, 20), resume);
   }
 
   /** {@return where the trained weights go, if they are kept} */

@@ -52,6 +52,15 @@ public final class TrainingProgress implements AutoCloseable {
   }
 
   /**
+   * Shows steps that an earlier process has dealt with.
+   *
+   * @param earlier how many
+   */
+  void goOn(long earlier) {
+    bar.stepTo(earlier);
+  }
+
+  /**
    * Counts a step.
    *
    * @param millis how long it took
