@@ -40,6 +40,8 @@ class HalfPrecisionTest {
   private static final int SAMPLES = 5;
   // DJL's softmax of bfloat16 ends the process.
   private static final Set<Recipe> SOFTMAX = EnumSet.of(Recipe.MULTI_HEAD_ATTENTION);
+  private static final Set<Recipe> RECURRENT =
+      EnumSet.of(Recipe.RNN_CELL, Recipe.LSTM_CELL, Recipe.GRU_CELL);
 
   /** The recipe's loss in float32 of predictions of any type. */
   private static PerSampleLoss loss(Recipe recipe) {
@@ -62,7 +64,10 @@ class HalfPrecisionTest {
         .flatMap(
             recipe ->
                 Stream.of(FloatType.BFLOAT16, FloatType.FLOAT16)
-                    .filter(type -> type == FloatType.FLOAT16 || !SOFTMAX.contains(recipe))
+                    .filter(
+                        type ->
+                            type == FloatType.FLOAT16
+                                || !(SOFTMAX.contains(recipe) || RECURRENT.contains(recipe)))
                     .map(type -> Arguments.of(recipe, type)));
   }
 
@@ -98,6 +103,26 @@ class HalfPrecisionTest {
                 .isBetween(norm * (1 - 1e-5), norm * (1 + 1e-5) + 1e-7 * size);
           }
         }
+      }
+    }
+  }
+
+  static Stream<Recipe> recurrent() {
+    return RECURRENT.stream();
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource("recurrent")
+  void recurrentLayer_inBfloat16_isRefused(Recipe recipe) {
+    try (Model half = Halves.round(recipe.model(), FloatType.BFLOAT16, FloatType.BFLOAT16)) {
+      NDManager manager = half.getNDManager();
+      NDList data =
+          Halves.rounded(recipe.data(manager, SAMPLES), FloatType.BFLOAT16, FloatType.BFLOAT16);
+      NDList labels = recipe.labels(manager, SAMPLES);
+      try (EngineProbe probe = new EngineProbe(half, loss(recipe), 1)) {
+        assertThatThrownBy(() -> probe.run(data, labels))
+            .isInstanceOf(IllegalArgumentException.class)
+            .hasMessageContaining("must be float32 or float16");
       }
     }
   }

@@ -7,10 +7,12 @@ import ai.djl.Model;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.util.Pair;
+import ai.fastdp.clipping.ClippingStyle;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.hook.HookedModel;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,8 +30,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** The table of layers in the documentation says what the code does. */
 final class LayerTableTest {
 
-  /** A row of the table: the layer's class, its parameters, and what tests it. */
-  record Row(Class<?> layer, Set<String> parameters, List<String> tests) {
+  /** A row of the table: the layer's class, its parameters, its styles, and what tests it. */
+  record Row(Class<?> layer, Set<String> parameters, String styles, List<String> tests) {
     @Override
     public String toString() {
       return layer.getSimpleName();
@@ -39,6 +41,14 @@ final class LayerTableTest {
     List<Recipe> recipes() {
       return Arrays.stream(Recipe.values())
           .filter(recipe -> tests.stream().anyMatch(recipe.name()::startsWith))
+          .toList();
+    }
+
+    /** The first recipe by each name. */
+    List<Recipe> firstRecipes() {
+      return tests.stream()
+          .flatMap(
+              test -> recipes().stream().filter(recipe -> recipe.name().startsWith(test)).limit(1))
           .toList();
     }
 
@@ -62,12 +72,13 @@ final class LayerTableTest {
 
   private static Row row(String line) {
     String[] cells = line.split("\\|", -1);
-    assertThat(cells).as(line).hasSize(8);
+    assertThat(cells).as(line).hasSize(9);
     try {
       return new Row(
           Class.forName(cells[1].strip().replace("`", "")),
           new TreeSet<>(List.of(cells[2].strip().split(", "))),
-          List.of(cells[6].strip().split(", ")));
+          cells[6].strip(),
+          List.of(cells[7].strip().split(", ")));
     } catch (ClassNotFoundException e) {
       throw new AssertionError(line, e);
     }
@@ -100,10 +111,22 @@ final class LayerTableTest {
   }
 
   @Test
+  void styles_allAreNamedAndEveryRowHasThem() throws IOException {
+    String document = Files.readString(Path.of("..", "docs", "layers.md"));
+    for (Method method : ClippingStyle.class.getMethods()) {
+      if (method.getReturnType() == ClippingStyle.class) {
+        assertThat(document).contains("`" + method.getName() + "`");
+      }
+    }
+    // StyleExactnessTest runs all of them on each row's recipes.
+    assertThat(rows()).allMatch(row -> row.styles().equals("all") && !row.firstRecipes().isEmpty());
+  }
+
+  @Test
   void rows_otherTests_exist() {
     for (Row row : rows()) {
       if (!row.isTestedByRecipes()) {
-        for (String test : row.tests()) {
+        for (String test : row.tests().stream().filter(t -> t.startsWith("`")).toList()) {
           assertThat(Path.of("src/test/java/ai/fastdp", test.replace("`", "") + ".java")).exists();
         }
       }

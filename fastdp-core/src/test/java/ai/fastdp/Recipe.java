@@ -20,6 +20,9 @@ import ai.djl.nn.core.Linear;
 import ai.djl.nn.core.LinearCollection;
 import ai.djl.nn.core.Multiplication;
 import ai.djl.nn.norm.LayerNorm;
+import ai.djl.nn.recurrent.GRU;
+import ai.djl.nn.recurrent.LSTM;
+import ai.djl.nn.recurrent.RNN;
 import ai.djl.nn.transformer.IdEmbedding;
 import ai.djl.nn.transformer.ScaledDotProductAttentionBlock;
 import ai.fastdp.nn.AddedParameter;
@@ -526,6 +529,38 @@ enum Recipe {
               .part("p", AddedParameter.builder().setShape(new Shape(6, 1)).build(), 6, 5),
       6,
       5),
+  RNN_CELL(
+      () ->
+          new Wiring((call, x) -> call.run("b", call.run("a", x).tanh()))
+              .part(
+                  "a",
+                  RNN.builder()
+                      .setActivation(RNN.Activation.TANH)
+                      .setStateSize(5)
+                      .setNumLayers(2)
+                      .build(),
+                  6,
+                  4)
+              .part("b", linear(3), 6, 5),
+      new long[] {6, 4},
+      new long[] {6, 3},
+      0),
+  LSTM_CELL(
+      () ->
+          new Wiring((call, x) -> call.run("b", call.run("a", x).tanh()))
+              .part("a", LSTM.builder().setStateSize(5).setNumLayers(2).build(), 6, 4)
+              .part("b", linear(3), 6, 5),
+      new long[] {6, 4},
+      new long[] {6, 3},
+      0),
+  GRU_CELL(
+      () ->
+          new Wiring((call, x) -> call.run("b", call.run("a", x).tanh()))
+              .part("a", GRU.builder().setStateSize(5).setNumLayers(2).build(), 6, 4)
+              .part("b", linear(3), 6, 5),
+      new long[] {6, 4},
+      new long[] {6, 3},
+      0),
   HEAD_REGISTERED_FIRST(
       () ->
           new Wiring((call, x) -> call.run("head", call.run("body", x).tanh()))

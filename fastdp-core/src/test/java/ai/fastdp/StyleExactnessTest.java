@@ -10,11 +10,15 @@ import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.fastdp.clipping.ClippingFunction;
 import ai.fastdp.clipping.ClippingStyle;
+import ai.fastdp.hook.HookedModel;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -29,7 +33,7 @@ final class StyleExactnessTest {
   private static final int SAMPLES = 6;
 
   /** A parameter's layer, by the first block that owns it. */
-  private record Owned(Parameter parameter, Block layer) {}
+  private record Owned(Parameter parameter, Block layer, String path) {}
 
   private enum Style {
     ALL_LAYER {
@@ -68,7 +72,7 @@ final class StyleExactnessTest {
     TWO_BLOCKS {
       @Override
       ClippingStyle style(List<Owned> parameters) {
-        return ClippingStyle.blockWise(2);
+        return ClippingStyle.blockWise(Math.min(2, layers(parameters).size()));
       }
 
       @Override
@@ -76,6 +80,27 @@ final class StyleExactnessTest {
         List<Block> layers = layers(parameters);
         // The first half has the middle layer of an odd number.
         return layers.indexOf(parameters.get(k).layer()) < (layers.size() + 1) / 2 ? 0 : 1;
+      }
+    },
+    EVERY_OTHER_LAYER {
+      @Override
+      ClippingStyle style(List<Owned> parameters) {
+        List<List<String>> groups = new ArrayList<>();
+        for (int group = 0; group < Math.min(2, layers(parameters).size()); group++) {
+          int own = group;
+          groups.add(
+              IntStream.range(0, parameters.size())
+                  .filter(k -> group(parameters, k) == own)
+                  .mapToObj(k -> parameters.get(k).path())
+                  .distinct()
+                  .toList());
+        }
+        return ClippingStyle.groupWise(groups);
+      }
+
+      @Override
+      int group(List<Owned> parameters, int k) {
+        return layers(parameters).indexOf(parameters.get(k).layer()) % 2;
       }
     },
     GIVEN {
@@ -169,6 +194,11 @@ final class StyleExactnessTest {
   }
 
   static Stream<Arguments> grid() {
+    return Stream.concat(functions(), layers());
+  }
+
+  /** Every function under every style. */
+  private static Stream<Arguments> functions() {
     return Stream.of(
             Recipe.TRANSFORMER,
             Recipe.TIED_HEAD_ALL_USED_TWICE,
@@ -177,16 +207,21 @@ final class StyleExactnessTest {
         .flatMap(
             recipe ->
                 Arrays.stream(Style.values())
-                    .filter(
-                        style ->
-                            style != Style.TWO_BLOCKS || recipe != Recipe.TIED_HEAD_ALL_USED_TWICE)
-                    .filter(
-                        style ->
-                            style != Style.TWO_BLOCKS || recipe != Recipe.WEIGHT_IN_THREE_LAYERS)
                     .flatMap(
                         style ->
                             Arrays.stream(Function.values())
                                 .map(function -> Arguments.of(recipe, style, function))));
+  }
+
+  /** The first recipe of each kind in the table of layers, under every style. */
+  private static Stream<Arguments> layers() {
+    Set<Recipe> recipes = EnumSet.noneOf(Recipe.class);
+    LayerTableTest.rows().forEach(row -> recipes.addAll(row.firstRecipes()));
+    return recipes.stream()
+        .flatMap(
+            recipe ->
+                Arrays.stream(Style.values())
+                    .map(style -> Arguments.of(recipe, style, Function.ABADI)));
   }
 
   @ParameterizedTest(name = "{0}, {1}, {2}")
@@ -200,7 +235,9 @@ final class StyleExactnessTest {
       BatchOfOneOracle oracle = new BatchOfOneOracle(model.getBlock(), recipe.loss()::evaluate);
       double[][][] gradients = oracle.gradients(data, labels);
       List<Owned> owned = new ArrayList<>();
-      collect(model.getBlock(), owned);
+      for (HookedModel.Located located : HookedModel.walk(model.getBlock())) {
+        collect(located, owned);
+      }
       int[] order = new int[owned.size()];
       Arrays.setAll(order, k -> oracle.parameters().indexOf(owned.get(k).parameter()));
 
@@ -278,14 +315,13 @@ final class StyleExactnessTest {
     return Math.sqrt(square);
   }
 
-  /** Parents first, each trainable parameter at the first block that owns it. */
-  private static void collect(Block block, List<Owned> owned) {
-    for (Parameter parameter : block.getDirectParameters().values()) {
+  /** Each trainable parameter belongs to the first block that owns it. */
+  private static void collect(HookedModel.Located located, List<Owned> owned) {
+    for (Parameter parameter : located.block().getDirectParameters().values()) {
       if (parameter.requiresGradient()
           && owned.stream().noneMatch(o -> o.parameter() == parameter)) {
-        owned.add(new Owned(parameter, block));
+        owned.add(new Owned(parameter, located.block(), located.path()));
       }
     }
-    block.getChildren().values().forEach(child -> collect(child, owned));
   }
 }

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.internal.NDArrayEx;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.norm.Dropout;
@@ -161,14 +162,23 @@ final class UnrolledForward implements RecordedForward {
 
   /** The given initial states, zeros for those that are not given. */
   private NDList states(LayerHook hook, NDList inputs, long samples) {
+    DataType type = inputs.head().getDataType();
+    // DJL has no name for bfloat16, and ends the process when it makes an array of such a type.
+    if (type == DataType.UNKNOWN) {
+      throw new IllegalArgumentException(
+          "input of layer '"
+              + hook.path()
+              + "' ("
+              + block.getClass().getName()
+              + ") must be float32 or float16, got a type that DJL 0.35.1 cannot make states of;"
+              + " train recurrent layers in float16");
+    }
     Shape shape = new Shape((long) layers * directions, samples, width);
     NDList states = new NDList();
     int count = block instanceof LSTM ? 2 : 1;
     for (int i = 1; i <= count; i++) {
       NDArray state =
-          i < inputs.size()
-              ? inputs.get(i)
-              : inputs.head().getManager().zeros(shape, inputs.head().getDataType());
+          i < inputs.size() ? inputs.get(i) : inputs.head().getManager().zeros(shape, type);
       if (!state.getShape().equals(shape)) {
         throw new IllegalStateException(
             "initial state of layer '"
@@ -222,7 +232,9 @@ final class UnrolledForward implements RecordedForward {
         lastCells.add(results.get(1));
       } else if (block instanceof GRU) {
         NDArray bias =
-            biased ? value(x, "h2h_BIAS") : x.getManager().zeros(new Shape(z.getShape().get(2)));
+            biased
+                ? value(x, "h2h_BIAS")
+                : x.getManager().zeros(new Shape(z.getShape().get(2)), z.getDataType());
         // One bias for every time and sample, whose gradients are those of the states' part.
         ofStates = recorder.tap(hook, bias.stopGradient().broadcast(z.getShape()), SAMPLES);
         all = kernels.runDifferentiable(method, z, state, weight, ofStates.onward()).head();
