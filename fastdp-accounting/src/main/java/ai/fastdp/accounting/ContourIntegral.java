@@ -161,6 +161,9 @@ final class ContourIntegral {
         if (rest <= 0.2 * allowed) {
           break;
         }
+        if (300 * s / step > 100 * COST_LIMIT) {
+          break; // far too many frequencies
+        }
         double next = s * 1.12;
         tails.add(
             Math.exp(logModulusBound(s, next))

@@ -158,7 +158,7 @@ final class ContourMethod {
   }
 
   /** Chernoff's epsilon, corrected by the saddle-point approximation at that point. */
-  private static double start(LossComposition losses, double ceiling, double logDelta) {
+  static double start(LossComposition losses, double ceiling, double logDelta) {
     Saddle saddle = Saddle.forEpsilon(losses, ceiling);
     double corrected = ceiling - Math.max(0, logDelta - saddle.logDelta()) / saddle.c();
     return Math.max(corrected, 0);

@@ -101,7 +101,10 @@ public final class FdpAccountant extends EventAccountant {
     Method method = remove.method();
     if (!losses.isSymmetric()) {
       LossComposition added = losses.reversed();
-      if (LossSolver.mayExceed(added, delta, bounds.lower())) {
+      // Up to the estimate the other direction could only raise the lower bound.
+      if (!added.isAtMost(bounds.estimate())
+          && LossSolver.mayExceed(added, delta, bounds.lower())
+          && LossSolver.quickUpper(added, delta) > bounds.lower()) {
         LossSolver.Solved<EpsilonInterval> add = LossSolver.epsilon(added, delta);
         if (add.bounds().upper() > bounds.upper()) {
           method = add.method();

@@ -17,7 +17,9 @@ import java.util.Map;
  *
  * <p>Below q = 1 the result is an <em>estimate</em> and can be far too low (by 88 % at one step) as
  * well as too high; it is typed so, has no upper bound, and cannot enforce a budget. When all steps
- * are unsampled, epsilon is exact and has all three numbers.
+ * are unsampled, epsilon is exact and has all three numbers. The estimate for Poisson samples tends
+ * to \(\mu^2 = T (e^{1/s^2} - 1)\) for q towards 1, which is above the exact \(T/s^2\): as a
+ * function of q it falls at q = 1.
  *
  * <p>Supported: Gaussian events alone under every relation, on Poisson samples under {@link
  * NeighboringRelation#ADD_OR_REMOVE_ONE} and {@link NeighboringRelation#REPLACE_SPECIAL}, on

@@ -37,6 +37,13 @@ record LossComposition(List<Part> parts) {
     return parts.stream().mapToLong(Part::count).sum();
   }
 
+  /** Whether the total loss is certain not to exceed a number. */
+  boolean isAtMost(double epsilon) {
+    double highest =
+        parts.stream().mapToDouble(part -> part.count() * part.pair().highestLoss()).sum();
+    return highest * (1 + 1e-12) <= epsilon;
+  }
+
   /** These steps with every P restricted so that all together lose at most the given mass. */
   LossComposition restricted(double lostMass) {
     double each = lostMass / steps();

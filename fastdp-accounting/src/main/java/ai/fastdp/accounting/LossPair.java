@@ -31,6 +31,11 @@ interface LossPair {
    */
   void discretize(LossCells cells, double c);
 
+  /** L is never above this. */
+  default double highestLoss() {
+    return Double.POSITIVE_INFINITY;
+  }
+
   /** The pair (Q, P); this one if its loss has the same law. */
   default LossPair reversed() {
     return this;

@@ -58,44 +58,43 @@ final class LossSolver {
     if (closed.isPresent()) {
       return new Solved<>(closed.get().epsilon(logDelta), FdpAccountant.Method.CLOSED_FORM);
     }
-    Optional<Solved<EpsilonInterval>> best = contour(losses, logDelta, CONTOUR_COST);
-    if (best.isPresent() && isNarrow(best.get())) {
+    boolean few = losses.steps() <= MOST_STEPS_FOR_FFT;
+    Optional<Solved<EpsilonInterval>> best =
+        contour(losses, logDelta, few ? CONTOUR_COST : LAST_RESORT_COST);
+    if (best.isPresent() && (isNarrow(best.get()) || !few)) {
       return best.get();
     }
-    if (losses.steps() <= MOST_STEPS_FOR_FFT) {
-      double knownWidth =
-          best.map(found -> found.bounds().width()).orElse(Double.POSITIVE_INFINITY);
-      try {
-        best =
-            narrower(
-                best,
-                new Solved<>(
-                    TiltedFft.epsilon(losses, logDelta, knownWidth),
-                    FdpAccountant.Method.TILTED_FFT));
-      } catch (NumericalLimitException e) {
-        // The next method answers.
-      }
+    double knownWidth = best.map(found -> found.bounds().width()).orElse(Double.POSITIVE_INFINITY);
+    try {
+      best =
+          narrower(
+              best,
+              new Solved<>(
+                  TiltedFft.epsilon(losses, logDelta, knownWidth),
+                  FdpAccountant.Method.TILTED_FFT));
+    } catch (NumericalLimitException e) {
+      // The next method answers.
     }
-    if (best.isPresent()) {
-      return best.get();
+    if (best.isEmpty() && few) {
+      best = contour(losses, logDelta, LAST_RESORT_COST);
     }
-    return contour(losses, logDelta, LAST_RESORT_COST)
-        .orElseGet(
-            () -> {
-              double upper = Math.max(0, Chernoff.epsilon(losses, logDelta));
-              return new Solved<>(
-                  new EpsilonInterval(0, upper, upper), FdpAccountant.Method.CHERNOFF);
-            });
+    return best.orElseGet(
+        () -> {
+          double upper = Math.max(0, Chernoff.epsilon(losses, logDelta));
+          return new Solved<>(new EpsilonInterval(0, upper, upper), FdpAccountant.Method.CHERNOFF);
+        });
   }
 
   /** Whether epsilon may be above a number; true if that is quicker to solve than to bound. */
   static boolean mayExceed(LossComposition losses, double delta, double epsilon) {
-    return closedForm(losses).isPresent() || Chernoff.epsilon(losses, Math.log(delta)) > epsilon;
+    return !losses.isAtMost(epsilon)
+        && (closedForm(losses).isPresent() || Chernoff.epsilon(losses, Math.log(delta)) > epsilon);
   }
 
   /** The same for delta at one epsilon. */
   static boolean mayExceedDelta(LossComposition losses, double epsilon, double delta) {
-    return closedForm(losses).isPresent() || Math.exp(Chernoff.logDelta(losses, epsilon)) > delta;
+    return !losses.isAtMost(epsilon)
+        && (closedForm(losses).isPresent() || Math.exp(Chernoff.logDelta(losses, epsilon)) > delta);
   }
 
   static Solved<DeltaBracket> delta(LossComposition losses, double epsilon) {
@@ -107,7 +106,26 @@ final class LossSolver {
     return delta(losses, epsilon, QUICK_COST, TiltedFft::quickDelta);
   }
 
+  /** Chernoff's bound caps every other one. */
   private static Solved<DeltaBracket> delta(
+      LossComposition losses,
+      double epsilon,
+      double contourCost,
+      BiFunction<LossComposition, Double, DeltaBracket> fft) {
+    Solved<DeltaBracket> found = uncapped(losses, epsilon, contourCost, fft);
+    if (found.method() == FdpAccountant.Method.CLOSED_FORM) {
+      return found;
+    }
+    double cap = Math.exp(Chernoff.logDelta(losses, epsilon));
+    DeltaBracket bounds = found.bounds();
+    return cap >= bounds.upper()
+        ? found
+        : new Solved<>(
+            new DeltaBracket(Math.min(bounds.lower(), cap), Math.min(bounds.estimate(), cap), cap),
+            found.method());
+  }
+
+  private static Solved<DeltaBracket> uncapped(
       LossComposition losses,
       double epsilon,
       double contourCost,

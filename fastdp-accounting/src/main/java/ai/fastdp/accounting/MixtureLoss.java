@@ -40,6 +40,12 @@ record MixtureLoss(MixtureRatio ratio, Direction direction, double cut)
         : new MixtureLoss(ratio, direction, ratio.quantileBound(lostMass));
   }
 
+  /** In direction ADD the ratio is at least 1 - q. */
+  @Override
+  public double highestLoss() {
+    return direction == Direction.ADD ? -Math.log1p(-ratio.sampleRate()) : Double.POSITIVE_INFINITY;
+  }
+
   @Override
   public double scale() {
     return ratio.sigma();

@@ -140,8 +140,7 @@ public final class RunCalibration {
     // The search is over 1/q, with which the excess falls.
     FallingExcess excess =
         new FallingExcess(x -> target.quickExcess(new PoissonSampledEvent(1 / x, release), steps));
-    FallingExcess.Bracket around = excess.upwards(1, 1 / SMALLEST_RATE);
-    if (around.isEmpty()) {
+    if (excess.at(1 / SMALLEST_RATE) > 0) {
       throw new IllegalArgumentException(
           "epsilon must be reachable, got "
               + budget.epsilon()
@@ -155,7 +154,7 @@ public final class RunCalibration {
               + budget.delta()
               + ", so raise epsilon or the noise, or take fewer steps");
     }
-    double rate = 1 / excess.smallest(around, TOLERANCE);
+    double rate = 1 / excess.smallest(excess.upwards(1, 1 / SMALLEST_RATE), TOLERANCE);
     for (double margin = TOLERANCE;
         !target.isMet(new PoissonSampledEvent(rate, release), steps);
         margin *= 4) {

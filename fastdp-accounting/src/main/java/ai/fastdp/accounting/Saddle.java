@@ -31,7 +31,7 @@ record Saddle(double c, double epsilon, double logDelta) {
             c,
             k.value() - c * epsilon - Math.log(c) - Math.log1p(c),
             k.mean() - epsilon - 1 / c - 1 / (1 + c),
-            k.variance() + 1 / (c * c) + 1 / ((1 + c) * (1 + c)));
+            Math.max(0, k.variance()) + 1 / (c * c) + 1 / ((1 + c) * (1 + c)));
       } catch (NumericalLimitException e) {
         return new Point(c, Double.POSITIVE_INFINITY, Double.POSITIVE_INFINITY, 1);
       }

@@ -2,6 +2,7 @@
 package ai.fastdp.accounting;
 
 import java.util.Arrays;
+import java.util.function.DoubleUnaryOperator;
 import org.jtransforms.fft.DoubleFFT_1D;
 
 /**
@@ -28,7 +29,20 @@ final class TiltedFft {
 
   private static final int COARSE_LENGTH = 1 << 17;
   private static final int QUICK_LENGTH = 1 << 18;
+
+  /** Where the width aimed at cannot be had. */
+  private static final int WIDE_LENGTH = 1 << 19;
+
+  /** So many times the width aimed at is not worth the longest transform. */
+  private static final double OUT_OF_REACH = 100;
+
   private static final double TOLERANCE = 3e-9;
+
+  /** Where the noise of the grid is larger, Jensen's gap is not bounded. */
+  private static final double MOST_DEVIATION = 0.1;
+
+  /** Share of delta within which the noise of the grid may exceed what is allowed for. */
+  private static final double EXCEEDED = 1e-6;
 
   /** Relative width of epsilon that is aimed at. */
   private static final double WIDTH = 5e-7;
@@ -44,6 +58,9 @@ final class TiltedFft {
 
   /** The tilted mass of sums of which some step was rounded up without keeping the mass of Q. */
   private final double roundedUp;
+
+  /** How many steps have losses that were rounded up so. */
+  private final double movedSteps;
 
   private TiltedFft(
       LossComposition losses,
@@ -61,6 +78,7 @@ final class TiltedFft {
     double scaleSum = 0;
     double largest = 0;
     double roundedUpSum = 0;
+    double movedSum = 0;
     DoubleFFT_1D fft = new DoubleFFT_1D(n);
     for (LossComposition.Part part : losses.parts()) {
       // Scaled so that no e^{cl} overflows; then normalised exactly.
@@ -79,6 +97,7 @@ final class TiltedFft {
       }
       largest = Math.max(largest, Math.sqrt(squares));
       roundedUpSum += part.count() * (cells.roundedUp() / total);
+      movedSum += cells.roundedUp() > 0 ? part.count() : 0;
       scaleSum += part.count() * (Math.log(total) - scale);
       fft.realForward(one);
       power(one, part.count());
@@ -92,6 +111,7 @@ final class TiltedFft {
     mass = spectrum;
     logScale = scaleSum;
     roundedUp = roundedUpSum;
+    movedSteps = movedSum;
     requireNumber(logScale + roundedUp + Arrays.stream(mass).sum());
     firstIndex = (long) Math.floor((epsilon - below) / d);
     roundingPerRootLength =
@@ -123,10 +143,12 @@ final class TiltedFft {
     if (ceiling <= 0) {
       return EpsilonInterval.ZERO;
     }
-    double epsilon = ceiling / 2;
-    EpsilonInterval result = new EpsilonInterval(0, epsilon, ceiling);
+    double start = ContourMethod.start(losses, ceiling, logDelta);
+    double epsilon = start > 0.5 * ceiling ? start : ceiling / 2; // NaN where c is too large
+    EpsilonInterval result = new EpsilonInterval(0, ceiling, ceiling);
     double spacing = 0; // as fine as the length allows
     int length = firstLength;
+    boolean outOfReach = false;
     for (int round = 0; round < 4; round++) {
       TiltedFft fft;
       try {
@@ -145,16 +167,33 @@ final class TiltedFft {
       if (found.width() <= 1.8 * target || fft.mass.length == MAX_LENGTH) {
         break;
       }
-      // The width goes with the square of the spacing.
       double finest = (double) fft.mass.length / MAX_LENGTH;
-      if (found.width() * finest * finest > knownWidth) {
+      double narrowest = fft.expectedWidth(found, finest);
+      if (narrowest > knownWidth || outOfReach) {
         break;
       }
-      spacing = fft.d * Math.sqrt(target / found.width());
-      length = MAX_LENGTH;
+      outOfReach = narrowest > OUT_OF_REACH * target;
+      if (outOfReach) {
+        length = WIDE_LENGTH;
+      } else {
+        spacing = fft.d * Math.sqrt(target / found.width());
+        length = MAX_LENGTH;
+      }
       epsilon = found.estimate() > 0 ? found.estimate() : epsilon;
     }
     return result;
+  }
+
+  /** The width to be expected with a spacing so many times this one. */
+  private double expectedWidth(EpsilonInterval found, double factor) {
+    // That of the shifted bound goes with the spacing, that of Jensen's gap with its square.
+    boolean wide = deviation() * factor > MOST_DEVIATION;
+    return found.width() * (wide ? factor : factor * factor);
+  }
+
+  /** The root of the sub-Gaussian parameter of the noise of the grid. */
+  private double deviation() {
+    return Math.sqrt((double) losses.steps()) * d / 2;
   }
 
   /** Bounds of delta at one epsilon. */
@@ -231,9 +270,14 @@ final class TiltedFft {
       for (double far = 0.05 * (c + 0.5); far < 1000 * (c + 1); far *= 1.3) {
         try {
           double bound = losses.cumulant(far).value() - far * epsilon;
-          above = Math.min(above, (bound + safety) / far);
           double further = losses.cumulant(c + far).value() - (c + far) * epsilon;
-          folded = Math.min(folded, (further + safety) / far);
+          double nextAbove = (bound + safety) / far;
+          double nextFolded = (further + safety) / far;
+          if (nextAbove > above && nextFolded > folded) {
+            break; // a convex function over a linear one falls and then rises
+          }
+          above = Math.min(above, nextAbove);
+          folded = Math.min(folded, nextFolded);
         } catch (NumericalLimitException e) {
           if (folded == Double.POSITIVE_INFINITY) {
             throw e;
@@ -259,7 +303,39 @@ final class TiltedFft {
   private EpsilonInterval solve(double ceiling, double delta) {
     double estimate = root(ceiling, x -> known(x, delta) - delta).high();
     double upper = root(ceiling, x -> known(x, delta) + missing + rounding(x) - delta).high();
-    return EpsilonInterval.of(lower(ceiling, delta, estimate), estimate, upper);
+    double lower = Math.max(lower(ceiling, delta, estimate), shiftedLower(ceiling, delta));
+    return EpsilonInterval.of(lower, estimate, upper);
+  }
+
+  /**
+   * A lower bound that needs no fine grid: the noise N of the grid is above v/2 + u with
+   * probability at most \(e^{-u^2/2v}\), so \(\delta(\varepsilon - v/2 - u)\) is at least delta on
+   * the grid at epsilon, less that probability.
+   */
+  private double shiftedLower(double ceiling, double delta) {
+    double v = deviation() * deviation();
+    double exceeded = delta * EXCEEDED;
+    double shift = v / 2 + Math.sqrt(-2 * v * Math.log(exceeded));
+    DoubleUnaryOperator counted =
+        x -> known(x, delta) - exceeded - missing - rounding(x) - allRoundedUp(x) - delta;
+    double lower = tried(counted, ceiling) - shift;
+    if (roundedUp > 0) {
+      // Or every step that may have been moved up is moved back.
+      DoubleUnaryOperator moved = x -> known(x, delta) - exceeded - missing - rounding(x) - delta;
+      lower = Math.max(lower, tried(moved, ceiling) - shift - movedSteps * d);
+    }
+    return lower * (1 - 0x1p-50);
+  }
+
+  /** Where a falling function is not negative; negative infinity if that is not known. */
+  private double tried(DoubleUnaryOperator f, double ceiling) {
+    double low = root(ceiling, f).low();
+    return f.applyAsDouble(low) >= 0 ? low : Double.NEGATIVE_INFINITY;
+  }
+
+  /** Sums with a step that was moved up without keeping its mass under Q count in full. */
+  private double allRoundedUp(double epsilon) {
+    return roundedUp == 0 ? 0 : Math.exp(logScale - c * epsilon) * roundedUp;
   }
 
   /** The error terms are those of the answer, so it is tried with them. */
@@ -290,7 +366,7 @@ final class TiltedFft {
   private record Bracket(double low, double high) {}
 
   /** Bisection with secant steps; what is NaN counts as positive. */
-  private Bracket root(double ceiling, java.util.function.DoubleUnaryOperator f) {
+  private Bracket root(double ceiling, DoubleUnaryOperator f) {
     double low = Math.max(0, (firstIndex + 1) * d);
     double high = Math.min(ceiling, (firstIndex + mass.length - 1) * d);
     double lowValue = f.applyAsDouble(low);
@@ -381,9 +457,9 @@ final class TiltedFft {
    * <p>Sums with a step of which nothing is known but that it was moved up count in full.
    */
   private double gap(double epsilon) {
-    double v = (double) losses.steps() * d * d / 4;
-    double root = Math.sqrt(v);
-    if (root > 0.1) {
+    double root = deviation();
+    double v = root * root;
+    if (root > MOST_DEVIATION) {
       return Double.POSITIVE_INFINITY;
     }
     double h = root;
@@ -405,7 +481,7 @@ final class TiltedFft {
       double p = Math.max(0, mass[(int) Math.floorMod(i, (long) n)]);
       sum += p * Math.exp(logScale - c * i * d - x * x / (2 * wide));
     }
-    double gap = factor * sum + Math.exp(logScale - c * epsilon) * roundedUp;
+    double gap = factor * sum + allRoundedUp(epsilon);
     return gap >= 0 ? gap : Double.POSITIVE_INFINITY; // NaN says nothing
   }
 

@@ -68,6 +68,8 @@ public final class Main implements Runnable {
   static int run(String[] arguments, PrintWriter out, PrintWriter err) {
     CommandLine line = new CommandLine(new Main());
     line.setCaseInsensitiveEnumValuesAllowed(true);
+    line.registerConverter(double.class, Main::number);
+    line.registerConverter(Double.class, Main::number);
     line.setOut(out);
     line.setErr(err);
     line.setParameterExceptionHandler(
@@ -85,6 +87,17 @@ public final class Main implements Runnable {
           throw exception;
         });
     return line.execute(arguments);
+  }
+
+  private static double number(String text) {
+    if (text.equalsIgnoreCase("nan")) {
+      return Double.NaN; // whose check names the condition
+    }
+    try {
+      return Double.parseDouble(text);
+    } catch (NumberFormatException e) {
+      throw new CommandLine.TypeConversionException("must be a number, got " + text);
+    }
   }
 
   private static String firstLine(Exception exception) {

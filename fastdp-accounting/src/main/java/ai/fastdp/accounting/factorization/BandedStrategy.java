@@ -94,10 +94,10 @@ public final class BandedStrategy implements Strategy {
    *   <li>Min-separation with b &lt;= 2 separation, or at most two participations: exact by dynamic
    *       programming in O(T k (b - separation + 1)). Each participation then interacts with its
    *       predecessor alone, so that signs can be chosen along the chain. For b &lt;= separation
-   *       this is theorem 2 of <a href="https://arxiv.org/abs/2306.08153">arXiv 2306.08153</a>:
+   *       this is shown in <a href="https://arxiv.org/abs/2306.08153">arXiv 2306.08153</a>:
    *       \(\sum_{i \in \pi} X_{ii}\).
    *   <li>Min-separation otherwise: an upper bound, largest row sums first, then the largest sum of
-   *       these (arXiv 2306.08153, algorithm 3, "VecSens"), in O(T b k).
+   *       these (arXiv 2306.08153, "VecSens"), in O(T b k).
    *   <li>Cyclic: all patterns are tried; exact if X is nowhere negative on the pattern.
    * </ul>
    */

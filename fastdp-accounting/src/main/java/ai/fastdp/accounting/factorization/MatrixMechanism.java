@@ -8,7 +8,7 @@ import java.util.Objects;
  * A whole run with correlated noise and no amplification by sampling: the release of C G + Z,
  * entries of Z independent with standard deviation {@code noiseMultiplier} R, R the clip norm. It
  * is one Gaussian mechanism, also when gradients depend on earlier outputs (Denisov et al., <a
- * href="https://arxiv.org/abs/2202.08312">arXiv 2202.08312</a>, theorem 2.1).
+ * href="https://arxiv.org/abs/2202.08312">arXiv 2202.08312</a>).
  *
  * <p>The batches of all other records must not depend on whether a record is there. Under {@code
  * REPLACE_ONE} a replaced record keeps its steps; the accountants then double the sensitivity.

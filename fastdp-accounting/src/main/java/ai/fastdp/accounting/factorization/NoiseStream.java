@@ -3,8 +3,8 @@ package ai.fastdp.accounting.factorization;
 
 /**
  * Correlated noise, step after step: the rows of \(W = C^{-1} Z\) from the rows of independent
- * noise Z, by solving C W = Z forwards (arXiv 2306.08153, algorithm 9). It keeps the last b - 1
- * rows: O(b d) time and memory for each step.
+ * noise Z, by solving C W = Z forwards (arXiv 2306.08153). It keeps the last b - 1 rows: O(b d)
+ * time and memory for each step.
  *
  * <p>Mutable and not thread-safe.
  */

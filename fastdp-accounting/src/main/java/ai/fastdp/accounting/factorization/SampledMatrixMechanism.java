@@ -11,7 +11,7 @@ import java.util.Objects;
  * A whole run with correlated noise, amplified by cyclic Poisson sampling: the records are divided
  * into m groups, and step t takes every record of group t mod m with probability {@code
  * sampleRate}, independently (Choquette-Choo et al., <a
- * href="https://arxiv.org/abs/2306.08153">arXiv 2306.08153</a>, algorithm 2 and theorem 4).
+ * href="https://arxiv.org/abs/2306.08153">arXiv 2306.08153</a>).
  *
  * <p>A record of group j can change the columns j, j + m, j + 2m, ... of C alone. With no more than
  * m bands these have no row in common, so that the run is a composition of at most ceil(T / m)

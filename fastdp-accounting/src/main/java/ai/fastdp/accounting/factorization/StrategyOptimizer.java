@@ -16,7 +16,7 @@ import org.apache.commons.math3.optim.nonlinear.scalar.gradient.NonLinearConjuga
  * Strategies with the least error among those with a number of bands, under a single participation.
  * With no more bands than the separation of a min-separation pattern they keep that rank: the
  * squared sensitivity is then k times that of one participation for columns of equal norm (<a
- * href="https://arxiv.org/abs/2306.08153">arXiv 2306.08153</a>, theorem 2; McKenna, <a
+ * href="https://arxiv.org/abs/2306.08153">arXiv 2306.08153</a>; McKenna, <a
  * href="https://arxiv.org/abs/2405.15913">arXiv 2405.15913</a>).
  *
  * <p>Conjugate gradients of Commons Math with analytic gradients, from the banded square root. The

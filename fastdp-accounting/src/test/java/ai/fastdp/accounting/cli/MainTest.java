@@ -158,6 +158,10 @@ class MainTest {
             + " --sample-rate must be in [0, 1], got 2.0; it is a probability",
         "epsilon --noise-multiplier NaN --steps 1 --delta 1e-5 |"
             + " --noise-multiplier must be finite and > 0, got NaN",
+        "epsilon --noise-multiplier nan --steps 1 --delta 1e-5 |"
+            + " --noise-multiplier must be finite and > 0, got NaN",
+        "epsilon --noise-multiplier much --steps 1 --delta 1e-5 |"
+            + " Invalid value for option '--noise-multiplier': must be a number, got much",
         "epsilon --noise-multiplier 1 --steps -1 --delta 1e-5 | --steps must be >= 0, got -1",
         "epsilon --sampling fixed --adjacency zero-out --sample-rate 0.1 --noise-multiplier 1"
             + " --steps 1 --delta 1e-5 |"
