@@ -90,10 +90,7 @@ public final class DeviceGaussianMechanism implements NoiseMechanism {
 
   @Override
   public void skipNoise(NoisePosition position) {
-    if (steps > 0 || singles > 0) {
-      throw new IllegalStateException(
-          "noise must be skipped before any is drawn, got a mechanism in use; make a new one");
-    }
+    NoisePosition.requireUnused(steps > 0 || singles > 0);
     steps = position.chunks();
     singles = position.singles();
   }

@@ -153,7 +153,7 @@ public final class DiscreteGaussianMechanism implements NoiseMechanism {
 
   @Override
   public void skipNoise(NoisePosition position) {
-    NoiseChunks.requireUnused(chunks);
+    NoisePosition.requireUnused(chunks != null);
     skipped = position;
   }
 

@@ -102,7 +102,7 @@ public final class GaussianMechanism implements NoiseMechanism {
 
   @Override
   public void skipNoise(NoisePosition position) {
-    NoiseChunks.requireUnused(chunks);
+    NoisePosition.requireUnused(chunks != null);
     skipped = position;
   }
 

@@ -8,7 +8,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The random numbers of step after step, in chunks that worker threads draw.
@@ -129,14 +128,6 @@ final class NoiseChunks implements AutoCloseable {
   /** The stream of the next number on its own. */
   NoiseSource.Bits single() {
     return source.stream(2 * singles++ + 1);
-  }
-
-  /** Refuses to leave out streams once there are chunks. */
-  static void requireUnused(@Nullable NoiseChunks chunks) {
-    if (chunks != null) {
-      throw new IllegalStateException(
-          "noise must be skipped before any is drawn, got a mechanism in use; make a new one");
-    }
   }
 
   void giveBack(ByteBuffer buffer) {

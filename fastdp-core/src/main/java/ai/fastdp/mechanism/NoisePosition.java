@@ -22,4 +22,12 @@ public record NoisePosition(long chunks, long singles) {
           "chunks and singles must be >= 0, got " + chunks + " and " + singles);
     }
   }
+
+  /** Refuses to go to a position once noise has been drawn. */
+  static void requireUnused(boolean drawn) {
+    if (drawn) {
+      throw new IllegalStateException(
+          "noise must be skipped before any is drawn, got a mechanism in use; make a new one");
+    }
+  }
 }
