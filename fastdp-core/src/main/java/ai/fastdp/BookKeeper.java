@@ -175,6 +175,11 @@ final class BookKeeper {
     }
   }
 
+  /** The blocks behind which the graph is cut. */
+  List<String> cutPaths() {
+    return recorder.cutPaths();
+  }
+
   /** Losses, or their sum, times the scale: what is propagated. */
   NDArray scaled(NDArray losses) {
     if (losses.getDataType() == DataType.FLOAT16 && lossScale > LARGEST_FLOAT16_SCALE) {

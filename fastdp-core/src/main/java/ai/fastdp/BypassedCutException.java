@@ -17,8 +17,8 @@ final class BypassedCutException extends IllegalStateException {
     super(
         "the model's graph must be cut as in its first pass, got a path around the outputs of blocks "
             + paths
-            + "; choose ClippingStyle.allLayer(), whose graph is not cut, or keep the structure of"
-            + " the model the same in every pass",
+            + "; set PerformanceOptions.withWholeGraph() by optPerformance on the engine's builder,"
+            + " or keep the structure of the model the same in every pass",
         cause);
     this.paths = List.copyOf(paths);
   }

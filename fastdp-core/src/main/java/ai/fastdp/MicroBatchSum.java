@@ -4,15 +4,20 @@ package ai.fastdp;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
+import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.fastdp.clipping.Clipper;
 import ai.fastdp.ghost.PerSampleGradients;
 import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.mechanism.ClippedGradientSum;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,6 +38,8 @@ final class MicroBatchSum implements SegmentedBackward.Sink {
   private final Map<Integer, Unit> open = new HashMap<>();
   // A unit is complete when its first use has been reached.
   private final Map<Integer, Unit> byFirstUse = new HashMap<>();
+  // A parameter is complete when its first use has been reached.
+  private final IdentityHashMap<Parameter, Integer> firstUses = new IdentityHashMap<>();
   private int lastUse;
   private NDArray finite;
   private @Nullable NDArray unclipped;
@@ -44,12 +51,26 @@ final class MicroBatchSum implements SegmentedBackward.Sink {
     private final int number;
     private final NDManager manager;
     private final PerSampleGradients gradients;
+    private final List<NDArray> taken = new ArrayList<>();
     private int firstUse;
 
     Unit(int number, NDManager manager, PerSampleGradients gradients) {
       this.number = number;
       this.manager = manager;
       this.gradients = gradients;
+    }
+
+    private void take(NDArray array) {
+      array.attach(manager);
+      taken.add(array);
+    }
+
+    /** Lets go of the arrays that what has been taken of them replaces. */
+    private void settle(Predicate<Parameter> complete) {
+      gradients.settle(complete);
+      Set<NDArray> needed = gradients.neededArrays();
+      taken.stream().filter(array -> !needed.contains(array)).forEach(NDArray::close);
+      taken.clear();
     }
   }
 
@@ -86,8 +107,11 @@ final class MicroBatchSum implements SegmentedBackward.Sink {
     List<LayerRecord> records = pass.records();
     lastUse = records.size();
     for (int i = records.size() - 1; i >= 0; i--) {
-      int number = units.of(records.get(i).block());
-      open.computeIfAbsent(number, this::newUnit).firstUse = i;
+      Block block = records.get(i).block();
+      open.computeIfAbsent(units.of(block), this::newUnit).firstUse = i;
+      for (Parameter parameter : block.getDirectParameters().values()) {
+        firstUses.put(parameter, i);
+      }
     }
     open.values().forEach(unit -> byFirstUse.put(unit.firstUse, unit));
   }
@@ -100,10 +124,10 @@ final class MicroBatchSum implements SegmentedBackward.Sink {
   @Override
   public void take(LayerRecord use, NDArray outputGradient) {
     Unit unit = Objects.requireNonNull(open.get(units.of(use.block())));
-    outputGradient.attach(unit.manager);
+    unit.take(outputGradient);
     NDArray input = use.input();
     if (input != null) {
-      input.attach(unit.manager);
+      unit.take(input);
     }
     pass.contribute(use, outputGradient, unit.gradients);
   }
@@ -114,9 +138,13 @@ final class MicroBatchSum implements SegmentedBackward.Sink {
       Unit unit = byFirstUse.get(i);
       if (unit != null) {
         release(unit);
+        open.remove(unit.number);
       }
     }
     lastUse = firstUse;
+    for (Unit unit : open.values()) {
+      unit.settle(parameter -> firstUses.getOrDefault(parameter, 0) >= firstUse);
+    }
   }
 
   private void release(Unit unit) {

@@ -15,9 +15,16 @@ package ai.fastdp;
  *     gradients, from which the size of micro-batches follows; {@link #ANY_SIZE} for none. The
  *     first micro-batch has one sample, and one sample is the least. Every array that DJL sees the
  *     model make counts twice, for itself and for its gradient, a view as a whole array
+ * @param wholeGraph whether back-propagation runs in one pass for every model and style. Else the
+ *     graph is cut behind blocks where that saves memory: under styles with several groups, and in
+ *     models with convolutions
  */
 public record PerformanceOptions(
-    int physicalBatchSize, long temporaryBytes, long noiseAheadBytes, long microBatchBytes) {
+    int physicalBatchSize,
+    long temporaryBytes,
+    long noiseAheadBytes,
+    long microBatchBytes,
+    boolean wholeGraph) {
   /** No bound on the memory of a micro-batch. */
   public static final long ANY_SIZE = Long.MAX_VALUE;
 
@@ -31,6 +38,7 @@ public record PerformanceOptions(
    * @param temporaryBytes at least 65536
    * @param noiseAheadBytes at least 0
    * @param microBatchBytes at least 65536
+   * @param wholeGraph either
    * @throws IllegalArgumentException if a number is out of range
    */
   public PerformanceOptions {
@@ -51,13 +59,13 @@ public record PerformanceOptions(
   }
 
   /**
-   * Micro-batches of 64 samples, 256 MiB of temporaries and no noise ahead.
+   * Micro-batches of 64 samples, 256 MiB of temporaries, no noise ahead and cuts where they pay.
    *
    * @return the defaults
    */
   public static PerformanceOptions defaults() {
     return new PerformanceOptions(
-        DEFAULT_PHYSICAL_BATCH_SIZE, DEFAULT_TEMPORARY_BYTES, 0, ANY_SIZE);
+        DEFAULT_PHYSICAL_BATCH_SIZE, DEFAULT_TEMPORARY_BYTES, 0, ANY_SIZE, false);
   }
 
   /**
@@ -67,7 +75,8 @@ public record PerformanceOptions(
    * @return the changed options
    */
   public PerformanceOptions withPhysicalBatchSize(int value) {
-    return new PerformanceOptions(value, temporaryBytes, noiseAheadBytes, microBatchBytes);
+    return new PerformanceOptions(
+        value, temporaryBytes, noiseAheadBytes, microBatchBytes, wholeGraph);
   }
 
   /**
@@ -77,7 +86,8 @@ public record PerformanceOptions(
    * @return the changed options
    */
   public PerformanceOptions withTemporaryBytes(long value) {
-    return new PerformanceOptions(physicalBatchSize, value, noiseAheadBytes, microBatchBytes);
+    return new PerformanceOptions(
+        physicalBatchSize, value, noiseAheadBytes, microBatchBytes, wholeGraph);
   }
 
   /**
@@ -87,7 +97,8 @@ public record PerformanceOptions(
    * @return the changed options
    */
   public PerformanceOptions withNoiseAheadBytes(long value) {
-    return new PerformanceOptions(physicalBatchSize, temporaryBytes, value, microBatchBytes);
+    return new PerformanceOptions(
+        physicalBatchSize, temporaryBytes, value, microBatchBytes, wholeGraph);
   }
 
   /**
@@ -99,7 +110,19 @@ public record PerformanceOptions(
    * @return the changed options
    */
   public PerformanceOptions withMicroBatchBytes(long value) {
-    return new PerformanceOptions(Integer.MAX_VALUE, temporaryBytes, noiseAheadBytes, value);
+    return new PerformanceOptions(
+        Integer.MAX_VALUE, temporaryBytes, noiseAheadBytes, value, wholeGraph);
+  }
+
+  /**
+   * These options with back-propagation in one pass, whatever memory it takes: for models whose
+   * structure changes from batch to batch in such a way that a path goes around a cut.
+   *
+   * @return the changed options
+   */
+  public PerformanceOptions withWholeGraph() {
+    return new PerformanceOptions(
+        physicalBatchSize, temporaryBytes, noiseAheadBytes, microBatchBytes, true);
   }
 
   /** The bound in float32 elements. */

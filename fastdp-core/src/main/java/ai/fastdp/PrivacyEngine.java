@@ -261,7 +261,10 @@ public final class PrivacyEngine {
       TorchScriptModule kernels = BookKeepingKernels.compile(manager);
       ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput, axes);
       hooks = HookedModel.attach(model, trainable.layers(), trainable.sampleBySample(), recorder);
-      if (units.areSeveral()) {
+      boolean cutsPay =
+          units.areSeveral()
+              || trainable.layers().stream().anyMatch(layer -> rules.shrink(layer.block()));
+      if (cutsPay && !options.wholeGraph()) {
         hooks.hookCuts(recorder);
       }
       NoiseMechanism mechanism = mechanism(kernels, manager, config.getDevices()[0]);

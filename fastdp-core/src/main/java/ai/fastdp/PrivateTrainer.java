@@ -412,6 +412,11 @@ public final class PrivateTrainer extends Trainer {
     }
   }
 
+  /** The blocks behind which the graph is cut. */
+  List<String> cutPaths() {
+    return bookKeeper.cutPaths();
+  }
+
   /** The share of the batch under way that these are, which must not have been trained. */
   @SuppressWarnings("ReferenceEquality") // The very lists of the share, not equal ones.
   private DeviceShare shareOf(NDList data, NDList labels) {

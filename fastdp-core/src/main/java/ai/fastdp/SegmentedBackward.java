@@ -5,6 +5,7 @@ import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import ai.fastdp.hook.Cut;
 import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.LayerRecord;
@@ -26,6 +27,7 @@ final class SegmentedBackward {
   private final TorchScriptModule kernels;
   private final NDManager manager;
   private final List<LayerRecord> records;
+  private final List<Shape> outputShapes;
   private final List<Cut> cuts;
   private final List<ForwardRecorder.Probe> probes;
   private final @Nullable NDArray[] seeds;
@@ -46,6 +48,7 @@ final class SegmentedBackward {
     this.kernels = kernels;
     this.manager = manager;
     records = recording.records();
+    outputShapes = records.stream().map(use -> use.output().getShape()).toList();
     cuts = recording.cuts();
     probes = recording.probes();
     seeds = new NDArray[cuts.size()];
@@ -55,6 +58,7 @@ final class SegmentedBackward {
 
   /** Runs all segments; frees the graph and what was recorded as it goes. */
   void run(NDArray losses, Sink sink) {
+    kernels.run(manager, "release", records.stream().map(LayerRecord::output).toList());
     int end = records.size();
     for (int segment = cuts.size(); segment >= 0; segment--) {
       int begin = segment == 0 ? 0 : cuts.get(segment - 1).uses();
@@ -91,7 +95,7 @@ final class SegmentedBackward {
       LayerRecord use = records.get(i);
       NDArray gradient = gradients.get(i - begin);
       // One without a path to the loss comes back empty; the output itself may be empty too.
-      boolean reachedLoss = gradient.getShape().equals(use.output().getShape());
+      boolean reachedLoss = gradient.getShape().equals(outputShapes.get(i));
       use.output().close();
       if (reachedLoss) {
         sink.take(use, gradient);

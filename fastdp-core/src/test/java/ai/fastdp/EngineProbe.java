@@ -11,6 +11,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.training.GradientCollector;
 import ai.fastdp.clipping.Clipper;
 import ai.fastdp.clipping.ClippingFunction;
@@ -249,6 +250,41 @@ final class EngineProbe implements AutoCloseable {
       assertThat(clipped.finish()).isZero();
     }
     return held;
+  }
+
+  /** How many elements PyTorch has in the layers' outputs while their gradients come. */
+  @SuppressWarnings("try") // The collector switches gradients on while it is open.
+  List<Long> elementsOfOutputsInBackward(NDList data, NDList labels) {
+    List<Long> elements = new ArrayList<>();
+    try (NDManager scope = manager.newSubManager();
+        GradientCollector ignored = manager.getEngine().newGradientCollector()) {
+      BookKeeper.Pass pass =
+          bookKeeper.forward(
+              scope,
+              data,
+              labels,
+              cutting,
+              (store, d, l) -> model.getBlock().forward(store, d, l, null));
+      pass.backward(
+          loss.evaluate(labels, pass.outputs()),
+          new SegmentedBackward.Sink() {
+            @Override
+            public void take(LayerRecord use, NDArray outputGradient) {
+              for (LayerRecord later : pass.records()) {
+                PtNDArray output = (PtNDArray) later.output();
+                if (!output.isReleased()) {
+                  elements.add(JniUtils.getShape(output).size());
+                }
+              }
+            }
+
+            @Override
+            public void passed(int firstUse) {
+              // Uses alone are looked at.
+            }
+          });
+    }
+    return elements;
   }
 
   @Override

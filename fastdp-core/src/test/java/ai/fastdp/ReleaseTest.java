@@ -12,9 +12,12 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Activation;
 import ai.djl.nn.Block;
+import ai.djl.nn.ParallelBlock;
+import ai.djl.nn.SequentialBlock;
 import ai.fastdp.clipping.ClippingFunction;
 import ai.fastdp.clipping.ClippingStyle;
 import ai.fastdp.mechanism.PredictableNoise;
+import ai.fastdp.nn.GroupNorm;
 import ai.fastdp.sampling.PrivateBatch;
 import java.util.List;
 import java.util.Random;
@@ -26,16 +29,31 @@ final class ReleaseTest {
   private static final int SAMPLES = 5;
 
   private static List<Set<String>> held(ClippingStyle style, boolean cutting) {
-    try (Model model = Recipe.TRANSFORMER.model()) {
+    return held(Recipe.TRANSFORMER, style, cutting);
+  }
+
+  private static List<Set<String>> held(Recipe recipe, ClippingStyle style, boolean cutting) {
+    try (Model model = recipe.model()) {
       NDManager manager = model.getNDManager();
-      try (EngineProbe probe =
-          new EngineProbe(
-              model, Recipe.TRANSFORMER.loss(), PerformanceOptions.defaults(), cutting)) {
-        return probe.held(
-            style,
-            Recipe.TRANSFORMER.data(manager, SAMPLES),
-            Recipe.TRANSFORMER.labels(manager, SAMPLES));
-      }
+      return held(
+          model,
+          recipe.loss(),
+          style,
+          cutting,
+          recipe.data(manager, SAMPLES),
+          recipe.labels(manager, SAMPLES));
+    }
+  }
+
+  private static List<Set<String>> held(
+      Model model,
+      PerSampleLoss loss,
+      ClippingStyle style,
+      boolean cutting,
+      NDList data,
+      NDList labels) {
+    try (EngineProbe probe = new EngineProbe(model, loss, PerformanceOptions.defaults(), cutting)) {
+      return probe.held(style, data, labels);
     }
   }
 
@@ -62,12 +80,76 @@ final class ReleaseTest {
   }
 
   @Test
-  void held_allLayer_everythingIsHeldToTheLast() {
+  void held_allLayer_whatProductsNeedIsHeldToTheLast() {
     List<Set<String>> held = held(ClippingStyle.allLayer(), true);
-    assertThat(held.get(held.size() - 2)).contains("05norm", "04layer/05down", "06head");
+    assertThat(held.get(held.size() - 2)).contains("04layer/05down", "06head");
+    // Gradients of vectors are formed after their segment.
+    assertThat(held.get(1)).contains("05norm");
+    assertThat(held.get(2)).doesNotContain("05norm");
     assertThat(held.get(held.size() - 1)).isEmpty();
     // As the engine runs it: in one pass.
     assertThat(held(ClippingStyle.allLayer(), false)).containsExactly(Set.of());
+  }
+
+  @Test
+  void held_weightUsedTwice_isHeldUntilItsFirstUse() {
+    List<Set<String>> held = held(Recipe.CONV_2D_DEEP_USED_TWICE, ClippingStyle.allLayer(), true);
+    assertThat(held).hasSize(3);
+    assertThat(held.get(1)).containsExactly("01a");
+    assertThat(held.get(2)).isEmpty();
+  }
+
+  @Test
+  void held_allLayerOfConvolutions_formedGradientsTakeTheirPlace() {
+    // A block that has a forward function for labels too is cut behind, like any other.
+    SequentialBlock block =
+        new SequentialBlock()
+            .add(Recipe.conv2d(4, 3, 1, 1, 1, 1, true))
+            .add(GroupNorm.builder().setGroups(2).build())
+            .add(
+                new ParallelBlock(
+                    paths -> new NDList(paths.get(0).head().add(paths.get(1).head()).tanh()),
+                    List.of(
+                        Recipe.conv2d(3, 3, 1, 1, 1, 1, false),
+                        Recipe.conv2d(3, 1, 1, 0, 1, 1, false))))
+            .add(Recipe.conv2d(2, 3, 1, 1, 1, 1, true));
+    try (Model model = OneStep.model(block)) {
+      NDManager manager = model.getNDManager();
+      // So many positions that forming a gradient costs less than Gram matrices.
+      block.initialize(manager, DataType.FLOAT32, new Shape(1, 2, 20, 20));
+      List<Set<String>> held =
+          held(
+              model,
+              new SquaredError(),
+              ClippingStyle.allLayer(),
+              true,
+              new NDList(OneStep.normal(manager, 1, 1, SAMPLES, 2, 20, 20)),
+              new NDList(OneStep.normal(manager, 2, 1, SAMPLES, 2, 20, 20)));
+      String[] inside = {"03ParallelBlock/01Conv2d", "03ParallelBlock/02Conv2d"};
+      assertThat(held).hasSize(5);
+      // Behind the last layer there is the loss alone.
+      assertThat(held.get(0)).contains("04Conv2d");
+      assertThat(held.get(1)).contains(inside).contains("01Conv2d", "02GroupNorm").hasSize(4);
+      assertThat(held.get(2)).containsExactly("01Conv2d", "02GroupNorm");
+      assertThat(held.get(3)).containsExactly("01Conv2d");
+      assertThat(held.get(4)).isEmpty();
+    }
+  }
+
+  @Test
+  void take_anyUse_valuesOfTheLayersOutputsAreGone() {
+    try (Model model = Recipe.TRANSFORMER.model();
+        EngineProbe probe =
+            new EngineProbe(
+                model, Recipe.TRANSFORMER.loss(), PerformanceOptions.defaults(), false)) {
+      NDManager manager = model.getNDManager();
+      assertThat(
+              probe.elementsOfOutputsInBackward(
+                  Recipe.TRANSFORMER.data(manager, SAMPLES),
+                  Recipe.TRANSFORMER.labels(manager, SAMPLES)))
+          .isNotEmpty()
+          .allMatch(elements -> elements == 0);
+    }
   }
 
   // ---------------------------------------------------------------- in the trainer
@@ -94,6 +176,31 @@ final class ReleaseTest {
         assertThat(layer.getClass() != TinyTransformer.Layer.class)
             .isEqualTo(style.equals(ClippingStyle.layerWise()));
         assertThat(trainer.stepsTaken()).isZero();
+      }
+    }
+  }
+
+  @Test
+  void attach_allLayerOfConvolutions_cuts() {
+    try (Model model = Recipe.GROUP_NORM.model();
+        PrivateTrainer trainer =
+            trainer(model, plan(ClippingStyle.allLayer()).build(), Recipe.GROUP_NORM.loss())) {
+      assertThat(trainer.cutPaths()).containsExactly("01a", "02n", "03b");
+    }
+  }
+
+  @Test
+  void attach_wholeGraph_cutsNowhere() {
+    for (Recipe recipe : List.of(Recipe.TRANSFORMER, Recipe.GROUP_NORM)) {
+      try (Model model = recipe.model();
+          PrivateTrainer trainer =
+              PrivacyEngine.builder(plan(ClippingStyle.layerWise()).build())
+                  .optLoss(recipe.loss())
+                  .optPerformance(PerformanceOptions.defaults().withWholeGraph())
+                  .predictable(PredictableNoise.none(), new Random(1))
+                  .build()
+                  .attach(model, new CapturingOptimizer())) {
+        assertThat(trainer.cutPaths()).isEmpty();
       }
     }
   }

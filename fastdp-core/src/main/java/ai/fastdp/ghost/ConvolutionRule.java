@@ -26,6 +26,11 @@ final class ConvolutionRule implements LayerRule {
   }
 
   @Override
+  public boolean shrinks(Block layer) {
+    return needsInput(layer);
+  }
+
+  @Override
   public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
     Convolution layer = (Convolution) use.block();
     GhostRules.trainable(layer, "weight")

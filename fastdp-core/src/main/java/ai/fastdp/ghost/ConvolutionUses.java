@@ -25,7 +25,7 @@ final class ConvolutionUses {
   private final List<NDArray> outputGradients = new ArrayList<>();
   private final List<ConvolutionGeometry> geometries = new ArrayList<>();
   private @Nullable NDArray squaredNorms;
-  private @Nullable NDArray formed;
+  private List<NDArray> formed = List.of();
 
   ConvolutionUses(Parameter weight, Shape shape) {
     this.weight = weight;
@@ -36,7 +36,21 @@ final class ConvolutionUses {
     return weight;
   }
 
+  /**
+   * Adds a use.
+   *
+   * @throws IllegalStateException if the norms have been taken, which would lack it
+   */
   void add(NDArray input, NDArray outputGradient, ConvolutionGeometry geometry) {
+    if (isResolved()) {
+      throw new IllegalStateException(
+          "all uses of parameter '"
+              + weight.getName()
+              + "' "
+              + shape
+              + " must come before its norms are taken, got one after; a rule contributes to its"
+              + " layer's own parameters: share the parameter between the layers");
+    }
     inputs.add(input);
     outputGradients.add(outputGradient);
     geometries.add(geometry);
@@ -50,9 +64,8 @@ final class ConvolutionUses {
    * Computes the norms.
    *
    * @param room the most elements that kept gradients may have
-   * @return the gradients (B, n) if they are kept
    */
-  @Nullable NDArray resolve(TorchScriptModule kernels, NDManager manager, long room, long cells) {
+  void resolve(TorchScriptModule kernels, NDManager manager, long room, long cells) {
     NDList result =
         kernels.run(
             manager,
@@ -65,8 +78,7 @@ final class ConvolutionUses {
             room,
             cells);
     squaredNorms = result.get(0).expandDims(0);
-    formed = result.get(1).size() > 0 ? result.get(1) : null;
-    return formed;
+    formed = List.copyOf(result.subList(1, result.size()));
   }
 
   /** Squared norms (1, B). */
@@ -74,12 +86,12 @@ final class ConvolutionUses {
     return Objects.requireNonNull(squaredNorms, "resolve comes first");
   }
 
-  /** The gradients (B, n) that were kept. */
-  @Nullable NDArray formed() {
-    return formed;
+  /** Whether gradients were kept, in whose place the arrays of the uses are needed no more. */
+  boolean isFormed() {
+    return !formed.isEmpty();
   }
 
-  /** Adds the weighted sum where the gradients were not kept. */
+  /** Adds the weighted sum of the gradients. */
   void addWeightedSum(
       TorchScriptModule kernels,
       NDManager manager,
@@ -87,6 +99,10 @@ final class ConvolutionUses {
       NDArray keep,
       NDArray target,
       long cells) {
+    if (isFormed()) {
+      kernels.run(manager, "add_formed_sum", formed, factors, keep, target);
+      return;
+    }
     kernels.run(
         manager,
         "add_conv_sum",
@@ -109,7 +125,16 @@ final class ConvolutionUses {
 
   /** Elements of what the uses hold. */
   long size() {
-    return arrays().stream().mapToLong(NDArray::size).sum();
+    return elements(arrays());
+  }
+
+  /** Elements of the gradients that were kept. */
+  long formedSize() {
+    return elements(formed);
+  }
+
+  private static long elements(List<NDArray> arrays) {
+    return arrays.stream().mapToLong(NDArray::size).sum();
   }
 
   private long[] geometry() {

@@ -14,6 +14,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * The layers whose per-sample gradients are exact, and the rule of each.
@@ -41,6 +42,8 @@ public final class GhostRules {
 
   private final List<LayerRule> shipped;
   private final Map<Class<? extends Block>, GhostRule> own;
+  // Looking up a forward function takes reflection, and every use of a layer asks.
+  private final Map<Class<?>, Optional<GhostRule>> found = new ConcurrentHashMap<>();
 
   private GhostRules(List<LayerRule> shipped, Map<Class<? extends Block>, GhostRule> own) {
     this.shipped = shipped;
@@ -125,6 +128,17 @@ public final class GhostRules {
   }
 
   /**
+   * Whether the gradients of a layer's samples, once formed, can be much smaller than the
+   * activations and output gradients that they are made of: then it pays to form them early.
+   *
+   * @param layer a supported layer
+   * @return true for convolutions
+   */
+  public boolean shrink(Block layer) {
+    return require(layer) instanceof LayerRule rule && rule.shrinks(layer);
+  }
+
+  /**
    * Adds the contributions of one use of a layer, or of one sample-by-sample run of a block, to a
    * micro-batch's gradients.
    *
@@ -150,7 +164,11 @@ public final class GhostRules {
   }
 
   private Optional<GhostRule> rule(Block layer) {
-    GhostRule given = own.get(layer.getClass());
+    return found.computeIfAbsent(layer.getClass(), this::find);
+  }
+
+  private Optional<GhostRule> find(Class<?> layer) {
+    GhostRule given = own.get(layer);
     if (given != null) {
       return Optional.of(given);
     }
@@ -160,10 +178,9 @@ public final class GhostRules {
         .findFirst();
   }
 
-  /** Whether {@code layer} runs the forward function that {@code owner} declares. */
-  private static boolean runsForwardOf(Class<?> owner, Block layer) {
-    return owner.isInstance(layer)
-        && ForwardMethod.of(layer.getClass()).getDeclaringClass() == owner;
+  /** Whether blocks of a class run the forward function that {@code owner} declares. */
+  private static boolean runsForwardOf(Class<?> owner, Class<?> layer) {
+    return owner.isAssignableFrom(layer) && ForwardMethod.of(layer).getDeclaringClass() == owner;
   }
 
   /** The layer's own trainable parameter of that name, if it has one. */

@@ -8,4 +8,9 @@ import java.util.List;
 interface LayerRule extends GhostRule {
   /** The classes that declare these forward functions. */
   List<Class<? extends Block>> forwards();
+
+  /** Whether the formed gradients of a layer can be much smaller than what they are made of. */
+  default boolean shrinks(Block layer) {
+    return false;
+  }
 }

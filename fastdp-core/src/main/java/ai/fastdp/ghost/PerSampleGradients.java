@@ -11,10 +11,13 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -59,7 +62,10 @@ public final class PerSampleGradients {
   private final List<VectorUse> sums = new ArrayList<>();
   private final List<VectorUse> scales = new ArrayList<>();
   private final List<Parameter> denseOrder = new ArrayList<>();
+  private final IdentityHashMap<Parameter, NDArray> vectors = new IdentityHashMap<>();
   private @Nullable List<NDArray> dense;
+  // What views of are kept for products of matrices.
+  private final Set<NDArray> viewed = Collections.newSetFromMap(new IdentityHashMap<>());
   // By how many elements kept gradients may outgrow the arrays that they replace.
   private long room;
 
@@ -412,6 +418,40 @@ public final class PerSampleGradients {
   }
 
   /**
+   * Takes what can be taken of the contributions so far, so that the arrays that they were made of
+   * can be let go of: gradients of vectors, and norms of convolutions, whose gradients may be kept.
+   *
+   * @param complete whether all uses of a parameter have been added
+   */
+  public void settle(Predicate<Parameter> complete) {
+    formVectors();
+    convolutionOrder.stream()
+        .filter(uses -> complete.test(uses.weight()))
+        .forEach(this::convolutionNorms);
+  }
+
+  /**
+   * The arrays given to this object that are still needed, by identity.
+   *
+   * @return the arrays
+   */
+  public Set<NDArray> neededArrays() {
+    Set<NDArray> needed = Collections.newSetFromMap(new IdentityHashMap<>());
+    needed.addAll(viewed);
+    for (ConvolutionUses uses : convolutionOrder) {
+      if (!uses.isFormed()) {
+        needed.addAll(uses.arrays());
+      }
+    }
+    given.forEach(gradient -> needed.add(gradient.perSample()));
+    needed.addAll(outputGradients(sums));
+    needed.addAll(outputGradients(scales));
+    scales.forEach(use -> needed.add(Objects.requireNonNull(use.input())));
+    needed.addAll(vectors.values());
+    return needed;
+  }
+
+  /**
    * The parameters that have contributions, in the order of {@link #squaredNorms()}'s rows.
    *
    * @return the parameters
@@ -519,13 +559,7 @@ public final class PerSampleGradients {
       convolutionNorms(uses);
       NDArray own = factors.get(count);
       NDArray target = targets.get(count);
-      NDArray kept = uses.formed();
-      if (kept != null) {
-        kernels.run(
-            manager, "add_dense_sums", List.of(kept), own.expandDims(0), keep, List.of(target));
-      } else {
-        uses.addWeightedSum(kernels, manager, own, keep, target, cells);
-      }
+      uses.addWeightedSum(kernels, manager, own, keep, target, cells);
       count++;
     }
     if (!formed.isEmpty()) {
@@ -538,10 +572,10 @@ public final class PerSampleGradients {
   private NDArray convolutionNorms(ConvolutionUses uses) {
     if (!uses.isResolved()) {
       long held = uses.size();
-      NDArray kept = uses.resolve(kernels, manager, held + room, cells);
-      if (kept != null) {
+      uses.resolve(kernels, manager, held + room, cells);
+      if (uses.isFormed()) {
         // What is kept takes the place of what it was made of.
-        room += held - kept.size();
+        room += held - uses.formedSize();
         uses.arrays().stream().filter(array -> !isUsedBesides(uses, array)).forEach(NDArray::close);
       }
     }
@@ -572,6 +606,7 @@ public final class PerSampleGradients {
   /** Views an array (B, ..., width) as (B, T, width). */
   private NDArray positions(Parameter parameter, String what, NDArray array, long width) {
     requireWhole(parameter, what, array, width);
+    viewed.add(array);
     long row = batchSize * width;
     NDArray view = array.reshape(batchSize, row == 0 ? 0 : array.size() / row, width);
     view.attach(manager);
@@ -636,11 +671,26 @@ public final class PerSampleGradients {
         throw twoForms(uses.weight());
       }
     }
-    IdentityHashMap<Parameter, NDArray> formed = new IdentityHashMap<>();
-    given.forEach(gradient -> collect(gradient.parameter(), gradient.perSample(), formed));
+    formVectors();
+    List<NDArray> ordered = new ArrayList<>();
+    for (Parameter parameter : denseOrder) {
+      if (matrices.containsKey(parameter) || convolutions.containsKey(parameter)) {
+        throw twoForms(parameter);
+      }
+      ordered.add(Objects.requireNonNull(vectors.get(parameter)));
+    }
+    dense = ordered;
+    return ordered;
+  }
+
+  /** Forms the gradients of the vectors' uses so far. */
+  private void formVectors() {
+    given.forEach(gradient -> collect(gradient.parameter(), gradient.perSample()));
+    given.clear();
     if (!sums.isEmpty()) {
       NDList results = kernels.run(manager, "position_sums", outputGradients(sums), widths(sums));
-      collect(parameters(sums), results, formed);
+      collect(parameters(sums), results);
+      sums.clear();
     }
     if (!scales.isEmpty()) {
       List<NDArray> inputs = new ArrayList<>();
@@ -654,20 +704,14 @@ public final class PerSampleGradients {
               outputGradients(scales),
               widths(scales),
               epsilons);
-      collect(parameters(scales), results, formed);
+      collect(parameters(scales), results);
+      scales.clear();
     }
-    List<NDArray> ordered = new ArrayList<>();
-    for (Parameter parameter : denseOrder) {
-      ordered.add(Objects.requireNonNull(formed.get(parameter)));
-    }
-    dense = ordered;
-    return ordered;
   }
 
-  private void collect(
-      List<Parameter> uses, NDList results, IdentityHashMap<Parameter, NDArray> formed) {
+  private void collect(List<Parameter> uses, NDList results) {
     for (int i = 0; i < uses.size(); i++) {
-      collect(uses.get(i), results.get(i), formed);
+      collect(uses.get(i), results.get(i));
     }
   }
 
@@ -678,17 +722,13 @@ public final class PerSampleGradients {
             + " parameters");
   }
 
-  private void collect(
-      Parameter parameter, NDArray result, IdentityHashMap<Parameter, NDArray> formed) {
-    if (matrices.containsKey(parameter) || convolutions.containsKey(parameter)) {
-      throw twoForms(parameter);
-    }
-    NDArray before = formed.get(parameter);
+  private void collect(Parameter parameter, NDArray result) {
+    NDArray before = vectors.get(parameter);
     if (before == null) {
       denseOrder.add(parameter);
-      formed.put(parameter, result);
+      vectors.put(parameter, result);
     } else {
-      formed.put(parameter, before.add(result));
+      vectors.put(parameter, before.add(result));
     }
   }
 

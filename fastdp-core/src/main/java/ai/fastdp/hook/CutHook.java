@@ -23,7 +23,20 @@ final class CutHook implements BlockHook {
       NDList inputs,
       boolean training,
       @Nullable PairList<String, Object> params) {
-    NDList outputs = twin.fastdpForward(parameterStore, inputs, training, params);
+    return cut(twin.fastdpForward(parameterStore, inputs, training, params));
+  }
+
+  @Override
+  public NDList forward(
+      HookedBlock twin,
+      ParameterStore parameterStore,
+      NDList data,
+      NDList labels,
+      @Nullable PairList<String, Object> params) {
+    return cut(twin.fastdpForward(parameterStore, data, labels, params));
+  }
+
+  private NDList cut(NDList outputs) {
     return recorder.isRecording() ? recorder.cut(path, outputs) : outputs;
   }
 }

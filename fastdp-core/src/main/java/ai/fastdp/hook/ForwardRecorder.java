@@ -341,6 +341,7 @@ public final class ForwardRecorder {
     private final List<Long> versions = new ArrayList<>();
     private final List<Cut> cuts = new ArrayList<>();
     private final boolean cutting;
+    private @Nullable NDArray lastCut;
     private @Nullable LayerHook inside;
 
     private Recording(NDManager manager, long batchSize, boolean cutting) {
@@ -382,6 +383,10 @@ public final class ForwardRecorder {
         return outputs;
       }
       NDArray output = outputs.head();
+      if (output == lastCut) {
+        // A block's function of data and labels that ran its function of data.
+        return outputs;
+      }
       NDManager owner = output.getManager();
       NDArray leaf = output.stopGradient();
       leaf.setRequiresGradient(true);
@@ -390,6 +395,7 @@ public final class ForwardRecorder {
       leaf.attach(manager);
       view.attach(owner);
       view.setName(output.getName());
+      lastCut = view;
       cuts.add(new Cut(path, output, leaf, records.size()));
       return new NDList(view);
     }
@@ -427,10 +433,10 @@ public final class ForwardRecorder {
       // further along, the output is in the graph already and this changes nothing.
       output.setRequiresGradient(true);
       NDManager owner = output.getManager();
-      NDArray recorded = axis.toFirst(output);
+      // An array of our own in the graph, so that its values can be released and nothing else's.
+      NDArray recorded = kernels.runDifferentiable("alias", axis.toFirst(output)).head();
       NDArray onward =
-          axis.number() == 0 ? output.reshape(output.getShape()) : axis.fromFirst(recorded);
-      output.attach(manager);
+          axis.number() == 0 ? recorded.reshape(recorded.getShape()) : axis.fromFirst(recorded);
       recorded.attach(manager);
       onward.attach(owner);
       onward.setName(output.getName());

@@ -16,7 +16,8 @@ import org.jspecify.annotations.Nullable;
  * @param block the user's layer
  * @param part which part of the layer, such as {@code l_0_i2h}; empty for the whole
  * @param input the first input (R, ...), outside the graph; null where no rule needs it
- * @param output the first output (R, ...), in the graph
+ * @param output the place of the first output (R, ...) in the graph; its values are let go of when
+ *     back-propagation begins
  * @param samples the samples' own graphs of a block that runs sample by sample; null for a layer
  */
 public record LayerRecord(
