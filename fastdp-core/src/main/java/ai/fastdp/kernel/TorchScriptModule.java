@@ -17,6 +17,8 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * A TorchScript module without parameters, written as text and compiled by PyTorch at start-up.
@@ -31,9 +33,13 @@ import java.util.List;
  */
 public final class TorchScriptModule implements AutoCloseable {
   private final PtSymbolBlock block;
+  private final NDManager manager;
+  // DJL takes the name of a method from the name of an array, whatever is in it.
+  private final Map<String, NDArray> methods = new ConcurrentHashMap<>();
 
-  private TorchScriptModule(PtSymbolBlock block) {
+  private TorchScriptModule(PtSymbolBlock block, NDManager manager) {
     this.block = block;
+    this.manager = manager;
   }
 
   /**
@@ -57,7 +63,7 @@ public final class TorchScriptModule implements AutoCloseable {
     }
     byte[] archive = TorchScriptArchive.of(className, methods);
     try (InputStream in = new ByteArrayInputStream(archive)) {
-      return new TorchScriptModule(JniUtils.loadModule(pytorch, in, true, false));
+      return new TorchScriptModule(JniUtils.loadModule(pytorch, in, true, false), manager);
     } catch (IOException e) {
       throw new UncheckedIOException("reading a TorchScript archive from memory failed", e);
     }
@@ -140,31 +146,34 @@ public final class TorchScriptModule implements AutoCloseable {
    * @return the arrays of the result
    */
   public NDList runDifferentiable(String method, NDArray... arguments) {
-    NDManager manager = arguments[0].getManager();
-    try (NDArray name = manager.create(0)) {
-      name.setName("module_method:" + method);
-      NDList inputs = new NDList(arguments.length + 1);
-      String[] names = new String[arguments.length];
-      for (int i = 0; i < arguments.length; i++) {
-        names[i] = arguments[i].getName();
-        // DJL reads a meaning into some names, so that these calls pass none.
-        arguments[i].setName(null);
-        inputs.add(arguments[i]);
-      }
-      inputs.add(name);
-      try {
-        return IValueUtils.forward(block, inputs, true);
-      } finally {
-        // Backwards, so that an array passed twice gets its first name back last.
-        for (int i = arguments.length - 1; i >= 0; i--) {
-          arguments[i].setName(names[i]);
-        }
+    NDList inputs = new NDList(arguments.length + 1);
+    String[] names = new String[arguments.length];
+    for (int i = 0; i < arguments.length; i++) {
+      names[i] = arguments[i].getName();
+      // DJL reads a meaning into some names, so that these calls pass none.
+      arguments[i].setName(null);
+      inputs.add(arguments[i]);
+    }
+    inputs.add(methods.computeIfAbsent(method, this::nameOf));
+    try {
+      return IValueUtils.forward(block, inputs, true);
+    } finally {
+      // Backwards, so that an array passed twice gets its first name back last.
+      for (int i = arguments.length - 1; i >= 0; i--) {
+        arguments[i].setName(names[i]);
       }
     }
   }
 
+  private NDArray nameOf(String method) {
+    NDArray name = manager.create(0);
+    name.setName("module_method:" + method);
+    return name;
+  }
+
   @Override
   public void close() {
+    methods.values().forEach(NDArray::close);
     block.close();
   }
 
