@@ -2,7 +2,6 @@
 package ai.fastdp;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.withinPercentage;
 
 import ai.djl.Model;
 import ai.fastdp.accounting.FileLedger;
@@ -167,13 +166,10 @@ final class KillTest {
       expected.addAll(SmallRun.bits(model));
     }
     // Noise, batches and the optimizer's state have gone on where they were: anything lost or used
-    // twice would show. ResumeTest compares bit for bit; docs/running.md says why this does not.
-    for (int j = 0; j < expected.size(); j++) {
-      assertThat(Float.intBitsToFloat(resumed.get(j)))
-          .isCloseTo(Float.intBitsToFloat(expected.get(j)), withinPercentage(1));
-    }
+    // twice would show.
+    assertThat(resumed).as("weights, bit for bit").isEqualTo(expected);
     System.out.printf(
-        "%d kills: %d of %d steps taken, %d in flight when killed; same weights: %s%n",
-        KILLS, taken, steps, steps - taken, resumed.equals(expected));
+        "%d kills: %d of %d steps taken, %d in flight when killed; same weights%n",
+        KILLS, taken, steps, steps - taken);
   }
 }
