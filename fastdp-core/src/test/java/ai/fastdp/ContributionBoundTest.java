@@ -16,8 +16,6 @@ import ai.fastdp.clipping.ClippingStyle;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.ghost.PerSampleGradients;
 import ai.fastdp.hook.LayerRecord;
-import ai.fastdp.kernel.BookKeepingKernels;
-import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.nn.GroupNorm;
 import ai.fastdp.nn.TiedLinear;
 import java.util.ArrayList;
@@ -29,9 +27,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -45,19 +42,7 @@ final class ContributionBoundTest {
   private static final double CLIP_NORM = 1;
   private static final double BOUND = CLIP_NORM * (1 + 1e-5);
 
-  private static NDManager manager;
-  private static TorchScriptModule kernels;
-
-  @BeforeAll
-  static void compile() {
-    manager = NDManager.newBaseManager("PyTorch");
-    kernels = BookKeepingKernels.compile(manager);
-  }
-
-  @AfterAll
-  static void close() {
-    manager.close();
-  }
+  @RegisterExtension static final KernelsFixture FIXTURE = new KernelsFixture();
 
   /** Layers and their uses, as a forward pass would have recorded them. */
   private enum Model {
@@ -359,7 +344,7 @@ final class ContributionBoundTest {
           case "strided", "group-norm" -> new Shape(1, 4, 7, 7);
           default -> new Shape(1, 3, 5);
         };
-    layer.initialize(manager, DataType.FLOAT32, input);
+    layer.initialize(FIXTURE.manager(), DataType.FLOAT32, input);
     LAYERS.put(name, layer);
     return layer;
   }
@@ -451,7 +436,7 @@ final class ContributionBoundTest {
 
   private static Contribution contribution(
       NDManager scope, List<Use> uses, long cells, ClippingFunction function, Style style) {
-    PerSampleGradients gradients = new PerSampleGradients(kernels, scope, 1, cells);
+    PerSampleGradients gradients = new PerSampleGradients(FIXTURE.kernels(), scope, 1, cells);
     IdentityHashMap<Parameter, String> owners = new IdentityHashMap<>();
     for (Use use : uses) {
       LayerRecord record =
@@ -497,7 +482,7 @@ final class ContributionBoundTest {
       ClippingFunction function = FUNCTIONS.get(n % FUNCTIONS.size());
       Style style = Style.values()[n / FUNCTIONS.size() % Style.values().length];
       Contribution added;
-      try (NDManager scope = manager.newSubManager()) {
+      try (NDManager scope = FIXTURE.manager().newSubManager()) {
         added =
             contribution(
                 scope, model.uses(new Hostile(scope, seed)), model.cells(), function, style);
@@ -521,7 +506,7 @@ final class ContributionBoundTest {
     for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
       for (ClippingFunction function : FUNCTIONS) {
         for (Style style : Style.values()) {
-          try (NDManager scope = manager.newSubManager()) {
+          try (NDManager scope = FIXTURE.manager().newSubManager()) {
             float[] gradient = {1, bad, 0, 2};
             Pair pair =
                 new Pair(
@@ -541,7 +526,7 @@ final class ContributionBoundTest {
   void contribution_zeroGradient_isExactlyZero() {
     for (ClippingFunction function : FUNCTIONS) {
       for (Style style : Style.values()) {
-        try (NDManager scope = manager.newSubManager()) {
+        try (NDManager scope = FIXTURE.manager().newSubManager()) {
           Pair pair =
               new Pair(
                   scope.create(new float[] {1, 2, 3, 4, 5}, new Shape(1, 1, 5)),

@@ -148,6 +148,40 @@ class DevicesTest {
   }
 
   @Test
+  void discreteNoise_onSeveralDevices_isDrawnOnceAndReleasesTheIntegersOfOne() throws Exception {
+    PrivacyPlan plan =
+        SmallRun.plan(STEPS)
+            .optClipping(ClippingFunction.abadi())
+            .optNoise(NoiseDistribution.DISCRETE_GAUSSIAN)
+            .build();
+    List<List<double[]>> released = new ArrayList<>();
+    List<Long> drawn = new ArrayList<>();
+    for (int count : new int[] {1, 3}) {
+      streams.set(0);
+      Flattening optimizer = new Flattening();
+      try (Model model = SmallRun.model();
+          PrivateTrainer trainer = engine(plan, count, 5).build().attach(model, optimizer)) {
+        SmallRun.train(trainer, STEPS);
+        assertThat(trainer.getDevices()).hasSize(count);
+      }
+      released.add(optimizer.steps());
+      drawn.add(streams.get());
+    }
+    assertThat(drawn.get(1)).as("streams of noise").isEqualTo(drawn.get(0)).isEqualTo(STEPS);
+    int size = released.get(0).get(0).length;
+    double spacing = DiscreteNoiseTest.spacing(size, plan.sensitivity());
+    for (int step = 0; step < STEPS; step++) {
+      for (int j = 0; j < size; j++) {
+        double one = released.get(0).get(step)[j] * plan.expectedBatchSize() / spacing;
+        double several = released.get(1).get(step)[j] * plan.expectedBatchSize() / spacing;
+        assertThat(several).as("on the grid").isEqualTo(Math.rint(several));
+        // The order of float32 additions may move a sum over a tie, the noise is the same.
+        assertThat(several).as("step %d, %d", step, j).isCloseTo(one, within(1.0));
+      }
+    }
+  }
+
+  @Test
   void djlsLoop_onSeveralDevices_equalsOne() throws Exception {
     List<List<Float>> weights = new ArrayList<>();
     ExecutorService executor = Executors.newFixedThreadPool(3);

@@ -21,9 +21,7 @@ import ai.fastdp.accounting.PoissonSampledEvent;
 import ai.fastdp.clipping.ClippingFunction;
 import ai.fastdp.mechanism.NoiseSource;
 import ai.fastdp.mechanism.PredictableNoise;
-import ai.fastdp.mechanism.PrivatizedGradient;
 import ai.fastdp.sampling.PrivateBatch;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -59,36 +57,10 @@ final class DiscreteNoiseTest {
   }
 
   private static PrivacyPlan.Builder plan() {
-    return PrivacyPlan.builder()
-        .setSampleSize(SAMPLES)
-        .setSampleRate(1)
-        .setSteps(3)
-        .setNoiseMultiplier(SIGMA)
-        .setDelta(1e-5)
+    return OneStep.everySample(SAMPLES, 3, SIGMA)
         .setClipNorm(CLIP_NORM)
         .optClipping(ClippingFunction.abadi())
         .optNoise(NoiseDistribution.DISCRETE_GAUSSIAN);
-  }
-
-  /** Keeps the gradients of every step in one array and leaves the weights as they are. */
-  private static final class Flattening implements DpOptimizer {
-    private final List<double[]> steps = new ArrayList<>();
-
-    @Override
-    public void update(PrivatizedGradient gradient) {
-      int size = gradient.gradients().stream().mapToInt(g -> (int) g.size()).sum();
-      double[] flat = new double[size];
-      int at = 0;
-      for (NDArray part : gradient.gradients()) {
-        for (float value : part.toFloatArray()) {
-          flat[at++] = value;
-        }
-      }
-      steps.add(flat);
-    }
-
-    @Override
-    public void close() {}
   }
 
   private List<double[]> train(
@@ -109,7 +81,7 @@ final class DiscreteNoiseTest {
         batch.close();
       }
     }
-    return optimizer.steps;
+    return optimizer.steps();
   }
 
   private double[] oracle(double clipNorm) {
@@ -121,10 +93,14 @@ final class DiscreteNoiseTest {
     return Arrays.stream(sums).flatMapToDouble(Arrays::stream).toArray();
   }
 
-  /** By its definition: the largest power of two with spacing * sqrt(d) at most S / 4096. */
   private static double spacing(int size) {
+    return spacing(size, CLIP_NORM);
+  }
+
+  /** By its definition: the largest power of two with spacing * sqrt(d) at most S / 4096. */
+  static double spacing(int size, double sensitivity) {
     double spacing = 1;
-    while (spacing * Math.sqrt(size) > CLIP_NORM / 4096) {
+    while (spacing * Math.sqrt(size) > sensitivity / 4096) {
       spacing /= 2;
     }
     return spacing;
@@ -291,12 +267,7 @@ final class DiscreteNoiseTest {
   void plan_noiseOffTheGrid_isRefused(double sigma) {
     assertThatThrownBy(
             () ->
-                PrivacyPlan.builder()
-                    .setSampleSize(SAMPLES)
-                    .setSampleRate(1)
-                    .setSteps(3)
-                    .setNoiseMultiplier(sigma)
-                    .setDelta(1e-5)
+                OneStep.everySample(SAMPLES, 3, sigma)
                     .setClipNorm(CLIP_NORM)
                     .optNoise(NoiseDistribution.DISCRETE_GAUSSIAN)
                     .build())

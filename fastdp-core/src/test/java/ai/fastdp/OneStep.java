@@ -38,13 +38,17 @@ final class OneStep {
 
   /** A plan that takes every sample in every step. */
   static PrivacyPlan.Builder everySample(long samples, double clipNorm) {
+    return everySample(samples, 100, 1).setClipNorm(clipNorm);
+  }
+
+  /** The same without a clip norm. */
+  static PrivacyPlan.Builder everySample(long samples, long steps, double noiseMultiplier) {
     return PrivacyPlan.builder()
         .setSampleSize(samples)
         .setSampleRate(1)
-        .setSteps(100)
-        .setNoiseMultiplier(1)
-        .setDelta(1e-5)
-        .setClipNorm(clipNorm);
+        .setSteps(steps)
+        .setNoiseMultiplier(noiseMultiplier)
+        .setDelta(1e-5);
   }
 
   static PrivacyEngine.Builder engine(PrivacyPlan plan, PerSampleLoss loss) {

@@ -73,13 +73,7 @@ final class StepAgreementTest {
   }
 
   private static PrivacyPlan.Builder plan() {
-    return PrivacyPlan.builder()
-        .setSampleSize(SAMPLES)
-        .setSampleRate(1)
-        .setSteps(8)
-        .setNoiseMultiplier(2)
-        .setDelta(1e-5)
-        .optClipping(ClippingFunction.abadi());
+    return OneStep.everySample(SAMPLES, 8, 2).optClipping(ClippingFunction.abadi());
   }
 
   /** Writes down what is charged. */

@@ -7,7 +7,6 @@ import ai.djl.ndarray.types.Shape;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.nio.ByteBuffer;
 import java.nio.LongBuffer;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Rounds a clipped sum to a grid, adds discrete Gaussian noise in integers and divides by the
@@ -44,13 +43,14 @@ public final class DiscreteGaussianMechanism implements NoiseMechanism {
   // Clamping moves no two sums apart, and no released integer comes near the range's end.
   private static final double LARGEST_INTEGER = 0x1p60;
 
+  // Every float32 number is a float64 number in units of such a grid, or beyond all integers.
+  private static final int LARGEST_EXPONENT = 800;
+
   private final TorchScriptModule kernels;
   private final NoiseSource source;
   private final NoiseScale scale;
   private final NDManager manager;
-  private final int threads;
-  private @Nullable NoiseChunks chunks;
-  private NoisePosition skipped = new NoisePosition(0, 0);
+  private final NoiseChunks chunks;
 
   /**
    * Creates a mechanism.
@@ -65,7 +65,7 @@ public final class DiscreteGaussianMechanism implements NoiseMechanism {
     this.kernels = kernels;
     this.source = source;
     scale = new NoiseScale(expectedBatchSize);
-    threads = Runtime.getRuntime().availableProcessors();
+    chunks = new NoiseChunks(source, Long.BYTES, 0);
     manager = parent.newSubManager();
   }
 
@@ -87,44 +87,62 @@ public final class DiscreteGaussianMechanism implements NoiseMechanism {
     int exponent = gridExponent(sensitivity, size);
     DiscreteGaussian gaussian =
         new DiscreteGaussian(Math.scalb(noiseMultiplier * sensitivity, -exponent));
-    NoiseChunks noise = chunks(sum);
     NoiseChunks.Drawing drawing =
-        (bits, chunk, count) -> {
-          StreamWords words = new StreamWords(bits);
-          LongBuffer integers = chunk.asLongBuffer();
-          for (int i = 0; i < count; i++) {
-            integers.put(i, gaussian.next(words));
-          }
-        };
+        (bits, chunk, count) -> gaussian.fill(new StreamWords(bits), chunk.asLongBuffer(), count);
+    double inverseSpacing = Math.scalb(1.0, -exponent);
+    double unit = Math.scalb(scale.ofSum(), exponent);
     for (long offset = 0; offset < size; offset += NoiseChunks.CHUNK) {
-      noise.start(NoiseChunks.count(size - offset), drawing);
-      ByteBuffer chunk = noise.take();
+      chunks.start(size, NoiseChunks.count(size - offset), drawing);
+      ByteBuffer chunk = chunks.take();
       LongBuffer integers = chunk.asLongBuffer();
       int count = integers.remaining();
       try (NDManager scope = manager.newSubManager()) {
         float[] values =
             kernels.run(scope, "read_part", flat, offset, count).singletonOrThrow().toFloatArray();
-        for (int i = 0; i < count; i++) {
-          long total = Math.addExact(onGrid(values[i], exponent), integers.get(i));
-          values[i] = (float) (Math.scalb((double) total, exponent) * scale.ofSum());
-        }
+        add(values, integers, inverseSpacing, unit);
         kernels.run(scope, "write_part", flat, offset, scope.create(values, new Shape(count)));
       }
-      noise.giveBack(chunk);
+      chunks.giveBack(chunk);
     }
     return PrivatizedGradient.of(sum, deviation);
+  }
+
+  /** Rounds the coordinates to the grid, adds the integers and scales the sums. */
+  private static void add(
+      float[] coordinates, LongBuffer integers, double inverseSpacing, double unit) {
+    for (int i = 0; i < coordinates.length; i++) {
+      long total = Math.addExact(onGrid(coordinates[i], inverseSpacing), integers.get(i));
+      coordinates[i] = (float) (total * unit);
+    }
   }
 
   /** The exponent of the grid's spacing, a power of two: \(\gamma \sqrt d \le 2^{-12} S\). */
   static int gridExponent(double sensitivity, long coordinates) {
     // Rounded down once more, so that neither the root nor the quotient can round up.
-    return Math.getExponent(
-        Math.nextDown(ROUNDING_SHARE * sensitivity / Math.nextUp(Math.sqrt((double) coordinates))));
+    int exponent =
+        Math.getExponent(
+            Math.nextDown(
+                ROUNDING_SHARE * sensitivity / Math.nextUp(Math.sqrt((double) coordinates))));
+    if (Math.abs(exponent) > LARGEST_EXPONENT) {
+      throw new IllegalArgumentException(
+          "sensitivity must have a grid that float64 holds, got "
+              + sensitivity
+              + "; scale the loss");
+    }
+    return exponent;
   }
 
-  /** A coordinate in units of the grid, rounded to the nearest integer; exact up to clamping. */
-  static long onGrid(float value, int exponent) {
-    double rounded = Math.rint(Math.scalb((double) value, -exponent));
+  /**
+   * A coordinate in units of the grid, rounded to the nearest integer; exact up to clamping, as the
+   * inverse spacing is a power of two.
+   */
+  static long onGrid(float value, double inverseSpacing) {
+    double scaled = value * inverseSpacing;
+    if (Math.abs(scaled) < 0x1p51) {
+      // Added to 1.5 * 2^52 it is rounded to an integer, half to even, that the last bits hold.
+      return Double.doubleToRawLongBits(scaled + 0x1.8p52) - Double.doubleToRawLongBits(0x1.8p52);
+    }
+    double rounded = Math.rint(scaled);
     if (Double.isNaN(rounded)) {
       throw new IllegalStateException(
           "the clipped sum must be finite, got NaN; nothing was released, scale the loss");
@@ -142,19 +160,18 @@ public final class DiscreteGaussianMechanism implements NoiseMechanism {
   public double unclippedShare(ClippedGradientSum sum, double countNoise) {
     NoiseScale.requireCountNoise(countNoise);
     long halves = Math.round(2 * sum.centredCount());
-    long noise = new DiscreteGaussian(2 * countNoise).next(new StreamWords(chunks(sum).single()));
+    long noise = new DiscreteGaussian(2 * countNoise).next(new StreamWords(chunks.single()));
     return scale.share(0, Math.addExact(halves, noise) / 2.0);
   }
 
   @Override
   public NoisePosition noisePosition() {
-    return chunks == null ? skipped : chunks.position();
+    return chunks.position();
   }
 
   @Override
   public void skipNoise(NoisePosition position) {
-    NoisePosition.requireUnused(chunks != null);
-    skipped = position;
+    chunks.skip(position);
   }
 
   @Override
@@ -162,19 +179,9 @@ public final class DiscreteGaussianMechanism implements NoiseMechanism {
     return source.description();
   }
 
-  private NoiseChunks chunks(ClippedGradientSum sum) {
-    if (chunks == null) {
-      chunks = new NoiseChunks(source, sum.flat().size(), Long.BYTES, threads, 0);
-      chunks.skip(skipped);
-    }
-    return chunks;
-  }
-
   @Override
   public void close() {
-    if (chunks != null) {
-      chunks.close();
-    }
+    chunks.close();
     manager.close();
   }
 }

@@ -7,7 +7,6 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.nio.ByteBuffer;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Adds Gaussian noise to a clipped sum and divides by the expected batch size:
@@ -28,10 +27,8 @@ public final class GaussianMechanism implements NoiseMechanism {
   private final NoiseSource source;
   private final NoiseScale scale;
   private final NDManager manager;
-  private final int threads;
-  private final long ahead;
-  private @Nullable NoiseChunks chunks;
-  private NoisePosition skipped = new NoisePosition(0, 0);
+  private final NoiseChunks chunks;
+  private final boolean drawsAhead;
 
   /**
    * Creates a mechanism.
@@ -51,15 +48,15 @@ public final class GaussianMechanism implements NoiseMechanism {
     this.kernels = kernels;
     this.source = source;
     scale = new NoiseScale(expectedBatchSize);
-    this.ahead = ahead;
-    threads = Runtime.getRuntime().availableProcessors();
+    chunks = new NoiseChunks(source, Float.BYTES, ahead);
+    drawsAhead = ahead > 0;
     manager = parent.newSubManager();
   }
 
   @Override
   public void prepare(ClippedGradientSum sum) {
-    if (ahead > 0) {
-      chunks(sum).start(Long.MAX_VALUE, GaussianMechanism::draw);
+    if (drawsAhead) {
+      chunks.start(sum.flat().size(), Long.MAX_VALUE, GaussianMechanism::draw);
     }
   }
 
@@ -68,12 +65,13 @@ public final class GaussianMechanism implements NoiseMechanism {
       ClippedGradientSum sum, double noiseMultiplier, double sensitivity) {
     double deviation = scale.deviation(noiseMultiplier, sensitivity);
     NDArray flat = sum.flat();
-    NoiseChunks noise = chunks(sum);
     long size = flat.size();
     for (long offset = 0; offset < size; offset += NoiseChunks.CHUNK) {
-      noise.start(
-          ahead > 0 ? Long.MAX_VALUE : NoiseChunks.count(size - offset), GaussianMechanism::draw);
-      ByteBuffer chunk = noise.take();
+      chunks.start(
+          size,
+          drawsAhead ? Long.MAX_VALUE : NoiseChunks.count(size - offset),
+          GaussianMechanism::draw);
+      ByteBuffer chunk = chunks.take();
       int count = chunk.remaining() / Float.BYTES;
       try (NDManager scope = manager.newSubManager()) {
         kernels.run(
@@ -86,7 +84,7 @@ public final class GaussianMechanism implements NoiseMechanism {
             scale.ofSum(),
             flat.getDevice().isGpu() ? count : CPU_BLOCK);
       }
-      noise.giveBack(chunk);
+      chunks.giveBack(chunk);
     }
     return PrivatizedGradient.of(sum, deviation);
   }
@@ -97,13 +95,12 @@ public final class GaussianMechanism implements NoiseMechanism {
 
   @Override
   public NoisePosition noisePosition() {
-    return chunks == null ? skipped : chunks.position();
+    return chunks.position();
   }
 
   @Override
   public void skipNoise(NoisePosition position) {
-    NoisePosition.requireUnused(chunks != null);
-    skipped = position;
+    chunks.skip(position);
   }
 
   @Override
@@ -114,23 +111,13 @@ public final class GaussianMechanism implements NoiseMechanism {
   @Override
   public double unclippedShare(ClippedGradientSum sum, double countNoise) {
     NoiseScale.requireCountNoise(countNoise);
-    double normal = new NormalNumbers(chunks(sum).single()).next();
+    double normal = new NormalNumbers(chunks.single()).next();
     return scale.share(sum.centredCount(), countNoise * normal);
-  }
-
-  private NoiseChunks chunks(ClippedGradientSum sum) {
-    if (chunks == null) {
-      chunks = new NoiseChunks(source, sum.flat().size(), Float.BYTES, threads, ahead);
-      chunks.skip(skipped);
-    }
-    return chunks;
   }
 
   @Override
   public void close() {
-    if (chunks != null) {
-      chunks.close();
-    }
+    chunks.close();
     manager.close();
   }
 }

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.mechanism;
 
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
-import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 
 /**
@@ -38,18 +35,13 @@ final class NormalNumbers {
     }
   }
 
-  private static final VarHandle LONG =
-      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
-  private static final int WORDS = 1 << 10;
+  private static final int BLOCK = 1 << 10;
 
-  private final NoiseSource.Bits bits;
-  private final byte[] bytes = new byte[WORDS * Long.BYTES];
-  private final long[] words = new long[WORDS];
-  private final float[] block = new float[WORDS];
-  private int position = WORDS;
+  private final StreamWords words;
+  private final float[] block = new float[BLOCK];
 
   NormalNumbers(NoiseSource.Bits bits) {
-    this.bits = bits;
+    words = new StreamWords(bits);
   }
 
   private static double[] edges() {
@@ -67,7 +59,7 @@ final class NormalNumbers {
   }
 
   double next() {
-    return number(nextWord());
+    return number(words.next());
   }
 
   /** Fills the first {@code count} places. */
@@ -82,15 +74,12 @@ final class NormalNumbers {
   private void fillBlock(int count) {
     int done = 0;
     while (done < count) {
-      if (position == WORDS) {
-        refill();
-      }
-      int most = Math.min(count - done, WORDS - position);
-      int run = core(words, position, block, done, most);
-      position += run;
+      int most = Math.min(count - done, words.ready());
+      int run = core(words.block(), words.position(), block, done, most);
+      words.skip(run);
       done += run;
       if (run < most) {
-        block[done++] = (float) number(words[position++]);
+        block[done++] = (float) number(words.next());
       }
     }
   }
@@ -133,7 +122,7 @@ final class NormalNumbers {
       if (y < density(x)) {
         return x;
       }
-      word = nextWord();
+      word = words.next();
     }
   }
 
@@ -149,21 +138,6 @@ final class NormalNumbers {
 
   /** In (0, 1), never at an end. */
   private double uniform() {
-    return ((nextWord() >>> 11) + 0.5) * 0x1p-53;
-  }
-
-  private long nextWord() {
-    if (position == WORDS) {
-      refill();
-    }
-    return words[position++];
-  }
-
-  private void refill() {
-    bits.fill(bytes);
-    for (int i = 0; i < WORDS; i++) {
-      words[i] = (long) LONG.get(bytes, i * Long.BYTES);
-    }
-    position = 0;
+    return ((words.next() >>> 11) + 0.5) * 0x1p-53;
   }
 }

@@ -4,30 +4,63 @@ package ai.fastdp.mechanism;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
-import org.apache.commons.rng.UniformRandomProvider;
 
-/** A stream's bits in words of 64. */
-final class StreamWords implements UniformRandomProvider {
+/**
+ * A stream's bits in words of 64, in blocks.
+ *
+ * <p>Whoever draws many numbers reads a block's words in place and says with {@link #skip} how many
+ * it has used; {@link #next} gives one at a time. Both give every word once, in the same order.
+ */
+final class StreamWords {
   private static final VarHandle LONG =
       MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
-  private static final int BYTES = 1 << 12;
+  private static final int WORDS = 1 << 10;
 
   private final NoiseSource.Bits bits;
-  private final byte[] buffer = new byte[BYTES];
-  private int position = BYTES;
+  private final byte[] bytes = new byte[WORDS * Long.BYTES];
+  private final long[] words = new long[WORDS];
+  private int position = WORDS;
 
   StreamWords(NoiseSource.Bits bits) {
     this.bits = bits;
   }
 
-  @Override
-  public long nextLong() {
-    if (position == BYTES) {
-      bits.fill(buffer);
-      position = 0;
+  /** The next word. */
+  long next() {
+    if (position == WORDS) {
+      refill();
     }
-    long word = (long) LONG.get(buffer, position);
-    position += Long.BYTES;
-    return word;
+    return words[position++];
+  }
+
+  /** How many words can be read in place, at least one. */
+  int ready() {
+    if (position == WORDS) {
+      refill();
+    }
+    return WORDS - position;
+  }
+
+  /** The block that holds the words that are ready. */
+  long[] block() {
+    return words;
+  }
+
+  /** Where in the block the next word is. */
+  int position() {
+    return position;
+  }
+
+  /** Takes the next words as used. */
+  void skip(int count) {
+    position += count;
+  }
+
+  private void refill() {
+    bits.fill(bytes);
+    for (int i = 0; i < WORDS; i++) {
+      words[i] = (long) LONG.get(bytes, i * Long.BYTES);
+    }
+    position = 0;
   }
 }

@@ -4,20 +4,17 @@ package ai.fastdp.mechanism;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
-import ai.fastdp.kernel.BookKeepingKernels;
-import ai.fastdp.kernel.TorchScriptModule;
+import ai.fastdp.KernelsFixture;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import org.apache.commons.math3.distribution.NormalDistribution;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -30,19 +27,7 @@ final class DeviceGaussianMechanismTest {
   private static final double DEVIATIONS = 6.2;
   private static final int MANY = 1 << 20;
 
-  private static NDManager manager;
-  private static TorchScriptModule kernels;
-
-  @BeforeAll
-  static void compile() {
-    manager = NDManager.newBaseManager("PyTorch");
-    kernels = BookKeepingKernels.compile(manager);
-  }
-
-  @AfterAll
-  static void close() {
-    manager.close();
-  }
+  @RegisterExtension static final KernelsFixture FIXTURE = new KernelsFixture();
 
   private static Parameter parameter(long size) {
     return Parameter.builder()
@@ -53,14 +38,16 @@ final class DeviceGaussianMechanismTest {
   }
 
   private static DeviceGaussianMechanism mechanism(NoiseSource seeds, double batch) {
-    return new DeviceGaussianMechanism(kernels, manager, manager.getDevice(), seeds, batch);
+    return new DeviceGaussianMechanism(
+        FIXTURE.kernels(), FIXTURE.manager(), FIXTURE.manager().getDevice(), seeds, batch);
   }
 
   /** The gradients of step after step, the first ones skipped. */
   private static List<float[]> steps(NoiseSource seeds, int size, int skipped, int count) {
     Parameter parameter = parameter(size);
     List<float[]> steps = new ArrayList<>();
-    try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
+    try (ClippedGradientSum sum =
+            new ClippedGradientSum(FIXTURE.kernels(), FIXTURE.manager(), List.of(parameter));
         DeviceGaussianMechanism mechanism = mechanism(seeds, 1)) {
       mechanism.skipNoise(new NoisePosition(skipped, 0));
       for (int step = 0; step < count; step++) {
@@ -79,7 +66,8 @@ final class DeviceGaussianMechanismTest {
     double sensitivity = 0.7;
     double batch = 11;
     Parameter parameter = parameter(MANY);
-    try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
+    try (ClippedGradientSum sum =
+            new ClippedGradientSum(FIXTURE.kernels(), FIXTURE.manager(), List.of(parameter));
         DeviceGaussianMechanism mechanism = mechanism(PredictableNoise.seeded(61), batch)) {
       sum.view(parameter).addi(5.5f);
       PrivatizedGradient gradient = mechanism.privatize(sum, sigma, sensitivity);
@@ -179,7 +167,8 @@ final class DeviceGaussianMechanismTest {
     }
     try (DeviceGaussianMechanism mechanism = mechanism(PredictableNoise.seeded(64), 1)) {
       Parameter parameter = parameter(3);
-      try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter))) {
+      try (ClippedGradientSum sum =
+          new ClippedGradientSum(FIXTURE.kernels(), FIXTURE.manager(), List.of(parameter))) {
         mechanism.privatize(sum, 1, 1);
         assertThatThrownBy(() -> mechanism.skipNoise(new NoisePosition(0, 0)))
             .hasMessageContaining("before any is drawn");
@@ -200,7 +189,7 @@ final class DeviceGaussianMechanismTest {
   @Test
   void privatize_cpu_ignoresHalfOfTheSeed() {
     // Why the engine refuses this generator on a CPU.
-    if (!manager.getDevice().isGpu()) {
+    if (!FIXTURE.manager().getDevice().isGpu()) {
       assertThat(steps(seed(1L << 32), 10, 0, 1).get(0)).isEqualTo(steps(seed(0), 10, 0, 1).get(0));
     }
   }
@@ -212,16 +201,16 @@ final class DeviceGaussianMechanismTest {
 
   @Test
   void privatize_usersSeed_isNeitherReadNorAdvanced() {
-    manager.getEngine().setRandomSeed(7);
-    float[] undisturbed = manager.randomNormal(new Shape(8)).toFloatArray();
-    float[] next = manager.randomNormal(new Shape(8)).toFloatArray();
-    manager.getEngine().setRandomSeed(7);
-    float[] before = manager.randomNormal(new Shape(8)).toFloatArray();
+    FIXTURE.manager().getEngine().setRandomSeed(7);
+    float[] undisturbed = FIXTURE.manager().randomNormal(new Shape(8)).toFloatArray();
+    float[] next = FIXTURE.manager().randomNormal(new Shape(8)).toFloatArray();
+    FIXTURE.manager().getEngine().setRandomSeed(7);
+    float[] before = FIXTURE.manager().randomNormal(new Shape(8)).toFloatArray();
     float[] noise = steps(PredictableNoise.seeded(65), 50, 0, 1).get(0);
-    float[] after = manager.randomNormal(new Shape(8)).toFloatArray();
+    float[] after = FIXTURE.manager().randomNormal(new Shape(8)).toFloatArray();
     assertThat(before).isEqualTo(undisturbed);
     assertThat(after).isEqualTo(next);
-    manager.getEngine().setRandomSeed(8);
+    FIXTURE.manager().getEngine().setRandomSeed(8);
     assertThat(steps(PredictableNoise.seeded(65), 50, 0, 1).get(0)).isEqualTo(noise);
   }
 
@@ -229,9 +218,10 @@ final class DeviceGaussianMechanismTest {
   void unclippedShare_comesFromTheSecureSource() {
     Parameter parameter = parameter(3);
     NoiseSource source = PredictableNoise.seeded(66);
-    try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
+    try (ClippedGradientSum sum =
+            new ClippedGradientSum(FIXTURE.kernels(), FIXTURE.manager(), List.of(parameter));
         DeviceGaussianMechanism mechanism = mechanism(source, 8)) {
-      sum.count(manager.create(new boolean[] {true, true, true, false}));
+      sum.count(FIXTURE.manager().create(new boolean[] {true, true, true, false}));
       for (int i = 0; i < 3; i++) {
         double normal = new NormalNumbers(source.stream(2L * i + 1)).next();
         assertThat(mechanism.unclippedShare(sum, 2)).isEqualTo(0.5 + (1 + 2 * normal) / 8);
@@ -244,7 +234,8 @@ final class DeviceGaussianMechanismTest {
   @ValueSource(doubles = {1e-17, 1e-6, 1e6, 1e17})
   void privatize_extremeDeviation_isStillNoise(double deviation) {
     Parameter parameter = parameter(20_000);
-    try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
+    try (ClippedGradientSum sum =
+            new ClippedGradientSum(FIXTURE.kernels(), FIXTURE.manager(), List.of(parameter));
         DeviceGaussianMechanism mechanism = mechanism(PredictableNoise.seeded(67), 1)) {
       double squares = 0;
       for (float value : mechanism.privatize(sum, deviation, 1).gradients().get(0).toFloatArray()) {

@@ -4,11 +4,9 @@ package ai.fastdp.mechanism;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
-import ai.fastdp.kernel.BookKeepingKernels;
-import ai.fastdp.kernel.TorchScriptModule;
+import ai.fastdp.KernelsFixture;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.util.ArrayList;
@@ -16,9 +14,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.apache.commons.math3.distribution.ChiSquaredDistribution;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -27,19 +24,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class DiscreteGaussianMechanismTest {
   private static final int BINS = 64;
 
-  private static NDManager manager;
-  private static TorchScriptModule kernels;
-
-  @BeforeAll
-  static void compile() {
-    manager = NDManager.newBaseManager("PyTorch");
-    kernels = BookKeepingKernels.compile(manager);
-  }
-
-  @AfterAll
-  static void close() {
-    manager.close();
-  }
+  @RegisterExtension static final KernelsFixture FIXTURE = new KernelsFixture();
 
   private static Parameter parameter(long size) {
     return Parameter.builder()
@@ -54,11 +39,12 @@ final class DiscreteGaussianMechanismTest {
       NoiseSource source, float[] sum, double sigma, double sensitivity, double batch, int steps) {
     Parameter parameter = parameter(sum.length);
     List<float[]> gradients = new ArrayList<>();
-    try (ClippedGradientSum clipped = new ClippedGradientSum(kernels, manager, List.of(parameter));
+    try (ClippedGradientSum clipped =
+            new ClippedGradientSum(FIXTURE.kernels(), FIXTURE.manager(), List.of(parameter));
         DiscreteGaussianMechanism mechanism =
-            new DiscreteGaussianMechanism(kernels, manager, source, batch)) {
+            new DiscreteGaussianMechanism(FIXTURE.kernels(), FIXTURE.manager(), source, batch)) {
       for (int step = 0; step < steps; step++) {
-        clipped.view(parameter).addi(manager.create(sum));
+        clipped.view(parameter).addi(FIXTURE.manager().create(sum));
         mechanism.prepare(clipped);
         PrivatizedGradient gradient = mechanism.privatize(clipped, sigma, sensitivity);
         assertThat(gradient.noiseDeviation()).isEqualTo(sigma * sensitivity / batch);
@@ -209,8 +195,8 @@ final class DiscreteGaussianMechanismTest {
         double difference = (double) other[j] - one[j];
         real += difference * difference;
         long steps =
-            DiscreteGaussianMechanism.onGrid(other[j], exponent)
-                - DiscreteGaussianMechanism.onGrid(one[j], exponent);
+            DiscreteGaussianMechanism.onGrid(other[j], 1 / spacing)
+                - DiscreteGaussianMechanism.onGrid(one[j], 1 / spacing);
         rounded = rounded.add(BigDecimal.valueOf(steps).pow(2));
       }
       double distance = Math.sqrt(rounded.doubleValue()) * spacing;
@@ -224,9 +210,9 @@ final class DiscreteGaussianMechanismTest {
 
   @Test
   void onGrid_beyondTheRange_isClampedAndNaNRefused() {
-    assertThat(DiscreteGaussianMechanism.onGrid(Float.POSITIVE_INFINITY, 0)).isEqualTo(1L << 60);
-    assertThat(DiscreteGaussianMechanism.onGrid(-1e30f, -80)).isEqualTo(-(1L << 60));
-    assertThat(DiscreteGaussianMechanism.onGrid(-2.5f, 0)).isEqualTo(-2);
+    assertThat(DiscreteGaussianMechanism.onGrid(Float.POSITIVE_INFINITY, 1)).isEqualTo(1L << 60);
+    assertThat(DiscreteGaussianMechanism.onGrid(-1e30f, 0x1p80)).isEqualTo(-(1L << 60));
+    assertThat(DiscreteGaussianMechanism.onGrid(-2.5f, 1)).isEqualTo(-2);
     assertThatThrownBy(() -> steps(NoiseSource.secure(), new float[] {Float.NaN}, 1, 1, 1, 1))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContaining("clipped sum must be finite, got NaN");
@@ -250,10 +236,12 @@ final class DiscreteGaussianMechanismTest {
     int queries = 20_000;
     long[] halves = new long[queries];
     Parameter parameter = parameter(3);
-    try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
+    try (ClippedGradientSum sum =
+            new ClippedGradientSum(FIXTURE.kernels(), FIXTURE.manager(), List.of(parameter));
         DiscreteGaussianMechanism mechanism =
-            new DiscreteGaussianMechanism(kernels, manager, PredictableNoise.seeded(8), 16)) {
-      sum.count(manager.create(new boolean[] {true, true, false, true}));
+            new DiscreteGaussianMechanism(
+                FIXTURE.kernels(), FIXTURE.manager(), PredictableNoise.seeded(8), 16)) {
+      sum.count(FIXTURE.manager().create(new boolean[] {true, true, false, true}));
       for (int i = 0; i < queries; i++) {
         double centred = (mechanism.unclippedShare(sum, countNoise) - 0.5) * 16;
         assertThat(2 * centred).isEqualTo(Math.rint(2 * centred));
@@ -272,9 +260,11 @@ final class DiscreteGaussianMechanismTest {
     float[] sum = new float[300_000];
     List<float[]> whole = steps(PredictableNoise.seeded(9), sum, 1, 1, 1, 3);
     Parameter parameter = parameter(sum.length);
-    try (ClippedGradientSum clipped = new ClippedGradientSum(kernels, manager, List.of(parameter));
+    try (ClippedGradientSum clipped =
+            new ClippedGradientSum(FIXTURE.kernels(), FIXTURE.manager(), List.of(parameter));
         DiscreteGaussianMechanism mechanism =
-            new DiscreteGaussianMechanism(kernels, manager, PredictableNoise.seeded(9), 1)) {
+            new DiscreteGaussianMechanism(
+                FIXTURE.kernels(), FIXTURE.manager(), PredictableNoise.seeded(9), 1)) {
       mechanism.skipNoise(new NoisePosition(4, 0));
       float[] third = mechanism.privatize(clipped, 1, 1).gradients().get(0).toFloatArray();
       assertThat(third).isEqualTo(whole.get(2)).isNotEqualTo(whole.get(1));

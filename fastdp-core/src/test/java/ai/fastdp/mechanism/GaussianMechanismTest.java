@@ -4,19 +4,16 @@ package ai.fastdp.mechanism;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
-import ai.fastdp.kernel.BookKeepingKernels;
-import ai.fastdp.kernel.TorchScriptModule;
+import ai.fastdp.KernelsFixture;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -29,26 +26,16 @@ final class GaussianMechanismTest {
   private static final double DEVIATIONS = 6.2;
   private static final int MANY = (1 << 21) + 1;
 
-  private static NDManager manager;
-  private static TorchScriptModule kernels;
-
-  @BeforeAll
-  static void compile() {
-    manager = NDManager.newBaseManager("PyTorch");
-    kernels = BookKeepingKernels.compile(manager);
-  }
-
-  @AfterAll
-  static void close() {
-    manager.close();
-  }
+  @RegisterExtension static final KernelsFixture FIXTURE = new KernelsFixture();
 
   @Test
   void privatize_noiseDeviation_isThatOfTheNoise() {
     Parameter parameter = parameter(3);
-    try (ClippedGradientSum clipped = new ClippedGradientSum(kernels, manager, List.of(parameter));
+    try (ClippedGradientSum clipped =
+            new ClippedGradientSum(FIXTURE.kernels(), FIXTURE.manager(), List.of(parameter));
         GaussianMechanism mechanism =
-            new GaussianMechanism(kernels, manager, NoiseSource.secure(), 16, 0)) {
+            new GaussianMechanism(
+                FIXTURE.kernels(), FIXTURE.manager(), NoiseSource.secure(), 16, 0)) {
       assertThat(mechanism.privatize(clipped, 1.5, 0.25).noiseDeviation())
           .isEqualTo(1.5 * 0.25 / 16);
     }
@@ -61,9 +48,11 @@ final class GaussianMechanismTest {
   private static float[] privatized(
       NoiseSource source, float[] sum, double sigma, double sensitivity, double batch) {
     Parameter parameter = parameter(sum.length);
-    try (ClippedGradientSum clipped = new ClippedGradientSum(kernels, manager, List.of(parameter));
-        GaussianMechanism mechanism = new GaussianMechanism(kernels, manager, source, batch, 0)) {
-      clipped.view(parameter).addi(manager.create(sum));
+    try (ClippedGradientSum clipped =
+            new ClippedGradientSum(FIXTURE.kernels(), FIXTURE.manager(), List.of(parameter));
+        GaussianMechanism mechanism =
+            new GaussianMechanism(FIXTURE.kernels(), FIXTURE.manager(), source, batch, 0)) {
+      clipped.view(parameter).addi(FIXTURE.manager().create(sum));
       return mechanism.privatize(clipped, sigma, sensitivity).gradients().get(0).toFloatArray();
     }
   }
@@ -140,9 +129,11 @@ final class GaussianMechanismTest {
   void privatize_neighboursChunksAndSteps_areIndependent() {
     int size = 1 << 20;
     Parameter parameter = parameter(2L * size);
-    try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
+    try (ClippedGradientSum sum =
+            new ClippedGradientSum(FIXTURE.kernels(), FIXTURE.manager(), List.of(parameter));
         GaussianMechanism mechanism =
-            new GaussianMechanism(kernels, manager, PredictableNoise.seeded(22), 1, 0)) {
+            new GaussianMechanism(
+                FIXTURE.kernels(), FIXTURE.manager(), PredictableNoise.seeded(22), 1, 0)) {
       double[] first = widened(mechanism.privatize(sum, 1, 1).gradients().get(0).toFloatArray());
       sum.clear();
       double[] second = widened(mechanism.privatize(sum, 1, 1).gradients().get(0).toFloatArray());
@@ -216,9 +207,11 @@ final class GaussianMechanismTest {
   @Test
   void privatize_severalParameters_nothingIsLeftOut() {
     List<Parameter> parameters = List.of(parameter(5), parameter(1), parameter(300_000));
-    try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, parameters);
+    try (ClippedGradientSum sum =
+            new ClippedGradientSum(FIXTURE.kernels(), FIXTURE.manager(), parameters);
         GaussianMechanism mechanism =
-            new GaussianMechanism(kernels, manager, PredictableNoise.seeded(23), 1, 0)) {
+            new GaussianMechanism(
+                FIXTURE.kernels(), FIXTURE.manager(), PredictableNoise.seeded(23), 1, 0)) {
       PrivatizedGradient gradient = mechanism.privatize(sum, 1, 1);
       assertThat(gradient.parameters()).containsExactlyElementsOf(parameters);
       Set<Float> different = new HashSet<>();
@@ -330,9 +323,11 @@ final class GaussianMechanismTest {
   private static float[] threeSteps(int size, long ahead) {
     Parameter parameter = parameter(size);
     float[] last = new float[0];
-    try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
+    try (ClippedGradientSum sum =
+            new ClippedGradientSum(FIXTURE.kernels(), FIXTURE.manager(), List.of(parameter));
         GaussianMechanism mechanism =
-            new GaussianMechanism(kernels, manager, PredictableNoise.seeded(25), 1, ahead)) {
+            new GaussianMechanism(
+                FIXTURE.kernels(), FIXTURE.manager(), PredictableNoise.seeded(25), 1, ahead)) {
       for (int step = 0; step < 3; step++) {
         mechanism.prepare(sum);
         float[] now = mechanism.privatize(sum, 1, 1).gradients().get(0).toFloatArray();
@@ -356,8 +351,10 @@ final class GaussianMechanismTest {
               return bytes -> {};
             });
     Parameter parameter = parameter(4L * NoiseChunks.CHUNK);
-    try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, List.of(parameter));
-        GaussianMechanism mechanism = new GaussianMechanism(kernels, manager, failing, 1, 0)) {
+    try (ClippedGradientSum sum =
+            new ClippedGradientSum(FIXTURE.kernels(), FIXTURE.manager(), List.of(parameter));
+        GaussianMechanism mechanism =
+            new GaussianMechanism(FIXTURE.kernels(), FIXTURE.manager(), failing, 1, 0)) {
       assertThatThrownBy(() -> mechanism.privatize(sum, 1, 1))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("noise could not be drawn");
