@@ -86,6 +86,12 @@ final class StepCommand implements Callable<Integer> {
       description = "groups of the block-wise style (${DEFAULT-VALUE})")
   private int blocks;
 
+  @Option(
+      names = "--noise-ahead",
+      defaultValue = "0",
+      description = "MiB of noise that may be drawn while the model runs (${DEFAULT-VALUE})")
+  private long noiseAhead;
+
   @Option(names = "--rounds", defaultValue = "24", description = "turns of each mode")
   private int rounds;
 
@@ -177,6 +183,7 @@ final class StepCommand implements Callable<Integer> {
       command.add(style.name());
       command.add(String.valueOf(blocks));
       command.add(String.valueOf(batch));
+      command.add(String.valueOf(noiseAhead << 20));
       command.addAll(subject.arguments());
       process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
       answers =

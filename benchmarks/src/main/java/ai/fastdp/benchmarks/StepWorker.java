@@ -19,16 +19,20 @@ import java.util.Arrays;
 final class StepWorker {
   private StepWorker() {}
 
-  /** Arguments: mode, style, blocks, batch size, and those of a {@link StepSubject}. */
+  /**
+   * Arguments: mode, style, blocks, batch size, bytes of noise ahead, and those of a {@link
+   * StepSubject}.
+   */
   public static void main(String[] arguments) throws Exception {
     NativeAllocator.keepFreedMemory();
     StepMode mode = StepMode.valueOf(arguments[0]);
     ClippingStyle style = StepStyle.valueOf(arguments[1]).of(Integer.parseInt(arguments[2]));
     int batchSize = Integer.parseInt(arguments[3]);
-    StepSubject subject = StepSubject.parse(Arrays.asList(arguments).subList(4, arguments.length));
+    long noiseAhead = Long.parseLong(arguments[4]);
+    StepSubject subject = StepSubject.parse(Arrays.asList(arguments).subList(5, arguments.length));
     BufferedReader in =
         new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-    try (StepWorkload workload = new StepWorkload(mode, style, subject, batchSize)) {
+    try (StepWorkload workload = new StepWorkload(mode, style, subject, batchSize, noiseAhead)) {
       String line = in.readLine();
       while (line != null && !line.isEmpty()) {
         StringBuilder times = new StringBuilder();

@@ -40,7 +40,8 @@ final class StepWorkload implements AutoCloseable {
   private final Trainer trainer;
   private Iterator<? extends Batch> batches;
 
-  StepWorkload(StepMode mode, ClippingStyle style, StepSubject subject, int batchSize) {
+  StepWorkload(
+      StepMode mode, ClippingStyle style, StepSubject subject, int batchSize, long noiseAhead) {
     model = Model.newInstance("step");
     model.setBlock(subject.block());
     NDManager manager = model.getNDManager();
@@ -55,7 +56,9 @@ final class StepWorkload implements AutoCloseable {
       model.getBlock().freezeParameters(true, parameter -> !isBias(parameter));
     }
     trainer =
-        mode == StepMode.PLAIN ? plain(subject.loss()) : book(style, subject.loss(), batchSize);
+        mode == StepMode.PLAIN
+            ? plain(subject.loss())
+            : book(style, subject.loss(), batchSize, noiseAhead);
     trainer.initialize(subject.inputShape());
     batches = Collections.emptyIterator();
   }
@@ -69,7 +72,8 @@ final class StepWorkload implements AutoCloseable {
         new DefaultTrainingConfig(new MeanLoss(loss)).optOptimizer(AdamW.builder().build()));
   }
 
-  private PrivateTrainer book(ClippingStyle style, PerSampleLoss loss, int batchSize) {
+  private PrivateTrainer book(
+      ClippingStyle style, PerSampleLoss loss, int batchSize, long noiseAhead) {
     PrivacyPlan plan =
         PrivacyPlan.builder()
             .setSampleSize(batchSize)
@@ -82,7 +86,10 @@ final class StepWorkload implements AutoCloseable {
             .build();
     return PrivacyEngine.builder(plan)
         .optLoss(loss)
-        .optPerformance(PerformanceOptions.defaults().withPhysicalBatchSize(batchSize))
+        .optPerformance(
+            PerformanceOptions.defaults()
+                .withPhysicalBatchSize(batchSize)
+                .withNoiseAheadBytes(noiseAhead))
         .build()
         .attach(model, DpAdamW.builder().build());
   }

@@ -94,11 +94,18 @@ final class UpdateCommand implements Callable<Integer> {
       try (ClippedGradientSum sum = new ClippedGradientSum(kernels, manager, parameters);
           GaussianMechanism mechanism =
               new GaussianMechanism(kernels, manager, NoiseSource.secure(), 1000, 0)) {
+        List<Double> noise = new ArrayList<>();
         PrivatizedGradient gradient = mechanism.privatize(sum, 1, 1);
+        for (int round = 0; round < rounds; round++) {
+          long begin = System.nanoTime();
+          gradient = mechanism.privatize(sum, 1, 1);
+          noise.add((System.nanoTime() - begin) / 1e6);
+        }
         Map<String, Object> report = new LinkedHashMap<>();
         report.put("parameters", parameters.size());
         report.put("values", parameters.stream().mapToLong(p -> p.getShape().size()).sum());
         report.put("threads", JniUtils.getNumThreads());
+        report.put("noiseMillis", median(noise));
         for (UpdateRule rule : rules) {
           report.put(rule.name().toLowerCase(Locale.ROOT), time(rule, manager, fused, gradient));
         }

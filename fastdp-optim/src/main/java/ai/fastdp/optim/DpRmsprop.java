@@ -76,7 +76,8 @@ public final class DpRmsprop extends ListOptimizer {
         (double) momentum,
         (double) weightDecay,
         (double) epsilon,
-        update.block());
+        update.block(),
+        update.onCpu() ? List.of(update.count()) : none);
   }
 
   /** Collects the hyperparameters; epsilon is 1e-8 and the weight decay 0 by default. */
