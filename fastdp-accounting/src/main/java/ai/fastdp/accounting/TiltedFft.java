@@ -44,6 +44,12 @@ final class TiltedFft {
   /** Share of delta within which the noise of the grid may exceed what is allowed for. */
   private static final double EXCEEDED = 1e-6;
 
+  /** Grid points between known sums; divides every length. */
+  private static final int BLOCK = 1 << 11;
+
+  /** Smaller sums may have lost terms that underflow. */
+  private static final double LEAST_SUM = 1e-270;
+
   /** Relative width of epsilon that is aimed at. */
   private static final double WIDTH = 5e-7;
 
@@ -52,6 +58,7 @@ final class TiltedFft {
   private final double d;
   private final double[] mass;
   private final long firstIndex;
+  private final Suffix[] suffixes;
   private final double logScale;
   private final double missing;
   private final double roundingPerRootLength;
@@ -114,6 +121,7 @@ final class TiltedFft {
     movedSteps = movedSum;
     requireNumber(logScale + roundedUp + Arrays.stream(mass).sum());
     firstIndex = (long) Math.floor((epsilon - below) / d);
+    suffixes = suffixes();
     roundingPerRootLength =
         0x1p-53 * 6 * Math.log(n) / Math.log(2) * (losses.steps() + 2) * largest;
   }
@@ -397,39 +405,74 @@ final class TiltedFft {
 
   /** delta of the distribution on the grid; NaN if epsilon is too far from where that is known. */
   private double delta(double epsilon) {
-    int n = mass.length;
-    long from = (long) Math.floor(epsilon / d) + 1;
-    long to = firstIndex + n;
-    double sum = 0;
-    double decay = Math.exp(-c * d);
-    double shrink = Math.exp(-d);
-    double weight = 0;
-    double hockey = 0;
-    int sinceRestart = 0;
-    int index = (int) Math.floorMod(from, (long) n);
-    for (long i = from; i < to; i++) {
-      if (sinceRestart == 0) {
-        weight = Math.exp(-c * (i * d - epsilon));
-        hockey = -Math.expm1(epsilon - i * d);
-        if (weight < 1e-20 * Math.abs(sum)) {
-          break; // all masses together are 1
-        }
-        if (weight == 0) {
-          return Double.NaN;
-        }
-      }
-      sum += mass[index] * weight * hockey;
-      weight *= decay;
-      hockey = 1 - (1 - hockey) * shrink;
-      sinceRestart = (sinceRestart + 1) & 255;
-      index = index + 1 == n ? 0 : index + 1;
+    long first = (long) Math.floor(epsilon / d) + 1 - firstIndex;
+    if (first >= mass.length) {
+      return 0;
     }
-    return sum * Math.exp(logScale - c * epsilon);
+    if (first < 0) {
+      return Double.NaN; // below the window
+    }
+    int from = (int) first;
+    int block = from / BLOCK;
+    Suffix suffix = suffix(from, (block + 1) * BLOCK, suffixes[block + 1]);
+    double point = (firstIndex + from) * d;
+    // 1 - e^{epsilon - l} = (1 - e^{epsilon - point}) e^{point - l} + (1 - e^{point - l})
+    double sum = suffix.shrunk() * -Math.expm1(epsilon - point) + suffix.hockey();
+    return Math.abs(sum) < LEAST_SUM ? Double.NaN : sum * Math.exp(logScale - c * point);
   }
 
+  /**
+   * Sums over all grid points l from one point l_j of the window on, of mass times e^{-c (l - l_j)}
+   * and a factor.
+   *
+   * @param shrunk the factor is e^{l_j - l}
+   * @param hockey the factor is 1 - e^{l_j - l}
+   */
+  private record Suffix(double shrunk, double hockey) {}
+
+  /** The sums at the first point of every block of the window, and at its end. */
+  private Suffix[] suffixes() {
+    int blocks = mass.length / BLOCK;
+    Suffix[] all = new Suffix[blocks + 1];
+    all[blocks] = new Suffix(0, 0);
+    for (int block = blocks - 1; block >= 0; block--) {
+      all[block] = suffix(block * BLOCK, (block + 1) * BLOCK, all[block + 1]);
+    }
+    return all;
+  }
+
+  /** The sums at one point, of which those at a later point are known. */
+  private Suffix suffix(int from, int to, Suffix beyond) {
+    int n = mass.length;
+    double decay = Math.exp(-c * d);
+    double shrink = Math.exp(-(c + 1) * d);
+    double rise = -Math.expm1(-d);
+    double shrunk = 0;
+    double hockey = 0;
+    int index = (int) Math.floorMod(firstIndex + to, (long) n);
+    for (int i = to; i > from; i--) {
+      index = (index == 0 ? n : index) - 1;
+      hockey = decay * (hockey + rise * shrunk);
+      shrunk = mass[index] + shrink * shrunk;
+    }
+    double distance = (to - from) * d;
+    return new Suffix(
+        shrunk + Math.exp(-(c + 1) * distance) * beyond.shrunk(),
+        hockey
+            + Math.exp(-c * distance)
+                * (beyond.hockey() - Math.expm1(-distance) * beyond.shrunk()));
+  }
+
+  /**
+   * The sums have non-negative terms only, apart from the noise of the transform: every step of
+   * their recurrence errs by a few units in the last place, and so does every block.
+   */
   private double rounding(double epsilon) {
+    double recurrence =
+        0x1p-49 * (BLOCK + (double) mass.length / BLOCK) + 0x1p-51 * (c + 1) * d * mass.length;
     return noise(epsilon)
-        + Math.abs(delta(epsilon)) * (1 + c) * losses.steps() * 0x1p-51 / (narrowest() * d);
+        + Math.abs(delta(epsilon))
+            * ((1 + c) * losses.steps() * 0x1p-51 / (narrowest() * d) + recurrence);
   }
 
   /** What the rounding errors of the transform, relative to the tilted mass, do to delta. */
