@@ -9,13 +9,13 @@ import java.util.List;
  * bounds.
  *
  * <p>Every question is answered by the method that is best for it: in closed form for one step or
- * for unsampled Gaussian steps, by a contour integral of the characteristic function whose cost
- * does not depend on the number of steps, or, for few steps with a spiky loss, by a tilted and
- * FFT-composed discretization. The bounds include aliasing, truncation, quadrature and rounding
- * errors; see {@link ContourIntegral} and {@link TiltedFft}. Both directions (a record removed, a
- * record added) are evaluated and the larger counts, because domination of single steps in one
- * direction does not imply domination of compositions (Lebeda, Regehr, Kamath, Steinke 2024, arXiv
- * 2405.20769).
+ * for unsampled Gaussian steps, by a sum over the number of samples with hardly any noise, by a
+ * contour integral of the characteristic function whose cost does not depend on the number of
+ * steps, or, for few steps with a spiky loss, by a tilted and FFT-composed discretization. The
+ * bounds include aliasing, truncation, quadrature and rounding errors; see {@link ContourIntegral}
+ * and {@link TiltedFft}. Both directions (a record removed, a record added) are evaluated and the
+ * larger counts, because domination of single steps in one direction does not imply domination of
+ * compositions (Lebeda, Regehr, Kamath, Steinke 2024, arXiv 2405.20769).
  *
  * <p>Supported: Gaussian events, alone and on Poisson samples, and Laplace events, under every
  * relation; Gaussian events on batches of fixed size under {@link NeighboringRelation#REPLACE_ONE}.
@@ -29,6 +29,8 @@ public final class FdpAccountant extends EventAccountant {
   public enum Method {
     /** A formula. */
     CLOSED_FORM,
+    /** A sum over how often the record was sampled, where the noise does not hide that. */
+    SAMPLED_COUNT,
     /** The contour integral of the characteristic function. */
     CONTOUR,
     /** The tilted discretization, composed by FFT. */

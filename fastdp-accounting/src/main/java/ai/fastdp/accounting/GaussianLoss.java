@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting;
 
+import java.util.Optional;
+
 /**
  * The unsampled Gaussian mechanism: \(L \sim N(\mu^2/2, \mu^2)\) under P, so \(K(c) =
  * c(c+1)\mu^2/2\).
@@ -41,6 +43,11 @@ record GaussianLoss(double mu) implements LossPair {
       p = nextP;
       q = nextQ;
     }
+  }
+
+  @Override
+  public Optional<SeparatedSteps.Separation> separation(double slack) {
+    return Optional.of(SeparatedSteps.Separation.gaussian(mu));
   }
 
   /** Tilting a normal law moves its mean only. */

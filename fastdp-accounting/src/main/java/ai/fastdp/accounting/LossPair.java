@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting;
 
+import java.util.Optional;
+
 /**
  * One step of a mechanism as a pair of distributions (P, Q), seen through the privacy loss L = log
  * dP/dQ under P.
@@ -52,6 +54,15 @@ interface LossPair {
    */
   default LossPair restricted(double lostMass) {
     return this;
+  }
+
+  /**
+   * What L is near to if the output tells whether the record was sampled.
+   *
+   * @param slack by how much L may differ from that
+   */
+  default Optional<SeparatedSteps.Separation> separation(double slack) {
+    return Optional.empty();
   }
 
   /** The density of L per unit is about the inverse of this, or less, where rounding matters. */

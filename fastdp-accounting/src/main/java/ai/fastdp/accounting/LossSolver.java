@@ -39,6 +39,10 @@ final class LossSolver {
     if (closed.isPresent()) {
       return closed.get().epsilon(logDelta).upper();
     }
+    Optional<Solved<EpsilonInterval>> counted = counted(losses, logDelta);
+    if (counted.isPresent()) {
+      return counted.get().bounds().upper();
+    }
     Optional<Solved<EpsilonInterval>> found = contour(losses, logDelta, QUICK_COST);
     if (found.isEmpty() && losses.steps() <= MOST_STEPS_FOR_FFT) {
       try {
@@ -57,6 +61,10 @@ final class LossSolver {
     Optional<HockeyStick> closed = closedForm(losses);
     if (closed.isPresent()) {
       return new Solved<>(closed.get().epsilon(logDelta), FdpAccountant.Method.CLOSED_FORM);
+    }
+    Optional<Solved<EpsilonInterval>> counted = counted(losses, logDelta);
+    if (counted.isPresent()) {
+      return counted.get();
     }
     boolean few = losses.steps() <= MOST_STEPS_FOR_FFT;
     Optional<Solved<EpsilonInterval>> best =
@@ -140,6 +148,10 @@ final class LossSolver {
               Math.exp(point.log() + point.error())),
           FdpAccountant.Method.CLOSED_FORM);
     }
+    Optional<DeltaBracket> counted = SeparatedSteps.delta(losses, epsilon);
+    if (counted.isPresent()) {
+      return new Solved<>(counted.get(), FdpAccountant.Method.SAMPLED_COUNT);
+    }
     try {
       Optional<DeltaBracket> found = ContourMethod.delta(losses, epsilon, contourCost);
       if (found.isPresent()) {
@@ -157,6 +169,14 @@ final class LossSolver {
     }
     double upper = Math.exp(Chernoff.logDelta(losses, epsilon));
     return new Solved<>(new DeltaBracket(0, upper, upper), FdpAccountant.Method.CHERNOFF);
+  }
+
+  /** The sum over the number of samples, if it is narrow. */
+  private static Optional<Solved<EpsilonInterval>> counted(
+      LossComposition losses, double logDelta) {
+    return SeparatedSteps.epsilon(losses, logDelta)
+        .map(found -> new Solved<>(found, FdpAccountant.Method.SAMPLED_COUNT))
+        .filter(LossSolver::isNarrow);
   }
 
   private static Optional<Solved<EpsilonInterval>> contour(

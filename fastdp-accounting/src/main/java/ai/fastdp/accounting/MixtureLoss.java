@@ -2,6 +2,7 @@
 package ai.fastdp.accounting;
 
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The Poisson-sampled Gaussian mechanism as a pair on the real line with density ratio \(r(x) = 1 +
@@ -89,6 +90,20 @@ record MixtureLoss(MixtureRatio ratio, Direction direction, double cut)
   @Override
   public double spacing(double c, double s) {
     return ratio.spacing(s, direction == Direction.ADD ? c : 0);
+  }
+
+  /** In direction ADD, P is never sampled. */
+  @Override
+  public Optional<SeparatedSteps.Separation> separation(double slack) {
+    double q = ratio.sampleRate();
+    double rest = Math.log1p(-q);
+    if (direction == Direction.ADD) {
+      return Optional.of(
+          new SeparatedSteps.Separation(0, 0, 0, -rest, slack, ratio.aboveUnsampled(slack)));
+    }
+    double failure = q * ratio.aboveSampled(slack) + (1 - q) * ratio.aboveUnsampled(slack);
+    return Optional.of(
+        new SeparatedSteps.Separation(q, 1 / ratio.sigma(), Math.log(q), rest, slack, failure));
   }
 
   @Override

@@ -2,6 +2,7 @@
 package ai.fastdp.accounting;
 
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The Poisson-sampled Gaussian mechanism when a record is replaced: P = (1-q) N(0, s^2) + q N(1,
@@ -66,6 +67,16 @@ record SubstitutionLoss(MixtureRatio ratio, double cut)
   @Override
   public double spacing(double c, double s) {
     return ratio.spacing(2 * s, c);
+  }
+
+  /** Both log r(x) and log r(-x) have to be near to what they are without noise. */
+  @Override
+  public Optional<SeparatedSteps.Separation> separation(double slack) {
+    double q = ratio.sampleRate();
+    double failure = q * ratio.aboveSampled(slack) + 2 * ratio.aboveUnsampled(slack);
+    return Optional.of(
+        new SeparatedSteps.Separation(
+            q, 1 / ratio.sigma(), Math.log(q) - Math.log1p(-q), 0, slack, failure));
   }
 
   @Override
