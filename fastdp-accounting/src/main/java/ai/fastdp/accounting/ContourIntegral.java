@@ -3,6 +3,8 @@ package ai.fastdp.accounting;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * delta(epsilon) of a composition as an integral over a vertical line.
@@ -38,6 +40,11 @@ final class ContourIntegral {
   private final double absoluteSum;
   private final double truncation;
   private final double relativeRounding;
+
+  /**
+   * Chernoff's bounds of log delta(0), which hold for every epsilon once c epsilon is taken off.
+   */
+  private final Map<Double, Double> chernoff = new ConcurrentHashMap<>();
 
   /** Value and slope of the rule at one epsilon, without error terms. */
   private record Value(double logPrefactor, double sum, double slopeSum) {}
@@ -226,7 +233,9 @@ final class ContourIntegral {
   DeltaBracket delta(LossComposition losses, double epsilon) {
     Value value = value(epsilon);
     double scale = Math.exp(value.logPrefactor());
-    double error = scale * (truncation + relativeRounding * absoluteSum);
+    // Away from where the line was planned for, phases are larger.
+    double turned = 0x1p-50 * (c + re.length * step) * Math.abs(cumulant.mean() - epsilon);
+    double error = scale * (truncation + (relativeRounding + turned) * absoluteSum);
     return new DeltaBracket(
         scale * value.sum() - error - aliasing(losses, epsilon),
         scale * value.sum(),
@@ -292,7 +301,9 @@ final class ContourIntegral {
     for (double far = 0.1 * (c + 0.5); far < 200 * (c + 1); far *= 1.5) {
       double logTerm;
       try {
-        logTerm = Chernoff.logDelta(losses, c + far, epsilon) - far * period;
+        double intercept =
+            chernoff.computeIfAbsent(c + far, further -> Chernoff.logDelta(losses, further, 0));
+        logTerm = intercept - (c + far) * epsilon - far * period;
       } catch (NumericalLimitException e) {
         if (above == Double.POSITIVE_INFINITY) {
           throw e;

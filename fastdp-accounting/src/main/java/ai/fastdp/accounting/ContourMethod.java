@@ -65,30 +65,51 @@ final class ContourMethod {
 
   /** Bounds of delta at one epsilon, or nothing if another method should answer. */
   static Optional<DeltaBracket> delta(LossComposition losses, double epsilon, double costLimit) {
+    return line(losses, epsilon, costLimit).map(line -> line.delta(epsilon));
+  }
+
+  /**
+   * An integral that was computed for one epsilon; its bounds hold at every other one, too.
+   *
+   * @param losses what it composes, restricted or not
+   * @param lost by how much restricting P may have lowered delta
+   */
+  record Line(ContourIntegral integral, LossComposition losses, double lost) {
+
+    DeltaBracket delta(double epsilon) {
+      DeltaBracket found = integral.delta(losses, epsilon);
+      return new DeltaBracket(found.lower(), found.estimate(), found.upper() + lost);
+    }
+  }
+
+  /** The line that gives narrow bounds of delta near an epsilon. */
+  static Optional<Line> line(LossComposition losses, double epsilon, double costLimit) {
     Saddle saddle = Saddle.forEpsilon(losses, epsilon);
     double guess = Math.min(0, Math.max(saddle.logDelta(), -700));
-    Optional<DeltaBracket> whole = delta(losses, saddle, epsilon, guess, 0, costLimit);
-    if (whole.isPresent() && isNarrow(whole.get())) {
+    Optional<Line> whole = line(losses, saddle, epsilon, guess, 0, costLimit);
+    Optional<DeltaBracket> known = whole.map(line -> line.delta(epsilon));
+    if (known.isPresent() && isNarrow(known.get())) {
       return whole;
     }
     double logDelta =
-        whole.isPresent() && whole.get().estimate() > 0 ? Math.log(whole.get().estimate()) : guess;
+        known.map(DeltaBracket::estimate).filter(delta -> delta > 0).map(Math::log).orElse(guess);
     double lost = Math.exp(logDelta) * LOST;
     LossComposition restricted = losses.restricted(lost);
-    Optional<DeltaBracket> rest =
-        delta(
+    Optional<Line> rest =
+        line(
             restricted,
             Saddle.forEpsilon(restricted, epsilon),
             epsilon,
             logDelta,
             lost,
             whole.isPresent() ? Math.min(costLimit, 5e7) : costLimit);
-    return whole.isPresent() && (rest.isEmpty() || width(whole.get()) <= width(rest.get()))
+    return known.isPresent()
+            && (rest.isEmpty() || width(known.get()) <= width(rest.get().delta(epsilon)))
         ? whole
         : rest;
   }
 
-  private static Optional<DeltaBracket> delta(
+  private static Optional<Line> line(
       LossComposition losses,
       Saddle saddle,
       double epsilon,
@@ -96,11 +117,9 @@ final class ContourMethod {
       double lost,
       double costLimit) {
     ContourIntegral.Plan plan = plan(losses, new Saddle(saddle.c(), epsilon, logDelta));
-    if (!(plan.cost() <= costLimit)) {
-      return Optional.empty();
-    }
-    DeltaBracket found = plan.run().delta(losses, epsilon);
-    return Optional.of(new DeltaBracket(found.lower(), found.estimate(), found.upper() + lost));
+    return plan.cost() <= costLimit
+        ? Optional.of(new Line(plan.run(), losses, lost))
+        : Optional.empty();
   }
 
   private static boolean isNarrow(DeltaBracket bracket) {

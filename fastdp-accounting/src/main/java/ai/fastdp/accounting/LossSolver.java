@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting;
 
+import java.util.Arrays;
+import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.function.BiFunction;
+import java.util.function.DoubleFunction;
 
 /** Picks the method that answers a question about a composition in one direction. */
 final class LossSolver {
@@ -19,6 +24,12 @@ final class LossSolver {
   private static final long MOST_STEPS_FOR_FFT = 2_000_000;
 
   private static final double WIDE = 8e-7;
+
+  /** Relative width of delta up to which the integral for another epsilon is used. */
+  private static final double REUSABLE = 1e-10;
+
+  /** Relative width of delta that is not worth another bound. */
+  private static final double NARROW_DELTA = 1e-8;
 
   /** Below this epsilon, absolute accuracy counts. */
   private static final double SMALL = 1e-3;
@@ -109,6 +120,43 @@ final class LossSolver {
     return delta(losses, epsilon, CONTOUR_COST, TiltedFft::delta);
   }
 
+  /**
+   * Bounds of delta as a function of epsilon, for many of them: contour integrals are kept and
+   * answer for their neighbourhood.
+   */
+  static DoubleFunction<DeltaBracket> deltas(LossComposition losses) {
+    if (closedForm(losses).isPresent()) {
+      return epsilon -> delta(losses, epsilon).bounds();
+    }
+    NavigableMap<Double, ContourMethod.Line> lines = new ConcurrentSkipListMap<>();
+    return epsilon -> {
+      for (Map.Entry<Double, ContourMethod.Line> near :
+          Arrays.asList(lines.floorEntry(epsilon), lines.ceilingEntry(epsilon))) {
+        if (near != null) {
+          DeltaBracket known = near.getValue().delta(epsilon);
+          if (known.upper() - known.lower() <= REUSABLE * known.estimate()) {
+            return known;
+          }
+        }
+      }
+      if (SeparatedSteps.delta(losses, epsilon).isEmpty()) {
+        try {
+          Optional<ContourMethod.Line> line = ContourMethod.line(losses, epsilon, CONTOUR_COST);
+          if (line.isPresent()) {
+            lines.put(epsilon, line.get());
+            DeltaBracket found = line.get().delta(epsilon);
+            if (isNarrow(found)) {
+              return found;
+            }
+          }
+        } catch (NumericalLimitException e) {
+          // The next method answers.
+        }
+      }
+      return delta(losses, epsilon).bounds();
+    };
+  }
+
   /** The same at a tenth of the cost where it is high; the bounds are wider. */
   static Solved<DeltaBracket> quickDelta(LossComposition losses, double epsilon) {
     return delta(losses, epsilon, QUICK_COST, TiltedFft::quickDelta);
@@ -121,7 +169,7 @@ final class LossSolver {
       double contourCost,
       BiFunction<LossComposition, Double, DeltaBracket> fft) {
     Solved<DeltaBracket> found = uncapped(losses, epsilon, contourCost, fft);
-    if (found.method() == FdpAccountant.Method.CLOSED_FORM) {
+    if (isNarrow(found.bounds())) {
       return found;
     }
     double cap = Math.exp(Chernoff.logDelta(losses, epsilon));
@@ -210,6 +258,11 @@ final class LossSolver {
       return Optional.of(losses.parts().get(0).pair().hockeyStick());
     }
     return Optional.empty();
+  }
+
+  /** Then Chernoff's bound is not below, or hardly. */
+  private static boolean isNarrow(DeltaBracket bounds) {
+    return bounds.upper() - bounds.lower() <= NARROW_DELTA * bounds.estimate();
   }
 
   private static boolean isNarrow(Solved<EpsilonInterval> solved) {

@@ -76,10 +76,11 @@ public final class TradeOffFunction {
   }
 
   private static DoubleFunction<DeltaBound> deltas(LossComposition losses, boolean cheap) {
-    return epsilon ->
-        DeltaBound.of(
-            (cheap ? LossSolver.delta(losses, epsilon) : LossSolver.quickDelta(losses, epsilon))
-                .bounds());
+    DoubleFunction<DeltaBracket> bounds =
+        cheap
+            ? LossSolver.deltas(losses)
+            : epsilon -> LossSolver.quickDelta(losses, epsilon).bounds();
+    return epsilon -> DeltaBound.of(bounds.apply(epsilon));
   }
 
   /**
