@@ -6,8 +6,10 @@ import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BiFunction;
 import java.util.function.DoubleFunction;
+import org.jspecify.annotations.Nullable;
 
 /** Picks the method that answers a question about a composition in one direction. */
 final class LossSolver {
@@ -28,6 +30,9 @@ final class LossSolver {
   /** Relative width of delta up to which the integral for another epsilon is used. */
   private static final double REUSABLE = 1e-10;
 
+  /** Width of delta that is hardly seen in a trade-off function. */
+  private static final double CURVE_WIDTH = 1e-7;
+
   /** Relative width of delta that is not worth another bound. */
   private static final double NARROW_DELTA = 1e-8;
 
@@ -40,6 +45,8 @@ final class LossSolver {
    * @param <T> bounds of epsilon or of delta
    */
   record Solved<T>(T bounds, FdpAccountant.Method method) {}
+
+  private static final DeltaBracket NONE = new DeltaBracket(0, 0, 0);
 
   private LossSolver() {}
 
@@ -128,8 +135,12 @@ final class LossSolver {
     if (closedForm(losses).isPresent()) {
       return epsilon -> delta(losses, epsilon).bounds();
     }
+    DoubleFunction<DeltaBracket> others = quickDeltas(losses);
     NavigableMap<Double, ContourMethod.Line> lines = new ConcurrentSkipListMap<>();
     return epsilon -> {
+      if (losses.isAtMost(epsilon)) {
+        return NONE;
+      }
       for (Map.Entry<Double, ContourMethod.Line> near :
           Arrays.asList(lines.floorEntry(epsilon), lines.ceilingEntry(epsilon))) {
         if (near != null) {
@@ -141,7 +152,7 @@ final class LossSolver {
       }
       if (SeparatedSteps.delta(losses, epsilon).isEmpty()) {
         try {
-          Optional<ContourMethod.Line> line = ContourMethod.line(losses, epsilon, CONTOUR_COST);
+          Optional<ContourMethod.Line> line = ContourMethod.line(losses, epsilon, QUICK_COST);
           if (line.isPresent()) {
             lines.put(epsilon, line.get());
             DeltaBracket found = line.get().delta(epsilon);
@@ -153,8 +164,39 @@ final class LossSolver {
           // The next method answers.
         }
       }
-      return delta(losses, epsilon).bounds();
+      return others.apply(epsilon);
     };
+  }
+
+  /** The same where that would cost much: a transform answers for its neighbourhood. */
+  static DoubleFunction<DeltaBracket> quickDeltas(LossComposition losses) {
+    AtomicReference<@Nullable TiltedFft> last = new AtomicReference<>();
+    return epsilon -> {
+      if (losses.isAtMost(epsilon)) {
+        return NONE;
+      }
+      TiltedFft near = last.get();
+      try {
+        if (near != null && isGoodForCurves(near.bracket(epsilon))) {
+          return near.bracket(epsilon);
+        }
+        if (losses.steps() <= MOST_STEPS_FOR_FFT && closedForm(losses).isEmpty()) {
+          TiltedFft next = TiltedFft.quick(losses, epsilon);
+          last.set(next);
+          if (isGoodForCurves(next.bracket(epsilon))) {
+            return next.bracket(epsilon);
+          }
+        }
+      } catch (NumericalLimitException e) {
+        // The next method answers.
+      }
+      return quickDelta(losses, epsilon).bounds();
+    };
+  }
+
+  /** Type II errors are as accurate as delta, absolutely. */
+  private static boolean isGoodForCurves(DeltaBracket bounds) {
+    return bounds.upper() - bounds.lower() <= CURVE_WIDTH;
   }
 
   /** The same at a tenth of the cost where it is high; the bounds are wider. */
@@ -186,6 +228,9 @@ final class LossSolver {
       double epsilon,
       double contourCost,
       BiFunction<LossComposition, Double, DeltaBracket> fft) {
+    if (losses.isAtMost(epsilon)) {
+      return new Solved<>(NONE, FdpAccountant.Method.CLOSED_FORM);
+    }
     Optional<HockeyStick> closed = closedForm(losses);
     if (closed.isPresent()) {
       HockeyStick.Point point = closed.get().at(epsilon);

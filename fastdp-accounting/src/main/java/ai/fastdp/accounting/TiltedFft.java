@@ -60,7 +60,14 @@ final class TiltedFft {
   private final long firstIndex;
   private final Suffix[] suffixes;
   private final double logScale;
+  private final double centre;
+
+  /** A bound of delta without what the window does not show, where epsilon is in its centre. */
   private final double missing;
+
+  /** By how much of that bound, in logarithms, what is folded back may rise below the centre. */
+  private final double foldingRate;
+
   private final double roundingPerRootLength;
 
   /** The tilted mass of sums of which some step was rounded up without keeping the mass of Q. */
@@ -75,12 +82,14 @@ final class TiltedFft {
       double d,
       int n,
       double epsilon,
-      double below,
+      Window window,
       double missing) {
     this.losses = losses;
     this.c = c;
     this.d = d;
     this.missing = missing;
+    centre = epsilon;
+    foldingRate = window.foldingRate();
     double[] spectrum = new double[0];
     double scaleSum = 0;
     double largest = 0;
@@ -120,7 +129,7 @@ final class TiltedFft {
     roundedUp = roundedUpSum;
     movedSteps = movedSum;
     requireNumber(logScale + roundedUp + Arrays.stream(mass).sum());
-    firstIndex = (long) Math.floor((epsilon - below) / d);
+    firstIndex = (long) Math.floor((epsilon - window.below()) / d);
     suffixes = suffixes();
     roundingPerRootLength =
         0x1p-53 * 6 * Math.log(n) / Math.log(2) * (losses.steps() + 2) * largest;
@@ -215,16 +224,35 @@ final class TiltedFft {
   }
 
   private static DeltaBracket delta(LossComposition composition, double epsilon, int length) {
+    return forDelta(composition, epsilon, length).bracket(epsilon);
+  }
+
+  /** A short transform that is good near one epsilon; its bounds hold in all of its window. */
+  static TiltedFft quick(LossComposition composition, double epsilon) {
+    return forDelta(composition, epsilon, QUICK_LENGTH);
+  }
+
+  private static TiltedFft forDelta(LossComposition composition, double epsilon, int length) {
     double logDelta = Math.min(-1e-3, Saddle.forEpsilon(composition, epsilon).logDelta());
     if (logDelta < -575) {
       throw new NumericalLimitException("delta is too small for the discretized loss");
     }
     double lost = Math.exp(logDelta) * 1e-11;
-    TiltedFft fft = around(composition.restricted(lost), epsilon, logDelta, 0, length, lost);
-    double value = fft.delta(epsilon);
+    return around(composition.restricted(lost), epsilon, logDelta, 0, length, lost);
+  }
+
+  /** Bounds of delta at one epsilon of the window. */
+  DeltaBracket bracket(double epsilon) {
+    double value = delta(epsilon);
     requireNumber(value);
-    double error = fft.missing + fft.rounding(epsilon);
-    return new DeltaBracket(value - 1.1 * fft.gap(epsilon) - error, value, value + error);
+    double rounding = rounding(epsilon);
+    return new DeltaBracket(
+        value - 1.1 * gap(epsilon) - folded(epsilon) - rounding, value, value + missing + rounding);
+  }
+
+  /** What is missing, and what was folded back from above and is too much. */
+  private double folded(double epsilon) {
+    return missing * Math.exp(foldingRate * Math.max(0, centre - epsilon));
   }
 
   private static TiltedFft around(
@@ -248,7 +276,6 @@ final class TiltedFft {
     }
     double c = window.c();
     double period = window.period();
-    double below = period - 1.01 * window.above();
     double points = period / spacing;
     int n = 1 << 12;
     while (n < points && n < maxLength) {
@@ -257,7 +284,7 @@ final class TiltedFft {
     double d = period / n;
     double wrapped = Math.exp(-c * period) / -Math.expm1(-c * period);
     return new TiltedFft(
-        losses, c, d, n, epsilon, below, 2 * wrapped + 4 * Math.exp(-safety) + cutMass);
+        losses, c, d, n, epsilon, window, 2 * wrapped + 4 * Math.exp(-safety) + cutMass);
   }
 
   /**
@@ -267,14 +294,21 @@ final class TiltedFft {
    * @param above the sum is read up to epsilon plus this
    * @param period length of the range
    * @param height log of the tilted mass that rounding errors are relative to
+   * @param foldingRate what is folded back from above to beyond a smaller epsilon is larger by this
+   *     power at most
    */
-  private record Window(double c, double above, double period, double height) {
+  private record Window(double c, double above, double period, double height, double foldingRate) {
+
+    double below() {
+      return period - 1.01 * above;
+    }
 
     static Window of(LossComposition losses, double c, double epsilon, double safety) {
       // Up to where the sum must be read, for what lies beyond to be negligible.
       double above = Double.POSITIVE_INFINITY;
       // The period at which what is folded back from above, times e^{c period}, is negligible.
       double folded = Double.POSITIVE_INFINITY;
+      double rate = Double.POSITIVE_INFINITY;
       for (double far = 0.05 * (c + 0.5); far < 1000 * (c + 1); far *= 1.3) {
         try {
           double bound = losses.cumulant(far).value() - far * epsilon;
@@ -285,7 +319,10 @@ final class TiltedFft {
             break; // a convex function over a linear one falls and then rises
           }
           above = Math.min(above, nextAbove);
-          folded = Math.min(folded, nextFolded);
+          if (nextFolded < folded) {
+            folded = nextFolded;
+            rate = c + far;
+          }
         } catch (NumericalLimitException e) {
           if (folded == Double.POSITIVE_INFINITY) {
             throw e;
@@ -297,7 +334,8 @@ final class TiltedFft {
           c,
           above,
           1.02 * Math.max(folded, Math.max(above, safety / c)),
-          losses.cumulant(c).value() - c * epsilon);
+          losses.cumulant(c).value() - c * epsilon,
+          rate);
     }
   }
 
@@ -325,11 +363,11 @@ final class TiltedFft {
     double exceeded = delta * EXCEEDED;
     double shift = v / 2 + Math.sqrt(-2 * v * Math.log(exceeded));
     DoubleUnaryOperator counted =
-        x -> known(x, delta) - exceeded - missing - rounding(x) - allRoundedUp(x) - delta;
+        x -> known(x, delta) - exceeded - folded(x) - rounding(x) - allRoundedUp(x) - delta;
     double lower = tried(counted, ceiling) - shift;
     if (roundedUp > 0) {
       // Or every step that may have been moved up is moved back.
-      DoubleUnaryOperator moved = x -> known(x, delta) - exceeded - missing - rounding(x) - delta;
+      DoubleUnaryOperator moved = x -> known(x, delta) - exceeded - folded(x) - rounding(x) - delta;
       lower = Math.max(lower, tried(moved, ceiling) - shift - movedSteps * d);
     }
     return lower * (1 - 0x1p-50);
@@ -352,7 +390,7 @@ final class TiltedFft {
     for (int round = 0; round < 6; round++) {
       double error = 1.02 * gap(at) + missing + rounding(at);
       double low = root(ceiling, x -> known(x, delta) - error - delta).low();
-      if (low > 0 && delta(low) - gap(low) - missing - rounding(low) >= delta) {
+      if (low > 0 && delta(low) - gap(low) - folded(low) - rounding(low) >= delta) {
         return low;
       }
       at = low;

@@ -59,9 +59,9 @@ public final class TradeOffFunction {
       return new TradeOffFunction(none, none, 1, Optional.of(losses), true);
     }
     LossComposition reversed = losses.reversed();
-    double largest = LossSolver.epsilon(losses, SMALLEST_DELTA).bounds().upper();
+    double largest = LossSolver.quickUpper(losses, SMALLEST_DELTA);
     if (!losses.isSymmetric()) {
-      largest = Math.max(largest, LossSolver.epsilon(reversed, SMALLEST_DELTA).bounds().upper());
+      largest = Math.max(largest, LossSolver.quickUpper(reversed, SMALLEST_DELTA));
     }
     double end = Math.min(largest + 1, LARGEST_EPSILON);
     boolean cheap = true;
@@ -77,9 +77,7 @@ public final class TradeOffFunction {
 
   private static DoubleFunction<DeltaBound> deltas(LossComposition losses, boolean cheap) {
     DoubleFunction<DeltaBracket> bounds =
-        cheap
-            ? LossSolver.deltas(losses)
-            : epsilon -> LossSolver.quickDelta(losses, epsilon).bounds();
+        cheap ? LossSolver.deltas(losses) : LossSolver.quickDeltas(losses);
     return epsilon -> DeltaBound.of(bounds.apply(epsilon));
   }
 
