@@ -54,13 +54,17 @@ final class Chernoff {
                 0.7,
                 -25,
                 27,
-                1e-3)
+                1e-6)
             .value();
     return Math.min(0, bound);
   }
 
   private static double raisedCumulant(LossComposition losses, double c) {
-    return losses.cumulant(c).value() * MARGIN + losses.steps() * QUADRATURE_ERROR;
+    double value = 0;
+    for (LossComposition.Part part : losses.parts()) {
+      value += part.count() * part.pair().cumulantBound(c);
+    }
+    return value * MARGIN + losses.steps() * QUADRATURE_ERROR;
   }
 
   /** c log c - (1 + c) log(1 + c), without cancellation for large c. */

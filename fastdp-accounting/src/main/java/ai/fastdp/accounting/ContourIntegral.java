@@ -37,6 +37,7 @@ final class ContourIntegral {
   private final double period;
   private final double[] re;
   private final double[] im;
+  private final double phaseScale;
   private final double absoluteSum;
   private final double truncation;
   private final double relativeRounding;
@@ -57,13 +58,14 @@ final class ContourIntegral {
     int n = plan.nodes;
     double[] logRe = new double[n];
     double[] phase = new double[n];
-    double phaseScale = 0;
+    double scale = 0;
     for (int i = 0; i < plan.tilted.size(); i++) {
       TiltedLoss tilted = plan.tilted.get(i);
       double count = plan.losses.parts().get(i).count();
       tilted.addLogPhi(step, 0, n, count, logRe, phase);
-      phaseScale += count * Math.sqrt(tilted.cumulant().variance());
+      scale += count * Math.sqrt(tilted.cumulant().variance());
     }
+    phaseScale = scale;
     re = new double[n];
     im = new double[n];
     double total = 0;
@@ -233,8 +235,9 @@ final class ContourIntegral {
   DeltaBracket delta(LossComposition losses, double epsilon) {
     Value value = value(epsilon);
     double scale = Math.exp(value.logPrefactor());
-    // Away from where the line was planned for, phases are larger.
-    double turned = 0x1p-50 * (c + re.length * step) * Math.abs(cumulant.mean() - epsilon);
+    // Away from where the line was planned for, phases may be larger than those of the losses.
+    double away = Math.abs(cumulant.mean() - epsilon) - phaseScale - 2 / c;
+    double turned = 0x1p-51 * (c + re.length * step) * Math.max(0, away);
     double error = scale * (truncation + (relativeRounding + turned) * absoluteSum);
     return new DeltaBracket(
         scale * value.sum() - error - aliasing(losses, epsilon),

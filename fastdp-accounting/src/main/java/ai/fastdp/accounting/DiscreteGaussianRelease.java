@@ -40,19 +40,52 @@ record DiscreteGaussianRelease(double sampleRate, double noiseMultiplier) implem
   DoubleUnaryOperator renyiBound(NeighboringRelation relation) {
     if (sampleRate == 1) {
       double inverse = Mechanism.sensitivity(relation) / noiseMultiplier;
-      return order -> (order - 1) * order * inverse * inverse / 2;
+      return new Parabola(inverse * inverse / 2)::at;
     }
     SampledGaussianRenyi gaussian =
         new SampledGaussianRenyi(new MixtureRatio(sampleRate, noiseMultiplier));
+    Parabola unsampled = new Parabola(1 / (2 * noiseMultiplier * noiseMultiplier));
     return order -> {
       double below = Math.floor(order);
       if (below == order) {
         return gaussian.cumulant(order);
       }
-      // The cumulant is convex and 0 at order 1: below the chord from integer to integer.
-      double share = order - below;
-      double low = below == 1 ? 0 : (1 - share) * gaussian.cumulant(below);
-      return low + share * gaussian.cumulant(below + 1);
+      double low = below == 1 ? 0 : gaussian.cumulant(below);
+      return unsampled.hull(below, low, gaussian.cumulant(below + 1), order);
     };
+  }
+
+  /**
+   * The cumulant without sampling, which bounds that of a sample.
+   *
+   * @param height h of h a (a - 1)
+   */
+  private record Parabola(double height) {
+
+    double at(double order) {
+      return height * order * (order - 1);
+    }
+
+    /**
+     * The largest convex function of the order below the parabola and the chords from integer to
+     * integer: the cumulant is convex itself, so it is not above that.
+     *
+     * @param below an integer order
+     * @param low the bound there, at most that of the parabola
+     * @param high the bound at the next integer
+     * @param order between the two
+     */
+    double hull(double below, double low, double high, double order) {
+      // Where the tangents through the two points touch.
+      double left = below + Math.sqrt(Math.max(0, at(below) - low) / height);
+      double right = below + 1 - Math.sqrt(Math.max(0, at(below + 1) - high) / height);
+      if (left >= right) {
+        return low + (order - below) * (high - low);
+      }
+      if (order <= left) {
+        return low + height * (2 * left - 1) * (order - below);
+      }
+      return order <= right ? at(order) : high - height * (2 * right - 1) * (below + 1 - order);
+    }
   }
 }

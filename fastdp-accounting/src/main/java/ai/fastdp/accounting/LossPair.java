@@ -21,6 +21,11 @@ interface LossPair {
   /** The cumulant at c &gt; 0. */
   Cumulant cumulant(double c);
 
+  /** An upper bound of the cumulant, up to rounding, which may be had for larger c. */
+  default double cumulantBound(double c) {
+    return cumulant(c).value();
+  }
+
   /** The law of L under P, tilted by e^{cL}. */
   TiltedLoss tilt(double c);
 

@@ -57,6 +57,16 @@ record MixtureLoss(MixtureRatio ratio, Direction direction, double cut)
     return new MixtureHockeyStick(ratio, direction);
   }
 
+  /** The direction REMOVE has the larger cumulant (arXiv 1908.10530, theorem 5). */
+  @Override
+  public double cumulantBound(double c) {
+    try {
+      return cumulant(c).value();
+    } catch (NumericalLimitException e) {
+      return new SampledGaussianRenyi(ratio).cumulant(c + 1);
+    }
+  }
+
   @Override
   public List<Branch> branches() {
     return List.of(this);

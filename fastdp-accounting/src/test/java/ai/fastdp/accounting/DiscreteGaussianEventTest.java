@@ -69,6 +69,46 @@ class DiscreteGaussianEventTest {
     }
   }
 
+  /** Without the cap q = 0.9 cost up to half as much again as q = 1. */
+  @ParameterizedTest(name = "sigma {0}")
+  @ValueSource(doubles = {0.3, 0.8, 1.5, 5, 40})
+  void epsilon_sampled_isMonotoneUpToTheUnsampled(double sigma) {
+    for (long steps : new long[] {1, 30, 1000}) {
+      for (double delta : new double[] {1e-2, 1e-6, 1e-12}) {
+        double last = 0;
+        for (double rate : new double[] {0.3, 0.5, 0.7, 0.9, 0.99, 1 - 1e-9, 1}) {
+          double epsilon = after(sampled(rate, sigma), steps).optimum(delta).epsilon();
+          assertThat(epsilon).isGreaterThanOrEqualTo(last * (1 - 1e-9));
+          last = epsilon;
+        }
+        assertThat(last)
+            .isCloseTo(
+                after(new GaussianEvent(sigma), steps).optimum(delta).epsilon(),
+                withPercentage(1e-7));
+      }
+    }
+  }
+
+  /** The search for the best order relies on it. */
+  @ParameterizedTest(name = "rate {0}")
+  @ValueSource(doubles = {0.01, 0.5, 0.9, 0.999})
+  void renyiDivergence_sampled_cumulantIsConvexAndAboveTheContinuous(double rate) {
+    for (double sigma : new double[] {0.4, 1, 3}) {
+      RdpAccountant discrete = after(sampled(rate, sigma), 1);
+      RdpAccountant continuous = after(new PoissonSampledEvent(rate, new GaussianEvent(sigma)), 1);
+      double h = 0.01;
+      for (double order = 1 + 2 * h; order < 6; order += h) {
+        double middle = (order - 1) * discrete.renyiDivergence(order);
+        double left = (order - h - 1) * discrete.renyiDivergence(order - h);
+        double right = (order + h - 1) * discrete.renyiDivergence(order + h);
+        assertThat(left + right - 2 * middle).isGreaterThanOrEqualTo(-1e-12 * right);
+        assertThat(discrete.renyiDivergence(order))
+            .isGreaterThanOrEqualTo(continuous.renyiDivergence(order) * (1 - 1e-12))
+            .isLessThanOrEqualTo(order / (2 * sigma * sigma) * (1 + 1e-12));
+      }
+    }
+  }
+
   @Test
   void epsilon_queryOfTheSameSample_addsItsPrecision() {
     DpEvent both =
