@@ -22,6 +22,7 @@ final class LossCells {
   private final double growth;
   private final double oneMinusRatio;
   private double roundedUp;
+  private double movedFar;
 
   /**
    * Starts with no mass.
@@ -76,6 +77,18 @@ final class LossCells {
     int index = (int) Math.floorMod(i, (long) n);
     cyclic[index] += weight * (p - up);
     cyclic[index + 1 == n ? 0 : index + 1] += weight * growth * up;
+  }
+
+  /** Moves the mass of P below l_i up to there, however far. */
+  void addBelow(long i, double p) {
+    double weighted = Math.exp(c * i * spacing + logFactor) * p;
+    cyclic[(int) Math.floorMod(i, (long) cyclic.length)] += weighted;
+    movedFar += weighted;
+  }
+
+  /** The part of the tilted mass that was moved up from anywhere. */
+  double movedFar() {
+    return movedFar;
   }
 
   /** The part of the tilted mass that was moved up because its mass under Q underflowed. */

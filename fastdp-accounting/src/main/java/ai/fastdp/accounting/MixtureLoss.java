@@ -15,6 +15,9 @@ import java.util.Optional;
 record MixtureLoss(MixtureRatio ratio, Direction direction, double cut)
     implements QuadratureLoss, QuadratureLoss.Branch {
 
+  /** Log of the share of the tilted law below which losses are not told apart. */
+  private static final double IGNORED = -45;
+
   MixtureLoss(double sampleRate, double sigma, Direction direction) {
     this(new MixtureRatio(sampleRate, sigma), direction, Double.POSITIVE_INFINITY);
   }
@@ -121,12 +124,19 @@ record MixtureLoss(MixtureRatio ratio, Direction direction, double cut)
     boolean remove = direction == Direction.REMOVE;
     double q = ratio.sampleRate();
     double d = cells.spacing();
-    double lowest = remove ? Math.log1p(-q) : -ratio.log(14 * ratio.sigma() + 1);
+    double lowest =
+        remove
+            ? Math.log1p(-q)
+            : Math.max(-ratio.log(14 * ratio.sigma() + 1), (cumulant(c).value() + IGNORED) / c);
     double highest = remove ? ratio.log(rightEnd(c)) : -Math.log1p(-q);
     long first = cells.index(lowest);
     long last = (long) Math.ceil(highest / d);
     cells.requireFeasible(first, last);
-    MixtureRatio.Edge edge = ratio.edge(ratio.inverse(remove ? first * d : -first * d));
+    double start = ratio.inverse(remove ? first * d : -first * d);
+    if (!remove) {
+      cells.addBelow(first, NormalTail.above(start / ratio.sigma()));
+    }
+    MixtureRatio.Edge edge = ratio.edge(start);
     for (long i = first; i < last; i++) {
       double x = ratio.inverse(remove ? (i + 1) * d : -(i + 1) * d);
       if (i + 1 == last && remove) {

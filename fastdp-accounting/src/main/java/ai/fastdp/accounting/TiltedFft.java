@@ -73,6 +73,9 @@ final class TiltedFft {
   /** The tilted mass of sums of which some step was rounded up without keeping the mass of Q. */
   private final double roundedUp;
 
+  /** The same for steps that were moved up by more than a cell. */
+  private final double movedFar;
+
   /** How many steps have losses that were rounded up so. */
   private final double movedSteps;
 
@@ -94,6 +97,7 @@ final class TiltedFft {
     double scaleSum = 0;
     double largest = 0;
     double roundedUpSum = 0;
+    double movedFarSum = 0;
     double movedSum = 0;
     DoubleFFT_1D fft = new DoubleFFT_1D(n);
     for (LossComposition.Part part : losses.parts()) {
@@ -113,6 +117,7 @@ final class TiltedFft {
       }
       largest = Math.max(largest, Math.sqrt(squares));
       roundedUpSum += part.count() * (cells.roundedUp() / total);
+      movedFarSum += part.count() * (cells.movedFar() / total);
       movedSum += cells.roundedUp() > 0 ? part.count() : 0;
       scaleSum += part.count() * (Math.log(total) - scale);
       fft.realForward(one);
@@ -127,8 +132,9 @@ final class TiltedFft {
     mass = spectrum;
     logScale = scaleSum;
     roundedUp = roundedUpSum;
+    movedFar = movedFarSum;
     movedSteps = movedSum;
-    requireNumber(logScale + roundedUp + Arrays.stream(mass).sum());
+    requireNumber(logScale + roundedUp + movedFar + Arrays.stream(mass).sum());
     firstIndex = (long) Math.floor((epsilon - window.below()) / d);
     suffixes = suffixes();
     roundingPerRootLength =
@@ -367,7 +373,14 @@ final class TiltedFft {
     double lower = tried(counted, ceiling) - shift;
     if (roundedUp > 0) {
       // Or every step that may have been moved up is moved back.
-      DoubleUnaryOperator moved = x -> known(x, delta) - exceeded - folded(x) - rounding(x) - delta;
+      DoubleUnaryOperator moved =
+          x ->
+              known(x, delta)
+                  - exceeded
+                  - folded(x)
+                  - rounding(x)
+                  - countedInFull(x, movedFar)
+                  - delta;
       lower = Math.max(lower, tried(moved, ceiling) - shift - movedSteps * d);
     }
     return lower * (1 - 0x1p-50);
@@ -381,7 +394,11 @@ final class TiltedFft {
 
   /** Sums with a step that was moved up without keeping its mass under Q count in full. */
   private double allRoundedUp(double epsilon) {
-    return roundedUp == 0 ? 0 : Math.exp(logScale - c * epsilon) * roundedUp;
+    return countedInFull(epsilon, roundedUp + movedFar);
+  }
+
+  private double countedInFull(double epsilon, double tiltedMass) {
+    return tiltedMass == 0 ? 0 : Math.exp(logScale - c * epsilon) * tiltedMass;
   }
 
   /** The error terms are those of the answer, so it is tried with them. */

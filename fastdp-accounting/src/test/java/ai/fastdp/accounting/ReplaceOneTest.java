@@ -88,10 +88,7 @@ class ReplaceOneTest {
     DeltaBound bound = accountant.delta(row.number("epsilon"));
     assertThat(bound.lower()).isLessThanOrEqualTo(exact * (1 + 1e-13));
     assertThat(bound.upper()).isGreaterThanOrEqualTo(exact * (1 - 1e-13));
-    // Of two steps that add a record only Chernoff's bound is had where their bounded loss ends.
-    boolean bounded = row.text("events").matches("poisson.*poisson.*");
-    double width = bounded && row.text("relation").startsWith("ADD") ? 0.2 : 1e-5;
-    assertThat(bound.upper() - bound.lower()).isLessThanOrEqualTo(width * exact);
+    assertThat(bound.upper() - bound.lower()).isLessThanOrEqualTo(1e-5 * exact);
   }
 
   @ParameterizedTest(name = "{0}")
