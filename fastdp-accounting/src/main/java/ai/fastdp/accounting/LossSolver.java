@@ -113,8 +113,14 @@ final class LossSolver {
 
   /** Whether epsilon may be above a number; true if that is quicker to solve than to bound. */
   static boolean mayExceed(LossComposition losses, double delta, double epsilon) {
-    return !losses.isAtMost(epsilon)
-        && (closedForm(losses).isPresent() || Chernoff.epsilon(losses, Math.log(delta)) > epsilon);
+    if (losses.isAtMost(epsilon)) {
+      return false;
+    }
+    double logDelta = Math.log(delta);
+    return closedForm(losses).isPresent()
+        || counted(losses, logDelta)
+            .map(found -> found.bounds().upper() > epsilon)
+            .orElseGet(() -> Chernoff.epsilon(losses, logDelta) > epsilon);
   }
 
   /** The same for delta at one epsilon. */

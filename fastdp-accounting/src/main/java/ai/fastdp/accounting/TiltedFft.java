@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.DoubleUnaryOperator;
 import org.jtransforms.fft.DoubleFFT_1D;
 
@@ -60,13 +62,10 @@ final class TiltedFft {
   private final long firstIndex;
   private final Suffix[] suffixes;
   private final double logScale;
-  private final double centre;
+  private final Window window;
 
-  /** A bound of delta without what the window does not show, where epsilon is in its centre. */
+  /** A bound of what the window does not show. */
   private final double missing;
-
-  /** By how much of that bound, in logarithms, what is folded back may rise below the centre. */
-  private final double foldingRate;
 
   private final double roundingPerRootLength;
 
@@ -91,8 +90,7 @@ final class TiltedFft {
     this.c = c;
     this.d = d;
     this.missing = missing;
-    centre = epsilon;
-    foldingRate = window.foldingRate();
+    this.window = window;
     double[] spectrum = new double[0];
     double scaleSum = 0;
     double largest = 0;
@@ -258,7 +256,15 @@ final class TiltedFft {
 
   /** What is missing, and what was folded back from above and is too much. */
   private double folded(double epsilon) {
-    return missing * Math.exp(foldingRate * Math.max(0, centre - epsilon));
+    double further = Double.POSITIVE_INFINITY;
+    for (Folding folding : window.foldings()) {
+      double far = (folding.c() - c) * window.period();
+      further =
+          Math.min(
+              further,
+              Math.exp(folding.cumulant() - folding.c() * epsilon - far) / -Math.expm1(-far));
+    }
+    return missing + further;
   }
 
   private static TiltedFft around(
@@ -294,16 +300,25 @@ final class TiltedFft {
   }
 
   /**
+   * The losses above epsilon plus the period add at most \(e^{K(c') - c' \varepsilon - (c' - c)
+   * H}\) to delta(epsilon), H the period, as they are read with a factor \(e^{cH}\).
+   *
+   * @param c above the tilt
+   * @param cumulant K there
+   */
+  private record Folding(double c, double cumulant) {}
+
+  /**
    * The range of sums that has to be told apart.
    *
    * @param c the tilt
    * @param above the sum is read up to epsilon plus this
    * @param period length of the range
    * @param height log of the tilted mass that rounding errors are relative to
-   * @param foldingRate what is folded back from above to beyond a smaller epsilon is larger by this
-   *     power at most
+   * @param foldings bounds of what is folded back
    */
-  private record Window(double c, double above, double period, double height, double foldingRate) {
+  private record Window(
+      double c, double above, double period, double height, List<Folding> foldings) {
 
     double below() {
       return period - 1.01 * above;
@@ -314,7 +329,7 @@ final class TiltedFft {
       double above = Double.POSITIVE_INFINITY;
       // The period at which what is folded back from above, times e^{c period}, is negligible.
       double folded = Double.POSITIVE_INFINITY;
-      double rate = Double.POSITIVE_INFINITY;
+      List<Folding> foldings = new ArrayList<>();
       for (double far = 0.05 * (c + 0.5); far < 1000 * (c + 1); far *= 1.3) {
         try {
           double bound = losses.cumulant(far).value() - far * epsilon;
@@ -325,10 +340,8 @@ final class TiltedFft {
             break; // a convex function over a linear one falls and then rises
           }
           above = Math.min(above, nextAbove);
-          if (nextFolded < folded) {
-            folded = nextFolded;
-            rate = c + far;
-          }
+          folded = Math.min(folded, nextFolded);
+          foldings.add(new Folding(c + far, further + (c + far) * epsilon));
         } catch (NumericalLimitException e) {
           if (folded == Double.POSITIVE_INFINITY) {
             throw e;
@@ -341,7 +354,7 @@ final class TiltedFft {
           above,
           1.02 * Math.max(folded, Math.max(above, safety / c)),
           losses.cumulant(c).value() - c * epsilon,
-          rate);
+          foldings);
     }
   }
 
@@ -405,7 +418,7 @@ final class TiltedFft {
   private double lower(double ceiling, double delta, double estimate) {
     double at = estimate;
     for (int round = 0; round < 6; round++) {
-      double error = 1.02 * gap(at) + missing + rounding(at);
+      double error = 1.02 * (gap(at) + folded(at)) + rounding(at);
       double low = root(ceiling, x -> known(x, delta) - error - delta).low();
       if (low > 0 && delta(low) - gap(low) - folded(low) - rounding(low) >= delta) {
         return low;
