@@ -20,7 +20,7 @@ package ai.fastdp.clipping;
  * @param quantile \(\gamma\), the share of samples that is to pass unclipped, in [0, 1]
  * @param learningRate \(\eta\), finite and greater than 0; 0.2 in the paper
  * @param countNoise \(\sigma_b\), the standard deviation of the noise on the count, in [1e-18,
- *     1e18]; a twentieth of the expected batch size in the paper
+ *     1e12]; a twentieth of the expected batch size in the paper
  * @see <a href="https://arxiv.org/abs/1905.03871">Andrew et al. 2021, sections 2 and 3</a>
  */
 public record QuantileQuery(double quantile, double learningRate, double countNoise) {
@@ -32,7 +32,7 @@ public record QuantileQuery(double quantile, double learningRate, double countNo
    *
    * @param quantile in [0, 1]
    * @param learningRate finite and greater than 0
-   * @param countNoise in [1e-18, 1e18]
+   * @param countNoise in [1e-18, 1e12]
    * @throws IllegalArgumentException if a number is out of range
    */
   public QuantileQuery {
@@ -43,8 +43,8 @@ public record QuantileQuery(double quantile, double learningRate, double countNo
       throw new IllegalArgumentException(
           "learningRate must be finite and > 0, got " + learningRate);
     }
-    if (!(countNoise >= 1e-18 && countNoise <= 1e18)) {
-      throw new IllegalArgumentException("countNoise must be in [1e-18, 1e18], got " + countNoise);
+    if (!(countNoise >= 1e-18 && countNoise <= 1e12)) {
+      throw new IllegalArgumentException("countNoise must be in [1e-18, 1e12], got " + countNoise);
     }
   }
 

@@ -17,8 +17,8 @@ import java.nio.LongBuffer;
  * integers; piece k has the height \(2^{-k} W / 2L\), with \(W / 2L \ge \rho(x)\). A draw is
  *
  * <ol>
- *   <li>a cell by 8 bits, a sign by one and in the tail a piece k by coin tosses, with probability
- *       \(2^{-k-1}\);
+ *   <li>a cell by 8 bits (fewer for small s, which has fewer cells), a sign by one and in the tail
+ *       a piece k by coin tosses, with probability \(2^{-k-1}\);
  *   <li>a real number U, uniform in [0, 1). \(\lfloor n U \rfloor\) is the place in the cell or
  *       piece, of n integers, and what is left, \(f = n U - \lfloor n U \rfloor\), is uniform and
  *       independent of it;
@@ -54,6 +54,7 @@ final class DiscreteGaussian {
   private static final double DOUBT = 0x1p-40;
 
   private static final long REJECTED = -1;
+  private static final double LN_2 = StrictMath.log(2);
 
   private final double deviation;
   private final double weight;
@@ -121,20 +122,23 @@ final class DiscreteGaussian {
         return true; // So far out that any tail is light enough.
       }
     }
-    return 2 * pieceSize(x) * Math.exp(-exponent(x)) * (1 + MARGIN) <= weight;
+    return 2 * pieceSize(x) * StrictMath.exp(-exponent(x)) * (1 + MARGIN) <= weight;
   }
 
   /** The largest n, rounded down, with W / n at least rho(x). */
   private double cellSize(double weight, double x) {
-    return Math.floor(weight * Math.exp(exponent(x)) * (1 - MARGIN));
+    return Math.floor(weight * StrictMath.exp(exponent(x)) * (1 - MARGIN));
   }
 
   /** The least L, rounded up, with L x / s^2 at least ln 2; 1 where s^2 underflows. */
   private double pieceSize(double x) {
-    return Math.max(1, Math.ceil(deviation / x * deviation * Math.log(2) * (1 + MARGIN)));
+    return Math.max(1, Math.ceil(deviation / x * deviation * LN_2 * (1 + MARGIN)));
   }
 
-  /** x^2 / 2 s^2, with a relative error below 2^-51; below 80 wherever a cell or piece begins. */
+  /**
+   * x^2 / 2 s^2, with a relative error below 2^-51. Where a cell begins it is below 80, or exp(-it)
+   * too small to matter beside W.
+   */
   private double exponent(double x) {
     double z = x / deviation;
     return z * z / 2;
@@ -147,10 +151,12 @@ final class DiscreteGaussian {
    * and a few 2^-53. Let z be the exponent at the tail's beginning. There p is at most \(2 L
    * e^{-z}\), L at most s^2 + 1 < 2^91, so that z p is below 65; and p falls by the factor
    * \(e^{-D}\) from there, \(D \ge (k L)^2 / 2 s^2 \ge (k \ln 2)^2 / 4 z\), while the exponents
-   * grow by D + k ln 2. Their product with p stays below 2^9, the error below 2^-42.
+   * grow by D + k ln 2. Their product with p stays below 2^9, the error below 2^-42. Where L was
+   * rounded up, by a factor r, the exponents grow by k (r - 1) ln 2 more and p falls by the factor
+   * \(2^{-k (r - 1)}\) more.
    */
   private double probability(long x, long count, int halvings) {
-    return Math.exp(halvings * Math.log(2) - exponent((double) x)) * count / weight;
+    return Math.exp(halvings * LN_2 - exponent((double) x)) * count / weight;
   }
 
   /** W. */
@@ -232,7 +238,8 @@ final class DiscreteGaussian {
     if (most <= probability - DOUBT) {
       return x;
     }
-    if (least >= probability + DOUBT && most <= 1) {
+    // Not at 1, which a number above may be rounded to: the place may be the next integer's.
+    if (least >= probability + DOUBT && most < 1) {
       return REJECTED;
     }
     return decideExactly(words, place, first, count, halvings);

@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.fastdp.kernel.TorchScriptModule;
-import java.nio.ByteBuffer;
 import java.nio.LongBuffer;
 
 /**
@@ -86,29 +85,30 @@ public final class DiscreteGaussianMechanism implements NoiseMechanism {
     long size = flat.size();
     int exponent = gridExponent(sensitivity, size);
     DiscreteGaussian gaussian =
-        new DiscreteGaussian(Math.scalb(noiseMultiplier * sensitivity, -exponent));
-    NoiseChunks.Drawing drawing =
-        (bits, chunk, count) -> gaussian.fill(new StreamWords(bits), chunk.asLongBuffer(), count);
+        new DiscreteGaussian(Math.scalb(Math.nextUp(noiseMultiplier * sensitivity), -exponent));
     double inverseSpacing = Math.scalb(1.0, -exponent);
     double unit = Math.scalb(scale.ofSum(), exponent);
-    for (long offset = 0; offset < size; offset += NoiseChunks.CHUNK) {
-      chunks.start(size, NoiseChunks.count(size - offset), drawing);
-      ByteBuffer chunk = chunks.take();
-      LongBuffer integers = chunk.asLongBuffer();
-      int count = integers.remaining();
-      try (NDManager scope = manager.newSubManager()) {
-        float[] values =
-            kernels.run(scope, "read_part", flat, offset, count).singletonOrThrow().toFloatArray();
-        add(values, integers, inverseSpacing, unit);
-        kernels.run(scope, "write_part", flat, offset, scope.create(values, new Shape(count)));
-      }
-      chunks.giveBack(chunk);
-    }
+    chunks.forEach(
+        size,
+        false,
+        (words, chunk, count) -> gaussian.fill(words, chunk.asLongBuffer(), count),
+        (offset, chunk) -> add(chunk.asLongBuffer(), flat, offset, inverseSpacing, unit));
     return PrivatizedGradient.of(sum, deviation);
   }
 
+  private void add(
+      LongBuffer integers, NDArray flat, long offset, double inverseSpacing, double unit) {
+    int count = integers.remaining();
+    try (NDManager scope = manager.newSubManager()) {
+      float[] values =
+          kernels.run(scope, "read_part", flat, offset, count).singletonOrThrow().toFloatArray();
+      addOnGrid(values, integers, inverseSpacing, unit);
+      kernels.run(scope, "write_part", flat, offset, scope.create(values, new Shape(count)));
+    }
+  }
+
   /** Rounds the coordinates to the grid, adds the integers and scales the sums. */
-  private static void add(
+  private static void addOnGrid(
       float[] coordinates, LongBuffer integers, double inverseSpacing, double unit) {
     for (int i = 0; i < coordinates.length; i++) {
       long total = Math.addExact(onGrid(coordinates[i], inverseSpacing), integers.get(i));
@@ -145,7 +145,7 @@ public final class DiscreteGaussianMechanism implements NoiseMechanism {
     double rounded = Math.rint(scaled);
     if (Double.isNaN(rounded)) {
       throw new IllegalStateException(
-          "the clipped sum must be finite, got NaN; nothing was released, scale the loss");
+          "the clipped sum must be finite, got NaN; nothing was released: attach again, and scale the loss");
     }
     return (long) Math.max(-LARGEST_INTEGER, Math.min(LARGEST_INTEGER, rounded));
   }

@@ -65,32 +65,31 @@ public final class GaussianMechanism implements NoiseMechanism {
       ClippedGradientSum sum, double noiseMultiplier, double sensitivity) {
     double deviation = scale.deviation(noiseMultiplier, sensitivity);
     NDArray flat = sum.flat();
-    long size = flat.size();
-    for (long offset = 0; offset < size; offset += NoiseChunks.CHUNK) {
-      chunks.start(
-          size,
-          drawsAhead ? Long.MAX_VALUE : NoiseChunks.count(size - offset),
-          GaussianMechanism::draw);
-      ByteBuffer chunk = chunks.take();
-      int count = chunk.remaining() / Float.BYTES;
-      try (NDManager scope = manager.newSubManager()) {
-        kernels.run(
-            scope,
-            "add_noise",
-            flat,
-            offset,
-            scope.create(chunk, new Shape(count), DataType.FLOAT32),
-            deviation,
-            scale.ofSum(),
-            flat.getDevice().isGpu() ? count : CPU_BLOCK);
-      }
-      chunks.giveBack(chunk);
-    }
+    chunks.forEach(
+        flat.size(),
+        drawsAhead,
+        GaussianMechanism::draw,
+        (offset, chunk) -> add(chunk, flat, offset, deviation));
     return PrivatizedGradient.of(sum, deviation);
   }
 
-  private static void draw(NoiseSource.Bits bits, ByteBuffer chunk, int count) {
-    new NormalNumbers(bits).fill(chunk.asFloatBuffer(), count);
+  private void add(ByteBuffer chunk, NDArray flat, long offset, double deviation) {
+    int count = chunk.remaining() / Float.BYTES;
+    try (NDManager scope = manager.newSubManager()) {
+      kernels.run(
+          scope,
+          "add_noise",
+          flat,
+          offset,
+          scope.create(chunk, new Shape(count), DataType.FLOAT32),
+          deviation,
+          scale.ofSum(),
+          flat.getDevice().isGpu() ? count : CPU_BLOCK);
+    }
+  }
+
+  private static void draw(StreamWords words, ByteBuffer chunk, int count) {
+    new NormalNumbers(words).fill(chunk.asFloatBuffer(), count);
   }
 
   @Override

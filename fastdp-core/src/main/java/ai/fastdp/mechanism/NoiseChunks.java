@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The random numbers of step after step, in chunks that worker threads draw.
  *
- * <p>Chunk n comes from the source's stream n, so that the numbers do not depend on how many
+ * <p>Chunk n comes from the source's stream 2 n, so that the numbers do not depend on how many
  * threads draw them or how far ahead. A chunk is handed out once, and its stream is never opened
  * again. The buffers are a ring: chunks are drawn ahead as far as it goes, into the next steps too.
  * Buffers and threads are made when the first chunks are drawn.
@@ -22,11 +22,18 @@ final class NoiseChunks implements AutoCloseable {
   /** Numbers in a chunk: 1 MiB, within the second-level cache. */
   static final int CHUNK = 1 << 18;
 
-  /** Makes the numbers of a chunk from a stream's bits. */
+  /** Makes the numbers of a chunk from a stream's words. */
   @FunctionalInterface
   interface Drawing {
-    /** Writes {@code count} numbers at the beginning of a chunk. */
-    void draw(NoiseSource.Bits bits, ByteBuffer chunk, int count);
+    /** Writes {@code count} numbers at the beginning of a chunk; the words are gone afterwards. */
+    void draw(StreamWords words, ByteBuffer chunk, int count);
+  }
+
+  /** What is done with a chunk. */
+  @FunctionalInterface
+  interface Use {
+    /** Takes the numbers from {@code offset} on, whose buffer is used again afterwards. */
+    void accept(long offset, ByteBuffer chunk);
   }
 
   private final NoiseSource source;
@@ -35,12 +42,15 @@ final class NoiseChunks implements AutoCloseable {
   private final long ahead;
   private final ArrayDeque<ByteBuffer> free = new ArrayDeque<>();
   private final ArrayDeque<Future<ByteBuffer>> underWay = new ArrayDeque<>();
+  // Of each worker: a stream's blocks of bits would be garbage by the megabyte.
+  private final ThreadLocal<StreamWords> words = ThreadLocal.withInitial(StreamWords::new);
   private @Nullable ExecutorService workers;
   private long perStep;
   private long next;
   private long taken;
   private long singles;
   private boolean drawn;
+  private boolean failed;
 
   /**
    * Creates the chunks of a source; draws nothing yet.
@@ -86,6 +96,7 @@ final class NoiseChunks implements AutoCloseable {
    * @param drawing makes the numbers
    */
   void start(long numbers, long chunks, Drawing drawing) {
+    requireWhole();
     ExecutorService pool = workers(numbers);
     while (!free.isEmpty() && underWay.size() < chunks) {
       ByteBuffer buffer = free.remove();
@@ -102,6 +113,14 @@ final class NoiseChunks implements AutoCloseable {
             "sums must all have " + perStep + " coordinates, got " + numbers);
       }
       return pool;
+    }
+    if (next % count(numbers) != 0) {
+      throw new IllegalArgumentException(
+          "noise position must be at the beginning of a step of "
+              + count(numbers)
+              + " chunks, got chunk "
+              + next
+              + "; go on with the parameters that the checkpoint was made with");
     }
     drawn = true;
     perStep = numbers;
@@ -125,12 +144,44 @@ final class NoiseChunks implements AutoCloseable {
 
   private ByteBuffer draw(long index, ByteBuffer buffer, Drawing drawing) {
     int count = (int) Math.min(CHUNK, perStep - index % count(perStep) * CHUNK);
-    drawing.draw(source.stream(2 * index), buffer.clear(), count);
+    drawing.draw(words.get().restart(source.stream(2 * index)), buffer.clear(), count);
     return buffer.limit(count * bytesPerNumber);
   }
 
+  /**
+   * Hands the chunks of a step to their use, one after the other. After a failure no chunk is
+   * handed out any more: those under way were drawn for the step that failed.
+   *
+   * @param numbers how many numbers a step takes, always the same
+   * @param beyond whether to draw on for later steps, as far as there are buffers
+   * @param drawing makes the numbers
+   * @param use takes a chunk and the number of its first number in the step
+   */
+  void forEach(long numbers, boolean beyond, Drawing drawing, Use use) {
+    try {
+      for (long offset = 0; offset < numbers; offset += CHUNK) {
+        start(numbers, beyond ? Long.MAX_VALUE : count(numbers - offset), drawing);
+        ByteBuffer chunk = take();
+        use.accept(offset, chunk);
+        free.add(chunk);
+      }
+    } catch (RuntimeException | Error e) {
+      failed = true;
+      close();
+      throw e;
+    }
+  }
+
+  private void requireWhole() {
+    if (failed) {
+      throw new IllegalStateException(
+          "the last draw of noise must have succeeded, got one that failed in between; make another"
+              + " mechanism, and clip the step's samples again");
+    }
+  }
+
   /** Waits for the next chunk. */
-  ByteBuffer take() {
+  private ByteBuffer take() {
     Future<ByteBuffer> chunk = underWay.remove();
     taken++;
     boolean interrupted = false;
@@ -142,8 +193,6 @@ final class NoiseChunks implements AutoCloseable {
           // A step that has been charged is finished.
           interrupted = true;
         } catch (ExecutionException e) {
-          underWay.clear();
-          close();
           throw new IllegalStateException("noise could not be drawn; none was released", e);
         }
       }
@@ -156,12 +205,9 @@ final class NoiseChunks implements AutoCloseable {
 
   /** The stream of the next number on its own. */
   NoiseSource.Bits single() {
+    requireWhole();
     drawn = true;
     return source.stream(2 * singles++ + 1);
-  }
-
-  void giveBack(ByteBuffer buffer) {
-    free.add(buffer);
   }
 
   @Override

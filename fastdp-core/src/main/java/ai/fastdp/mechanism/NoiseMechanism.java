@@ -34,7 +34,7 @@ public sealed interface NoiseMechanism extends AutoCloseable
    * <p>with noise Z of standard deviation \(\sigma_b\).
    *
    * @param sum the clipped sum of one logical step, with its count
-   * @param countNoise \(\sigma_b\), in [1e-18, 1e18]
+   * @param countNoise \(\sigma_b\), in [1e-18, 1e12]
    * @return the share; beyond [0, 1] where the noise is that large
    * @throws IllegalArgumentException if the noise is out of range
    * @see <a href="https://arxiv.org/abs/1905.03871">Andrew et al. 2021, algorithm 1</a>

@@ -39,8 +39,8 @@ final class NoiseScale {
   }
 
   static void requireCountNoise(double countNoise) {
-    if (!(countNoise >= 1e-18 && countNoise <= 1e18)) {
-      throw new IllegalArgumentException("countNoise must be in [1e-18, 1e18], got " + countNoise);
+    if (!(countNoise >= 1e-18 && countNoise <= 1e12)) {
+      throw new IllegalArgumentException("countNoise must be in [1e-18, 1e12], got " + countNoise);
     }
   }
 

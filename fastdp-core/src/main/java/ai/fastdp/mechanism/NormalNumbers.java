@@ -40,8 +40,12 @@ final class NormalNumbers {
   private final StreamWords words;
   private final float[] block = new float[BLOCK];
 
+  NormalNumbers(StreamWords words) {
+    this.words = words;
+  }
+
   NormalNumbers(NoiseSource.Bits bits) {
-    words = new StreamWords(bits);
+    this(new StreamWords(bits));
   }
 
   private static double[] edges() {

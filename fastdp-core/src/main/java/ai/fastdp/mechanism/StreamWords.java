@@ -16,13 +16,28 @@ final class StreamWords {
       MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
   private static final int WORDS = 1 << 10;
 
-  private final NoiseSource.Bits bits;
+  private NoiseSource.Bits bits;
   private final byte[] bytes = new byte[WORDS * Long.BYTES];
   private final long[] words = new long[WORDS];
   private int position = WORDS;
 
+  /** Words of no stream yet, see {@link #restart}. */
+  StreamWords() {
+    this(
+        bytes -> {
+          throw new IllegalStateException("words must come from a stream, got none");
+        });
+  }
+
   StreamWords(NoiseSource.Bits bits) {
     this.bits = bits;
+  }
+
+  /** Goes over to another stream; words of the last one that have not been used are dropped. */
+  StreamWords restart(NoiseSource.Bits other) {
+    bits = other;
+    position = WORDS;
+    return this;
   }
 
   /** The next word. */

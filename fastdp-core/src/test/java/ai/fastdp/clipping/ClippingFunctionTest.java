@@ -95,7 +95,7 @@ final class ClippingFunctionTest {
     assertThatThrownBy(() -> ClippingFunction.automatic(bad))
         .hasMessageContaining("stability must be finite and > 0, got " + bad);
     assertThatThrownBy(() -> ClippingFunction.adaptiveQuantile(0.5, bad))
-        .hasMessageContaining("countNoise must be in [1e-18, 1e18], got " + bad);
+        .hasMessageContaining("countNoise must be in [1e-18, 1e12], got " + bad);
     assertThatThrownBy(() -> new QuantileQuery(0.5, bad, 1))
         .hasMessageContaining("learningRate must be finite and > 0, got " + bad);
   }

@@ -218,6 +218,29 @@ final class DiscreteGaussianMechanismTest {
         .hasMessageContaining("clipped sum must be finite, got NaN");
   }
 
+  @Test
+  void privatize_afterOneThatFailed_releasesNothing() {
+    // What is under way then was drawn for the noise multiplier of the step that failed.
+    int size = 3 * NoiseChunks.CHUNK;
+    Parameter parameter = parameter(size);
+    float[] bad = new float[size];
+    bad[0] = Float.NaN;
+    try (ClippedGradientSum clipped =
+            new ClippedGradientSum(FIXTURE.kernels(), FIXTURE.manager(), List.of(parameter));
+        DiscreteGaussianMechanism mechanism =
+            new DiscreteGaussianMechanism(
+                FIXTURE.kernels(), FIXTURE.manager(), NoiseSource.secure(), 1)) {
+      clipped.view(parameter).addi(FIXTURE.manager().create(bad));
+      assertThatThrownBy(() -> mechanism.privatize(clipped, 1, 1)).hasMessageContaining("NaN");
+      clipped.clear();
+      assertThatThrownBy(() -> mechanism.privatize(clipped, 1000, 1))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("the last draw of noise must have succeeded");
+      assertThatThrownBy(() -> mechanism.unclippedShare(clipped, 1))
+          .hasMessageContaining("the last draw of noise must have succeeded");
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(doubles = {Double.NaN, 0, -1, Double.POSITIVE_INFINITY})
   void privatize_numberNotPositive_isRefused(double bad) {

@@ -280,6 +280,16 @@ final class DiscreteGaussianTest {
   }
 
   @Test
+  void next_placeThatReachesIntoTheNextInteger_laterBitsDecide() {
+    // Places of cells of 4 m - 1 integers whose range of rests ends just above 1.
+    long third = (1L << PLACE_BITS) / 3;
+    assertThat(new DiscreteGaussian(3.7).next(words(1, 1, third << 9, 0xFFFFFFFFFFFFFF00L)))
+        .isEqualTo(5);
+    assertThat(new DiscreteGaussian(4096.5).next(words(34462327583356838L << 9 | 92, -1L << 9)))
+        .isEqualTo(1935);
+  }
+
+  @Test
   void decideExactly_hardlyLikely_endsAndIsRejected() {
     // exp(-5e7) is below what the digits' exponents hold.
     DiscreteGaussian gaussian = new DiscreteGaussian(1e-4);

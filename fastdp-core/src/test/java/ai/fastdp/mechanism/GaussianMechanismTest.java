@@ -358,7 +358,24 @@ final class GaussianMechanismTest {
       assertThatThrownBy(() -> mechanism.privatize(sum, 1, 1))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("noise could not be drawn");
-      assertThatThrownBy(() -> mechanism.privatize(sum, 1, 1)).isInstanceOf(RuntimeException.class);
+      assertThatThrownBy(() -> mechanism.privatize(sum, 1, 1))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("the last draw of noise must have succeeded");
+    }
+  }
+
+  @Test
+  void privatize_positionInsideAStep_isRefused() {
+    Parameter parameter = parameter(2L * NoiseChunks.CHUNK);
+    try (ClippedGradientSum sum =
+            new ClippedGradientSum(FIXTURE.kernels(), FIXTURE.manager(), List.of(parameter));
+        GaussianMechanism mechanism =
+            new GaussianMechanism(
+                FIXTURE.kernels(), FIXTURE.manager(), NoiseSource.secure(), 1, 0)) {
+      mechanism.skipNoise(new NoisePosition(7, 0));
+      assertThatThrownBy(() -> mechanism.privatize(sum, 1, 1))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("noise position must be at the beginning of a step of 2 chunks");
     }
   }
 
