@@ -160,19 +160,18 @@ final class EngineProbe implements AutoCloseable {
     }
   }
 
+  private BookKeeper.Pass forward(NDManager scope, NDList data, NDList labels) {
+    return bookKeeper.forward(
+        scope, data, labels, cutting, (store, d, l) -> model.getBlock().forward(store, d, l, null));
+  }
+
   /** Runs forward and backward once, and reads every sample's gradient by a sum of it alone. */
   @SuppressWarnings("try") // The collector switches gradients on while it is open.
   Result run(NDList data, NDList labels) {
     int batchSize = Math.toIntExact(bookKeeper.samples(data));
     try (NDManager scope = manager.newSubManager();
         GradientCollector ignored = manager.getEngine().newGradientCollector()) {
-      BookKeeper.Pass pass =
-          bookKeeper.forward(
-              scope,
-              data,
-              labels,
-              cutting,
-              (store, d, l) -> model.getBlock().forward(store, d, l, null));
+      BookKeeper.Pass pass = forward(scope, data, labels);
       PerSampleGradients gradients = pass.gradients(loss.evaluate(labels, pass.outputs()));
       NDArray squared = gradients.squaredNorms();
       List<Parameter> parameters = gradients.parameters();
@@ -215,13 +214,7 @@ final class EngineProbe implements AutoCloseable {
         ClippedGradientSum sum =
             new ClippedGradientSum(bookKeeper.kernels(), scope, trainable.parameters());
         GradientCollector ignored = manager.getEngine().newGradientCollector()) {
-      BookKeeper.Pass pass =
-          bookKeeper.forward(
-              scope,
-              data,
-              labels,
-              cutting,
-              (store, d, l) -> model.getBlock().forward(store, d, l, null));
+      BookKeeper.Pass pass = forward(scope, data, labels);
       NDArray losses = loss.evaluate(labels, pass.outputs());
       MicroBatchSum clipped =
           new MicroBatchSum(pass, losses, trainable, units, clipper, 1, false, sum, null);
@@ -258,13 +251,7 @@ final class EngineProbe implements AutoCloseable {
     List<Long> elements = new ArrayList<>();
     try (NDManager scope = manager.newSubManager();
         GradientCollector ignored = manager.getEngine().newGradientCollector()) {
-      BookKeeper.Pass pass =
-          bookKeeper.forward(
-              scope,
-              data,
-              labels,
-              cutting,
-              (store, d, l) -> model.getBlock().forward(store, d, l, null));
+      BookKeeper.Pass pass = forward(scope, data, labels);
       pass.backward(
           loss.evaluate(labels, pass.outputs()),
           new SegmentedBackward.Sink() {
