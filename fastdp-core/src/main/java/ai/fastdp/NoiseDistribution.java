@@ -40,8 +40,8 @@ public enum NoiseDistribution {
    * users who need the released bits themselves to be accounted for.
    *
    * <p>Samples are clipped to 1 - 1/256 of the clip norm, which leaves room for rounding, at the
-   * noise of the whole. Accounted for by Renyi differential privacy alone; more than ten times
-   * slower to draw.
+   * noise of the whole. Accounted for by Renyi differential privacy alone; several times slower to
+   * draw.
    *
    * @see DiscreteGaussianMechanism
    */
