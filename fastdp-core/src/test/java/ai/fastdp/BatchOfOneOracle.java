@@ -4,6 +4,7 @@ package ai.fastdp;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.training.GradientCollector;
@@ -78,7 +79,7 @@ final class BatchOfOneOracle {
     }
     for (int k = 0; k < gradients.length; k++) {
       try (NDArray gradient = parameters.get(k).getArray().getGradient()) {
-        gradients[k] = widened(gradient.toFloatArray());
+        gradients[k] = gradient.toType(DataType.FLOAT64, false).toDoubleArray();
       }
     }
     return gradients;
