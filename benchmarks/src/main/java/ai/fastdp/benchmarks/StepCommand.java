@@ -68,7 +68,7 @@ final class StepCommand implements Callable<Integer> {
       defaultValue = "plain,bk",
       description =
           "${COMPLETION-CANDIDATES}; the ratio is the first process's median over the second's, in"
-              + " the order of modes, then styles")
+              + " the order of modes, then styles, then MiB of noise ahead")
   private List<StepMode> modes = List.of();
 
   @Option(
@@ -89,8 +89,10 @@ final class StepCommand implements Callable<Integer> {
   @Option(
       names = "--noise-ahead",
       defaultValue = "0",
-      description = "MiB of noise that may be drawn while the model runs (${DEFAULT-VALUE})")
-  private long noiseAhead;
+      split = ",",
+      description =
+          "MiB of noise that the private modes may draw while the model runs (${DEFAULT-VALUE})")
+  private List<Long> noiseAhead = List.of();
 
   @Option(names = "--rounds", defaultValue = "24", description = "turns of each mode")
   private int rounds;
@@ -113,8 +115,10 @@ final class StepCommand implements Callable<Integer> {
     List<Worker> workers = new ArrayList<>();
     try {
       for (StepMode mode : modes) {
-        for (StepStyle style : mode == StepMode.PLAIN ? styles.subList(0, 1) : styles) {
-          workers.add(new Worker(mode, style, subject));
+        for (StepStyle style : varied(mode, styles)) {
+          for (long ahead : varied(mode, noiseAhead)) {
+            workers.add(new Worker(mode, style, ahead, subject));
+          }
         }
       }
       for (Worker worker : workers) {
@@ -138,6 +142,11 @@ final class StepCommand implements Callable<Integer> {
     } finally {
       workers.forEach(worker -> worker.process.destroy());
     }
+  }
+
+  /** The values that make a difference to a mode: clipping and noise make none to the plain one. */
+  private static <T> List<T> varied(StepMode mode, List<T> values) {
+    return mode == StepMode.PLAIN ? values.subList(0, 1) : values;
   }
 
   private StepSubject subject() {
@@ -164,14 +173,16 @@ final class StepCommand implements Callable<Integer> {
   private final class Worker {
     private final StepMode mode;
     private final StepStyle style;
+    private final long ahead;
     private final Process process;
     private final BufferedReader answers;
     private final PrintWriter requests;
     private final List<Double> millis = new ArrayList<>();
 
-    Worker(StepMode mode, StepStyle style, StepSubject subject) throws IOException {
+    Worker(StepMode mode, StepStyle style, long ahead, StepSubject subject) throws IOException {
       this.mode = mode;
       this.style = style;
+      this.ahead = ahead;
       List<String> command = new ArrayList<>();
       command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
       command.add("-Xmx2g");
@@ -186,7 +197,7 @@ final class StepCommand implements Callable<Integer> {
       command.add(style.name());
       command.add(String.valueOf(blocks));
       command.add(String.valueOf(batch));
-      command.add(String.valueOf(noiseAhead << 20));
+      command.add(String.valueOf(ahead << 20));
       command.addAll(subject.arguments());
       process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
       answers =
@@ -195,10 +206,16 @@ final class StepCommand implements Callable<Integer> {
       requests = new PrintWriter(process.getOutputStream(), true, StandardCharsets.UTF_8);
     }
 
-    /** The mode, with its style where several are compared. */
+    /** The mode, with its style and its noise where several are compared. */
     String name() {
-      String name = mode.name().toLowerCase(Locale.ROOT);
-      return mode == StepMode.PLAIN || styles.size() == 1 ? name : name + " " + style.option();
+      StringBuilder name = new StringBuilder(mode.name().toLowerCase(Locale.ROOT));
+      if (varied(mode, styles).size() > 1) {
+        name.append(' ').append(style.option());
+      }
+      if (varied(mode, noiseAhead).size() > 1) {
+        name.append(" noise-ahead ").append(ahead);
+      }
+      return name.toString();
     }
 
     void run(int count) throws IOException {
