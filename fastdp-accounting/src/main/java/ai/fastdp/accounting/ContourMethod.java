@@ -23,8 +23,14 @@ final class ContourMethod {
   /** Share of delta that is spent on restricting P. */
   private static final double LOST = 1e-11;
 
+  /** Below this log delta, no share of delta that could be lost is a number. */
+  private static final double LEAST_TO_RESTRICT = -650;
+
   /** Relative width of epsilon that is worth little more effort. */
   private static final double GOOD = 3e-7;
+
+  /** Relative width of epsilon beyond which an estimate is no place to start from. */
+  private static final double GOOD_START = 0.1;
 
   private static final int ROUNDS = 4;
 
@@ -47,15 +53,25 @@ final class ContourMethod {
     if (whole.isPresent() && whole.get().width() <= REFINE * whole.get().estimate()) {
       return whole;
     }
+    if (logDelta < LEAST_TO_RESTRICT) {
+      return whole;
+    }
     double limit = whole.map(found -> Math.min(costLimit, refinementCost(found))).orElse(costLimit);
-    LossComposition restricted = losses.restricted(Math.exp(Math.max(logDelta, -700)) * LOST);
+    LossComposition restricted = losses.restricted(Math.exp(logDelta) * LOST);
+    double logRest = logDelta + Math.log1p(-LOST);
+    // Without the far tail Chernoff's bound may be much lower, and what was found up to it
+    // worthless.
+    double lowered = Math.min(ceiling, Chernoff.epsilon(restricted, logRest));
     Optional<EpsilonInterval> rest =
         search(
             restricted,
-            ceiling,
-            whole.map(EpsilonInterval::estimate).orElse(start),
+            lowered,
+            whole
+                .filter(found -> found.width() < GOOD_START * found.estimate())
+                .map(EpsilonInterval::estimate)
+                .orElseGet(() -> start(restricted, lowered, logDelta)),
             logDelta,
-            logDelta + Math.log1p(-LOST),
+            logRest,
             limit);
     if (whole.isPresent() && rest.isPresent()) {
       return whole.get().width() <= rest.get().width() ? whole : rest;
@@ -146,29 +162,43 @@ final class ContourMethod {
     EpsilonInterval best = new EpsilonInterval(0, ceiling, ceiling);
     boolean solved = false;
     for (int round = 0; round < ROUNDS; round++) {
-      Saddle saddle = Saddle.forEpsilon(losses, epsilon);
-      ContourIntegral.Plan plan = plan(losses, new Saddle(saddle.c(), epsilon, logDelta));
       double limit = solved ? Math.min(costLimit, refinementCost(best)) : costLimit;
-      if (!(plan.cost() <= limit)) {
-        break;
+      EpsilonInterval found;
+      try {
+        Saddle saddle = Saddle.forEpsilon(losses, epsilon);
+        ContourIntegral.Plan plan = plan(losses, new Saddle(saddle.c(), epsilon, logDelta));
+        if (!(plan.cost() <= limit)) {
+          break;
+        }
+        found = bounds(plan.run(), losses, epsilon, ceiling, logDelta, logRest);
+      } catch (NumericalLimitException e) {
+        break; // what was found so far is valid
       }
-      ContourIntegral integral = plan.run();
-      double estimate = integral.solve(losses, epsilon, ceiling, logDelta, 0);
-      double upper = integral.solve(losses, estimate, ceiling, logRest, 1);
-      double lower = integral.solve(losses, estimate, ceiling, logDelta, -1);
-      EpsilonInterval found = EpsilonInterval.of(lower, estimate, Math.min(upper, ceiling));
       solved = true;
       if (found.width() < best.width()) {
         best = found;
       }
       if (found.width() <= REFINE * found.estimate()
-          || Math.abs(estimate - epsilon) <= 1e-3 * epsilon) {
+          || Math.abs(found.estimate() - epsilon) <= 1e-3 * epsilon) {
         break;
       }
       // The starting point was poor; now epsilon is known well enough to do better.
-      epsilon = estimate;
+      epsilon = found.estimate();
     }
     return solved ? Optional.of(best) : Optional.empty();
+  }
+
+  private static EpsilonInterval bounds(
+      ContourIntegral integral,
+      LossComposition losses,
+      double epsilon,
+      double ceiling,
+      double logDelta,
+      double logRest) {
+    double estimate = integral.solve(losses, epsilon, ceiling, logDelta, 0);
+    double upper = integral.solve(losses, estimate, ceiling, logRest, 1);
+    double lower = integral.solve(losses, estimate, ceiling, logDelta, -1);
+    return EpsilonInterval.of(lower, estimate, Math.min(upper, ceiling));
   }
 
   /** What a narrower interval may cost. */

@@ -56,6 +56,16 @@ record LaplaceLoss(double t) implements LossPair {
   }
 
   @Override
+  public double highestLoss() {
+    return t;
+  }
+
+  @Override
+  public double massAtHighestLoss() {
+    return 0.5;
+  }
+
+  @Override
   public HockeyStick hockeyStick() {
     return this::single;
   }

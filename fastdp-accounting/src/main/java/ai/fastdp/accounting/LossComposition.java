@@ -39,9 +39,37 @@ record LossComposition(List<Part> parts) {
 
   /** Whether the total loss is certain not to exceed a number. */
   boolean isAtMost(double epsilon) {
-    double highest =
-        parts.stream().mapToDouble(part -> part.count() * part.pair().highestLoss()).sum();
-    return highest * (1 + 1e-12) <= epsilon;
+    return highestLoss() * (1 + 1e-12) <= epsilon;
+  }
+
+  private double highestLoss() {
+    return parts.stream().mapToDouble(part -> part.count() * part.pair().highestLoss()).sum();
+  }
+
+  /**
+   * Bounds of the epsilon at which delta falls to e^{logDelta}, from the highest loss H and its
+   * probability m alone: \(\delta(\varepsilon) \ge m (1 - e^{\varepsilon - H})\), and 0 from H on.
+   */
+  EpsilonInterval fromHighestLoss(double logDelta) {
+    double highest = highestLoss();
+    double logMass =
+        parts.stream()
+            .mapToDouble(part -> part.count() * Math.log(part.pair().massAtHighestLoss()))
+            .sum();
+    // Nearer to the mass, the logarithm below has no digits.
+    double lower =
+        logDelta < logMass - 0.01
+            ? highest * (1 - 1e-12) + 1.0001 * Math.log1p(-Math.exp(logDelta - logMass))
+            : 0;
+    return EpsilonInterval.of(lower, lower, highest * (1 + 1e-12));
+  }
+
+  /** What one step alone has at least: to forget the others is post-processing. */
+  double lowerOfOneStep(double logDelta) {
+    return parts.stream()
+        .mapToDouble(part -> part.pair().hockeyStick().epsilon(logDelta).lower())
+        .max()
+        .orElse(0);
   }
 
   /** These steps with every P restricted so that all together lose at most the given mass. */

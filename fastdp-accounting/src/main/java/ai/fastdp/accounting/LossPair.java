@@ -43,6 +43,11 @@ interface LossPair {
     return Double.POSITIVE_INFINITY;
   }
 
+  /** Probability under P that L is {@link #highestLoss()}. */
+  default double massAtHighestLoss() {
+    return 0;
+  }
+
   /** The pair (Q, P); this one if its loss has the same law. */
   default LossPair reversed() {
     return this;

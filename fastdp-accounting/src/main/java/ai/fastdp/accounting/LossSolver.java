@@ -84,6 +84,26 @@ final class LossSolver {
     if (counted.isPresent()) {
       return counted.get();
     }
+    Solved<EpsilonInterval> simple =
+        new Solved<>(losses.fromHighestLoss(logDelta), FdpAccountant.Method.CLOSED_FORM);
+    if (isNarrow(simple)) {
+      return simple;
+    }
+    Solved<EpsilonInterval> found = searched(losses, logDelta);
+    if (isNarrow(found)) {
+      return found;
+    }
+    double known = Math.max(simple.bounds().lower(), losses.lowerOfOneStep(logDelta));
+    EpsilonInterval bounds = found.bounds();
+    return new Solved<>(
+        EpsilonInterval.of(
+            Math.max(known, bounds.lower()),
+            bounds.estimate(),
+            Math.min(simple.bounds().upper(), bounds.upper())),
+        found.method());
+  }
+
+  private static Solved<EpsilonInterval> searched(LossComposition losses, double logDelta) {
     boolean few = losses.steps() <= MOST_STEPS_FOR_FFT;
     Optional<Solved<EpsilonInterval>> best =
         contour(losses, logDelta, few ? CONTOUR_COST : LAST_RESORT_COST);

@@ -26,7 +26,7 @@ final class TiltedQuadrature implements TiltedLoss {
   private final double[] second;
   private final double fourth;
 
-  // For each level: mass of the density's part above the level, variation of the part below it.
+  // For each level: bound of the mass of the density's part above it, variation of the part below.
   private final double[] massAbove = new double[LEVELS];
   private final double[] variationBelow = new double[LEVELS];
 
@@ -60,21 +60,24 @@ final class TiltedQuadrature implements TiltedLoss {
     for (int t = 0; t < LEVELS; t++) {
       double level = top * Math.pow(0.6, t);
       double above = 0;
+      double below = 0;
       double variation = 0;
       double last = 0;
       for (int i = 0; i < n; i++) {
+        double p = mass[i + 1] - mass[i];
         if (Double.isInfinite(density[i])) { // an atom
-          above += mass[i + 1] - mass[i];
+          above += p;
           continue;
         }
         double clipped = Math.min(density[i], level);
-        if (density[i] > level) {
-          above += (mass[i + 1] - mass[i]) * (1 - level / density[i]);
-        }
+        double share = clipped / density[i];
+        above += p * (1 - share);
+        below += p * share;
         variation += Math.abs(clipped - last);
         last = clipped;
       }
-      massAbove[t] = above;
+      // Either is good to 2 %, and the smaller one has the more digits.
+      massAbove[t] = Math.min(1.02 * above, 1 - 0.98 * below);
       variationBelow[t] = variation + last;
     }
   }
@@ -155,7 +158,7 @@ final class TiltedQuadrature implements TiltedLoss {
   public double logModulusBound(double lowest, double highest) {
     double bound = 1;
     for (int t = 0; t < LEVELS; t++) {
-      double level = 1.02 * massAbove[t] + 1.1 * variationBelow[t] / lowest;
+      double level = massAbove[t] + 1.1 * variationBelow[t] / lowest;
       bound = Math.min(bound, level * level);
     }
     double variance = cumulant().variance();
