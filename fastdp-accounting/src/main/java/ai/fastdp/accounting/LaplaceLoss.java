@@ -63,11 +63,11 @@ record LaplaceLoss(double t) implements LossPair {
   /** \(\delta = 1 - e^{(\varepsilon - t)/2}\) up to t. */
   private HockeyStick.Point single(double epsilon) {
     if (!(epsilon < t)) {
-      return new HockeyStick.Point(Double.NEGATIVE_INFINITY, -1, 0);
+      return HockeyStick.Point.ZERO;
     }
     double half = (epsilon - t) / 2;
     double delta = -Math.expm1(half);
-    return new HockeyStick.Point(
+    return HockeyStick.Point.of(
         Math.log(delta),
         -0.5 * Math.exp(half) / delta,
         0x1p-50 * (1 + Math.exp(half) * (epsilon + t) / delta));
