@@ -115,7 +115,7 @@ record LaplaceLoss(double t) implements LossPair {
           x = difference.re() / (1 + atReal.re());
           y = difference.im() / (1 + atReal.re());
         }
-        re[k] += count * 0.5 * Math.log1p(x * (2 + x) + y * y);
+        re[k] += count * TiltedLoss.logModulus(x, y);
         im[k] += count * Math.IEEEremainder(Math.atan2(y, 1 + x) - turn, 2 * Math.PI);
       }
     }
