@@ -12,8 +12,13 @@ record GaussianHockeyStick(double mu) implements HockeyStick {
 
   @Override
   public Point at(double epsilon) {
-    double centre = epsilon / mu;
-    return Point.difference(
-        NormalTail.logAbove(centre - mu / 2), epsilon + NormalTail.logAbove(centre + mu / 2));
+    NormalExcess excess = NormalExcess.of(epsilon / mu - mu / 2, mu);
+    return Point.of(0, excess, -excess.subtracted());
+  }
+
+  /** The argument of the first tail errs by a few units in the last place of both its terms. */
+  @Override
+  public double rounding(double epsilon) {
+    return 0x1p-50 * (Math.abs(epsilon) + mu * mu);
   }
 }

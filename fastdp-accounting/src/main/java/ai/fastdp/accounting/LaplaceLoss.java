@@ -73,11 +73,11 @@ record LaplaceLoss(double t) implements LossPair {
   /** \(\delta = 1 - e^{(\varepsilon - t)/2}\) up to t. */
   private HockeyStick.Point single(double epsilon) {
     if (!(epsilon < t)) {
-      return new HockeyStick.Point(Double.NEGATIVE_INFINITY, -1, 0);
+      return HockeyStick.Point.ZERO;
     }
     double half = (epsilon - t) / 2;
     double delta = -Math.expm1(half);
-    return new HockeyStick.Point(
+    return HockeyStick.Point.of(
         Math.log(delta),
         -0.5 * Math.exp(half) / delta,
         0x1p-50 * (1 + Math.exp(half) * (epsilon + t) / delta));
@@ -125,7 +125,7 @@ record LaplaceLoss(double t) implements LossPair {
           x = difference.re() / (1 + atReal.re());
           y = difference.im() / (1 + atReal.re());
         }
-        re[k] += count * 0.5 * Math.log1p(x * (2 + x) + y * y);
+        re[k] += count * TiltedLoss.logModulus(x, y);
         im[k] += count * Math.IEEEremainder(Math.atan2(y, 1 + x) - turn, 2 * Math.PI);
       }
     }

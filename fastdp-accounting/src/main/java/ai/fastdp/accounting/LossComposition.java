@@ -33,8 +33,9 @@ record LossComposition(List<Part> parts) {
     return new LossPair.Cumulant(value, mean, variance);
   }
 
-  long steps() {
-    return parts.stream().mapToLong(Part::count).sum();
+  /** How many there are; counts of a few parts may exceed the range of long together. */
+  double steps() {
+    return parts.stream().mapToDouble(Part::count).sum();
   }
 
   /** Whether the total loss is certain not to exceed a number. */

@@ -259,13 +259,7 @@ final class LossSolver {
     }
     Optional<HockeyStick> closed = closedForm(losses);
     if (closed.isPresent()) {
-      HockeyStick.Point point = closed.get().at(epsilon);
-      return new Solved<>(
-          new DeltaBracket(
-              Math.exp(point.log() - point.error()),
-              Math.exp(point.log()),
-              Math.exp(point.log() + point.error())),
-          FdpAccountant.Method.CLOSED_FORM);
+      return new Solved<>(closed.get().bracket(epsilon), FdpAccountant.Method.CLOSED_FORM);
     }
     Optional<DeltaBracket> counted = SeparatedSteps.delta(losses, epsilon);
     if (counted.isPresent()) {
@@ -310,14 +304,22 @@ final class LossSolver {
 
   /** mu if all steps are unsampled Gaussian ones: their squares add up. */
   static Optional<Double> gaussianParameter(LossComposition losses) {
-    double square = 0;
+    double largest = 0;
     for (LossComposition.Part part : losses.parts()) {
       if (!(part.pair() instanceof GaussianLoss gaussian)) {
         return Optional.empty();
       }
-      square += part.count() * gaussian.mu() * gaussian.mu();
+      largest = Math.max(largest, gaussian.mu());
     }
-    return Optional.of(Math.sqrt(square));
+    if (largest == 0 || largest == Double.POSITIVE_INFINITY) {
+      return Optional.of(largest);
+    }
+    double square = 0; // in units whose square neither over- nor underflows
+    for (LossComposition.Part part : losses.parts()) {
+      double share = ((GaussianLoss) part.pair()).mu() / largest;
+      square += part.count() * share * share;
+    }
+    return Optional.of(largest * Math.sqrt(square));
   }
 
   private static Optional<HockeyStick> closedForm(LossComposition losses) {

@@ -6,10 +6,12 @@ package ai.fastdp.accounting;
  * where the loss is epsilon,
  *
  * <p>REMOVE: \(\delta = q [\bar\Phi((x_0-1)/s) - \bar\Phi(x_0/s)] - (e^\varepsilon -
- * 1)\bar\Phi(x_0/s)\),
+ * 1)\bar\Phi(x_0/s) = q E((x_0-1)/s, 1/s)\),
  *
- * <p>ADD: \(\delta = \Phi(x_0/s)(1 - e^\varepsilon(1-q)) - q e^\varepsilon\Phi((x_0-1)/s)\), 0 from
- * \(\varepsilon = -\log(1-q)\) on.
+ * <p>ADD: \(\delta = \Phi(x_0/s)(1 - e^\varepsilon(1-q)) - q e^\varepsilon\Phi((x_0-1)/s) = (1 -
+ * e^\varepsilon(1-q)) E(-x_0/s, 1/s)\), 0 from \(\varepsilon = -\log(1-q)\) on,
+ *
+ * <p>with E of {@link NormalExcess}, because the density ratio at x_0 is known.
  *
  * @param ratio q and s
  * @param direction which of the two is P
@@ -22,30 +24,48 @@ record MixtureHockeyStick(MixtureRatio ratio, MixtureLoss.Direction direction)
     double q = ratio.sampleRate();
     double s = ratio.sigma();
     if (direction == MixtureLoss.Direction.REMOVE) {
-      // log(e^epsilon - 1 + q), which does not overflow
-      double logShift =
-          epsilon < 30
-              ? Math.log(Math.expm1(epsilon) + q)
-              : epsilon + Math.log1p((q - 1) * Math.exp(-epsilon));
-      double x = s * s * (logShift - Math.log(q)) + 0.5;
-      double a = Math.log(q) + NormalTail.logAbove((x - 1) / s);
-      double b = logShift + NormalTail.logAbove(x / s);
-      Point point = Point.difference(a, b);
-      double slope = -Math.exp(epsilon + NormalTail.logAbove(x / s) - point.log());
-      return new Point(point.log(), slope, point.error() + Math.abs(slope) * 0x1p-50);
+      double u = logOdds(epsilon);
+      NormalExcess excess = NormalExcess.of(s * u - 0.5 / s, 1 / s);
+      double rise = 1 / (q * Math.exp(-epsilon) - Math.expm1(-epsilon));
+      return Point.of(Math.log(q), excess, -excess.subtracted() * rise);
     }
-    double rest = Math.expm1(-epsilon) + q;
+    // e^-epsilon - (1 - q), of which the larger ones are exact
+    double rest = epsilon > 0.5 ? Math.exp(-epsilon) - (1 - q) : Math.expm1(-epsilon) + q;
     if (!(rest > 0)) {
-      return new Point(Double.NEGATIVE_INFINITY, -1, 0);
+      return Point.ZERO;
     }
-    double x = s * s * Math.log(rest / q) + 0.5;
-    double a = epsilon + Math.log(rest) + NormalTail.logAbove(-x / s);
-    double b = epsilon + Math.log(q) + NormalTail.logAbove(-(x - 1) / s);
-    Point point = Point.difference(a, b);
-    double logQ =
-        Math.log1p(-q)
-            + NormalTail.logAbove(-x / s)
-            + Math.log1p(Math.exp(b - epsilon - Math.log1p(-q) - NormalTail.logAbove(-x / s)));
-    return new Point(point.log(), -Math.exp(epsilon + logQ - point.log()), point.error());
+    double u = rest < q / 2 ? Math.log(rest / q) : Math.log1p(Math.expm1(-epsilon) / q);
+    NormalExcess excess = NormalExcess.of(-s * u - 0.5 / s, 1 / s);
+    double logFactor = epsilon + Math.log(rest);
+    double slope = -excess.subtracted() - Math.exp(epsilon - logFactor + log1mq());
+    Point point = Point.of(logFactor, excess, slope);
+    double error = 0x1p-50 * (q / rest);
+    return new Point(point.log(), slope, point.lower() - error, point.upper() + error);
+  }
+
+  private double log1mq() {
+    return Math.log1p(-ratio.sampleRate());
+  }
+
+  /** \(u = (2 x_0 - 1)/(2 s^2) = \log(1 + (e^\varepsilon - 1)/q)\), which does not overflow. */
+  private double logOdds(double epsilon) {
+    double q = ratio.sampleRate();
+    return epsilon < 30
+        ? Math.log1p(Math.expm1(epsilon) / q)
+        : epsilon + Math.log1p((q - 1) * Math.exp(-epsilon)) - Math.log(q);
+  }
+
+  /**
+   * An error e of u moves epsilon by \(e (1 - (1-q) e^{-\varepsilon})\) at most in direction REMOVE
+   * and by q e at most in the other; u errs relatively, and by what is lost when 1/(2 s) is added
+   * to s u.
+   */
+  @Override
+  public double rounding(double epsilon) {
+    double q = ratio.sampleRate();
+    double s = ratio.sigma();
+    double u = logOdds(epsilon);
+    double share = Math.min(1, epsilon + q);
+    return 0x1p-49 * (epsilon + Math.min(1, epsilon) * u + share / s / s);
   }
 }

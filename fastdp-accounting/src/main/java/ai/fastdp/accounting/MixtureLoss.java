@@ -66,7 +66,7 @@ record MixtureLoss(MixtureRatio ratio, Direction direction, double cut)
     try {
       return cumulant(c).value();
     } catch (NumericalLimitException e) {
-      return new SampledGaussianRenyi(ratio).cumulant(c + 1);
+      return new SampledGaussianRenyi(ratio).cumulantBound(c);
     }
   }
 

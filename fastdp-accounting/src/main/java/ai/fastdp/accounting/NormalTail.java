@@ -9,6 +9,7 @@ import org.apache.commons.numbers.gamma.InverseErfc;
 final class NormalTail {
 
   private static final double SQRT_HALF = Math.sqrt(0.5);
+  private static final double ROOT_HALF_PI = Math.sqrt(Math.PI / 2);
 
   private NormalTail() {}
 
@@ -23,6 +24,11 @@ final class NormalTail {
       return Math.log1p(-above(-z));
     }
     return Math.log(0.5 * Erfcx.value(z * SQRT_HALF)) - z * z / 2;
+  }
+
+  /** Mills' ratio, P(X &gt; z) over the density at z, for z that are not negative. */
+  static double millsRatio(double z) {
+    return ROOT_HALF_PI * Erfcx.value(z * SQRT_HALF);
   }
 
   /** P(a &lt; X &lt;= b) for a &lt;= b, from the smaller tails. */

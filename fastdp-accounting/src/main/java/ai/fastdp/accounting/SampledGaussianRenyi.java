@@ -58,10 +58,7 @@ final class SampledGaussianRenyi {
   double cumulant(double renyiOrder) {
     double a = renyiOrder;
     if (!(variance >= LEAST_VARIANCE)) {
-      // Minkowski's inequality for 1 - q + q e^u, which is nearly an equality here
-      double u = (a - 1) / (2 * variance);
-      return a
-          * (u < 700 ? Math.log1p(rate * Math.expm1(u)) : u + Math.log(rate) + Math.exp(-u) / rate);
+      return withHardlyAnyNoise(a - 1);
     }
     order = a;
     sum = new LogSum();
@@ -92,6 +89,21 @@ final class SampledGaussianRenyi {
     return logExcess > 0
         ? logExcess + Math.log1p(Math.exp(-logExcess))
         : Math.log1p(Math.exp(logExcess));
+  }
+
+  /**
+   * An upper bound, up to rounding, of the cumulant at order c + 1 where that sum would lose digits
+   * of c.
+   */
+  double cumulantBound(double c) {
+    return variance >= LEAST_VARIANCE ? cumulant(Math.nextUp(c + 1)) : withHardlyAnyNoise(c);
+  }
+
+  /** Minkowski's inequality for 1 - q + q e^u, which is nearly an equality here. */
+  private double withHardlyAnyNoise(double c) {
+    double u = c / (2 * variance);
+    return (c + 1)
+        * (u < 700 ? Math.log1p(rate * Math.expm1(u)) : u + Math.log(rate) + Math.exp(-u) / rate);
   }
 
   /** Adds node i; false if this node and all beyond it, away from the seed, cannot matter. */

@@ -105,6 +105,9 @@ final class SeparatedSteps {
       rounding += counts.get().rounding();
       cases = extended(cases, counts.get(), part.count(), one);
     }
+    if (!(largest(cases) < Double.POSITIVE_INFINITY)) {
+      return Optional.empty();
+    }
     return Optional.of(new SeparatedSteps(cases, slack, failure, rounding));
   }
 
@@ -204,7 +207,7 @@ final class SeparatedSteps {
   /** Bounds of epsilon where delta falls to e^{logDelta}, if there are any. */
   static Optional<EpsilonInterval> epsilon(LossComposition losses, double logDelta) {
     double delta = Math.exp(logDelta);
-    return of(losses, delta).map(steps -> steps.epsilon(delta));
+    return of(losses, delta).flatMap(steps -> steps.epsilon(delta));
   }
 
   /** Bounds of delta at one epsilon. */
@@ -213,20 +216,23 @@ final class SeparatedSteps {
     return new DeltaBracket(lower(epsilon + reach), sum(epsilon, 0), upper(epsilon - reach));
   }
 
-  /** Bounds of epsilon where delta falls to a number. */
-  private EpsilonInterval epsilon(double delta) {
+  /** Bounds of epsilon where delta falls to a number, if epsilon is one, too. */
+  private Optional<EpsilonInterval> epsilon(double delta) {
     double high = 1;
-    while (upper(high) > delta) {
+    while (!(upper(high) <= delta)) {
       high *= 2;
+      if (high == Double.POSITIVE_INFINITY) {
+        return Optional.empty();
+      }
     }
     double reach = slack + rounding(high);
     if (upper(-reach) <= delta) {
-      return EpsilonInterval.ZERO;
+      return Optional.of(EpsilonInterval.ZERO);
     }
     double upper = root(high, x -> upper(x) - delta).high();
     double estimate = root(high, x -> sum(x, 0) - delta).high();
     double lower = root(high, x -> lower(x) - delta).low();
-    return EpsilonInterval.of(lower - reach, estimate, upper + reach);
+    return Optional.of(EpsilonInterval.of(lower - reach, estimate, upper + reach));
   }
 
   private double upper(double epsilon) {
@@ -243,26 +249,29 @@ final class SeparatedSteps {
     for (Case one : cases) {
       double rest = epsilon - one.shift();
       double value;
-      double error = 0;
       if (one.mu() == 0) {
         value = Math.max(0, -Math.expm1(rest));
       } else {
         HockeyStick.Point point = new GaussianHockeyStick(one.mu()).at(rest);
-        value = Math.exp(point.log());
-        error = point.error();
+        value = Math.exp(sign > 0 ? point.upper() : sign < 0 ? point.lower() : point.log());
       }
-      sum += one.probability() * value * (1 + sign * (error + rounding + 0x1p-50));
+      sum += one.probability() * value * (1 + sign * (rounding + 0x1p-50));
     }
     return sum;
   }
 
   /** What rounding moves epsilon by. */
   private double rounding(double epsilon) {
-    double largest = epsilon;
+    return 0x1p-48 * Math.max(epsilon, largest(cases));
+  }
+
+  /** The largest of all terms that the arguments consist of. */
+  private static double largest(List<Case> cases) {
+    double largest = 0;
     for (Case one : cases) {
       largest = Math.max(largest, Math.max(Math.abs(one.shift()), one.mu() * one.mu()));
     }
-    return 0x1p-48 * largest;
+    return largest;
   }
 
   private record Bracket(double low, double high) {}

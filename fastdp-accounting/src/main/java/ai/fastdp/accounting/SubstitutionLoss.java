@@ -35,7 +35,17 @@ record SubstitutionLoss(MixtureRatio ratio, double cut)
 
   @Override
   public HockeyStick hockeyStick() {
-    return this::single;
+    return new HockeyStick() {
+      @Override
+      public Point at(double epsilon) {
+        return single(epsilon);
+      }
+
+      @Override
+      public double rounding(double epsilon) {
+        return singleRounding(epsilon);
+      }
+    };
   }
 
   @Override
@@ -109,44 +119,75 @@ record SubstitutionLoss(MixtureRatio ratio, double cut)
     return 1 / (2 * ratio.sigma() * ratio.sigma()) + Math.log1p(-q) - Math.log(q);
   }
 
-  /** Where the loss is l: \(x = s^2 (l/2 + \operatorname{asinh}(A \sinh(l/2)))\). */
+  /** Where the loss is l: \(x = s^2 (l/2 + h)\). */
   private double inverse(double l) {
-    double half = Math.abs(l) / 2;
-    double logSinh =
-        half > 1 ? half + Math.log(-Math.expm1(-2 * half) / 2) : Math.log(Math.sinh(half));
-    double b = logOdds() + logSinh;
-    double asinh;
+    double loss = Math.abs(l);
+    return Math.copySign(ratio.sigma() * ratio.sigma() * (loss / 2 + half(loss)), l);
+  }
+
+  /** \(h = \operatorname{asinh}(A \sinh(l/2))\), for l that are not negative. */
+  private double half(double l) {
+    double b = logOdds() + logSinh(l / 2);
     if (b < 300) {
       double v = Math.exp(b);
-      asinh = Math.log1p(v + v * v / (1 + Math.sqrt(1 + v * v)));
-    } else {
-      asinh = b + Math.log(2);
+      return Math.log1p(v + v * v / (1 + Math.sqrt(1 + v * v)));
     }
-    return Math.copySign(ratio.sigma() * ratio.sigma() * (half + asinh), l);
+    return b + Math.log(2);
+  }
+
+  private static double logSinh(double x) {
+    return x > 1 ? x + Math.log(-Math.expm1(-2 * x) / 2) : Math.log(Math.sinh(x));
+  }
+
+  /**
+   * What rounding of h, of z = s (epsilon/2 + h) - 1/s and of 1/s moves epsilon by: the logarithm
+   * of A sinh(epsilon/2) errs by units in the last place of its terms.
+   */
+  private double singleRounding(double epsilon) {
+    double s = ratio.sigma();
+    double q = ratio.sampleRate();
+    double terms = 10 + 1 / s / s - Math.log(q) - Math.log1p(-q) + Math.abs(logSinh(epsilon / 2));
+    double relative = epsilon == 0 ? 0 : Math.min(1, epsilon) * terms;
+    return 0x1p-50 * (epsilon + relative + 1 / s / s);
   }
 
   /**
    * \(\delta = q \bar\Phi((x-1)/s) - (e^\varepsilon - 1)(1-q)\bar\Phi(x/s) - q e^\varepsilon
-   * \bar\Phi((x+1)/s)\), x where the loss is epsilon.
+   * \bar\Phi((x+1)/s)\), x where the loss is epsilon. There, with h from {@link #half}, it is \(q
+   * (1 - e^{-2h}) E((x-1)/s, 1/s) + q e^{-2h} E((x-1)/s, 2/s)\), E of {@link NormalExcess}.
    */
   private HockeyStick.Point single(double epsilon) {
-    double q = ratio.sampleRate();
     double s = ratio.sigma();
-    double x = inverse(epsilon);
-    double logZero = NormalTail.logAbove(x / s) + Math.log1p(-q);
-    double logMirrored = NormalTail.logAbove((x + 1) / s) + Math.log(q);
-    LogSum falls = new LogSum();
-    if (epsilon > 0) {
-      falls.add(logZero + epsilon + Math.log(-Math.expm1(-epsilon)));
+    double h = half(epsilon);
+    double z = s * (epsilon / 2 + h) - 1 / s;
+    NormalExcess unsampled = NormalExcess.of(z, 1 / s);
+    NormalExcess mirrored = NormalExcess.of(z, 2 / s);
+    double logUnsampled = Math.log(-Math.expm1(-2 * h));
+    // h errs relatively; where it is large, exp(-2 h) does not count
+    double error = 0x1p-49 * (1 + 40 / (1 + h));
+    LogSum log = new LogSum();
+    LogSum lower = new LogSum();
+    LogSum upper = new LogSum();
+    LogSum subtracted = new LogSum();
+    if (h > 0) {
+      log.add(logUnsampled + unsampled.log());
+      lower.add(logUnsampled + unsampled.lower());
+      upper.add(logUnsampled + unsampled.upper());
+      subtracted.add(
+          logUnsampled
+              + unsampled.log()
+              + Math.log(unsampled.subtracted())
+              - Math.log(-Math.expm1(-epsilon)));
     }
-    falls.add(logMirrored + epsilon);
-    LogSum logQ = new LogSum();
-    logQ.add(logZero);
-    logQ.add(logMirrored);
-    HockeyStick.Point point =
-        HockeyStick.Point.difference(Math.log(q) + NormalTail.logAbove((x - 1) / s), falls.log());
-    double slope = -Math.exp(epsilon + logQ.log() - point.log());
+    log.add(-2 * h + mirrored.log());
+    lower.add(-2 * h + mirrored.lower());
+    upper.add(-2 * h + mirrored.upper());
+    subtracted.add(-2 * h + mirrored.log() + Math.log(mirrored.subtracted()));
+    double logRate = Math.log(ratio.sampleRate());
     return new HockeyStick.Point(
-        point.log(), slope, point.error() + Math.abs(slope) * 0x1p-50 * (1 + epsilon));
+        logRate + log.log(),
+        -Math.exp(subtracted.log() - log.log()),
+        logRate + lower.log() - error,
+        logRate + upper.log() + error);
   }
 }

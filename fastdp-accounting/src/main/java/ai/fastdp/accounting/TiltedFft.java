@@ -214,7 +214,7 @@ final class TiltedFft {
 
   /** The root of the sub-Gaussian parameter of the noise of the grid. */
   private double deviation() {
-    return Math.sqrt((double) losses.steps()) * d / 2;
+    return Math.sqrt(losses.steps()) * d / 2;
   }
 
   /** Bounds of delta at one epsilon. */

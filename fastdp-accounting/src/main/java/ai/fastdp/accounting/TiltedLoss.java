@@ -14,6 +14,16 @@ interface TiltedLoss {
   void addLogPhi(double step, int from, int to, double count, double[] re, double[] im);
 
   /**
+   * \(\log|1 + x + iy|\) that keeps its digits near 1 and far from there: where the modulus is
+   * small, its square must not come from the square minus 1, an error of one unit in whose last
+   * place is one of its root, 1e-8, in the modulus.
+   */
+  static double logModulus(double x, double y) {
+    double change = x * (2 + x) + y * y;
+    return 0.5 * (change > -0.5 ? Math.log1p(change) : Math.log((1 + x) * (1 + x) + y * y));
+  }
+
+  /**
    * A bound of log|phi(s)| that holds for every s in [{@code lowest}, {@code highest}].
    *
    * @return a number &lt;= 0

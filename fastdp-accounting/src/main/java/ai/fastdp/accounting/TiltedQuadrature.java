@@ -149,7 +149,7 @@ final class TiltedQuadrature implements TiltedLoss {
       }
       double x = -2 * a;
       double y = 2 * b;
-      re[k] += count * 0.5 * Math.log1p(x * (2 + x) + y * y);
+      re[k] += count * TiltedLoss.logModulus(x, y);
       im[k] += count * Math.atan2(y, 1 + x);
     }
   }

@@ -10,6 +10,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /**
  * Integrals that are cut off early, where what is left out is larger than all other errors: the
  * bounds must have it in them. The accountants' own integrals reach so far that nothing is seen.
+ * And characteristic functions that are small.
  */
 final class ContourIntegralTest {
 
@@ -40,6 +41,33 @@ final class ContourIntegralTest {
       // Something was left out, and the case tests what it is for.
       assertThat(Math.abs(early.estimate() - full)).isGreaterThan(1e-9 * full);
     }
+  }
+
+  /**
+   * One step whose characteristic function is nothing but the unsampled part, of the order of 1e-9,
+   * over most of the line, and one of Gaussian noise. mpmath: trapezoid rule with 34 digits over
+   * the first step's output, of the second step's closed form.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    "false, 9.974083390935765e-06, 0.06975435918068905, 1.9664360914244003, 145.25890439711702, 6.7079578412283568491e-10",
+    "false, 0.3614999534445731, 0.061942359783333914, 0.7108303825172801, 200.59132284863762, 2.0213682165000985737e-6",
+    "true, 0.0011875476111008509, 0.07586082908416619, 3.8054543821582927, 147.43533393876612, 1.5152211081883640543e-10"
+  })
+  void delta_smallCharacteristicFunction_keepsItsDigits(
+      boolean replaced, double q, double sigma, double gaussian, double epsilon, double delta) {
+    LossPair sampled =
+        replaced
+            ? new SubstitutionLoss(q, sigma)
+            : new MixtureLoss(q, sigma, MixtureLoss.Direction.REMOVE);
+    LossPair unsampled = new GaussianLoss((replaced ? 2 : 1) / gaussian);
+    LossComposition losses =
+        new LossComposition(
+            List.of(new LossComposition.Part(sampled, 1), new LossComposition.Part(unsampled, 1)));
+    DeltaBracket found = ContourMethod.delta(losses, epsilon, 1e9).orElseThrow();
+    assertThat(found.lower()).isLessThanOrEqualTo(delta);
+    assertThat(found.upper()).isGreaterThanOrEqualTo(delta);
+    assertThat(found.upper() - found.lower()).isLessThanOrEqualTo(1e-9 * delta);
   }
 
   private static DeltaBracket bracket(
