@@ -231,23 +231,47 @@ final class ContourIntegral {
     }
   }
 
-  /** The three values of delta at epsilon; lower may be negative if nothing is known. */
-  DeltaBracket delta(LossComposition losses, double epsilon) {
+  /**
+   * What the rule gives at one epsilon.
+   *
+   * @param logScale log of the factor of the next two
+   * @param sum of the rule
+   * @param error bound of its truncation and rounding
+   * @param alias bound of what the rule adds to delta, without the factor
+   */
+  private record Point(double logScale, double sum, double error, double alias) {
+
+    double logUpper() {
+      return logScale + Math.log(sum + error);
+    }
+
+    /** NaN or negative infinity if nothing is known. */
+    double logLower() {
+      return logScale + Math.log(sum - error - alias * Math.exp(-logScale));
+    }
+  }
+
+  private Point at(LossComposition losses, double epsilon) {
     Value value = value(epsilon);
-    double scale = Math.exp(value.logPrefactor());
     // Away from where the line was planned for, phases may be larger than those of the losses.
     double away = Math.abs(cumulant.mean() - epsilon) - phaseScale - 2 / c;
     double turned = 0x1p-51 * (c + re.length * step) * Math.max(0, away);
-    double error = scale * (truncation + (relativeRounding + turned) * absoluteSum);
-    return new DeltaBracket(
-        scale * value.sum() - error - aliasing(losses, epsilon),
-        scale * value.sum(),
-        scale * value.sum() + error);
+    double error = truncation + (relativeRounding + turned) * absoluteSum;
+    return new Point(value.logPrefactor(), value.sum(), error, aliasing(losses, epsilon));
+  }
+
+  /** The three values of delta at epsilon; lower may be negative if nothing is known. */
+  DeltaBracket delta(LossComposition losses, double epsilon) {
+    Point point = at(losses, epsilon);
+    double scale = Math.exp(point.logScale());
+    double value = scale * point.sum();
+    double error = scale * point.error();
+    return new DeltaBracket(value - error - point.alias(), value, value + error);
   }
 
   /**
-   * The epsilon in [0, ceiling] where the rule plus (sign = 1), minus (-1) or without (0) its error
-   * terms falls to delta; an end of the range if that happens outside.
+   * The epsilon in [0, ceiling] where the rule falls to delta (sign = 0), or one not far from there
+   * that is seen to be an upper (1) or a lower bound (-1); an end of the range if there is none.
    */
   double solve(LossComposition losses, double start, double ceiling, double logDelta, int sign) {
     double alias = sign < 0 ? 2 * aliasing(losses, start) : 0;
@@ -269,30 +293,45 @@ final class ContourIntegral {
       } else {
         high = epsilon;
       }
+      double tolerance = 4e-16 * (epsilon + 1 / c);
       double next = slope < 0 ? epsilon - miss / slope : (low + high) / 2;
-      if (!(next > low)) {
-        next = lowTested ? (low + high) / 2 : 0;
-      } else if (!(next < high)) {
-        next = (low + high) / 2;
-      }
-      if (Math.abs(next - epsilon) <= 4e-16 * (epsilon + 1 / c) || high - low < 4e-16 * high) {
-        return sign > 0 ? above(next, error, logDelta) : next;
+      boolean arrived = Math.abs(next - epsilon) <= tolerance || high - low < 4e-16 * high;
+      if (!arrived) {
+        if (!(next > low)) {
+          next = lowTested ? (low + high) / 2 : 0;
+        } else if (!(next < high)) {
+          next = (low + high) / 2;
+        }
+        arrived = Math.abs(next - epsilon) <= tolerance;
       }
       epsilon = next;
+      if (arrived) {
+        break;
+      }
     }
-    return sign > 0 ? high : sign < 0 ? low : epsilon;
+    return sign == 0
+        ? Math.max(0, Math.min(ceiling, epsilon))
+        : seen(losses, epsilon, ceiling, logDelta, sign);
   }
 
   /**
-   * The first of some numbers just above {@code epsilon} at which the upper bound has fallen to
-   * delta.
+   * The first of some numbers, further and further above or below {@code epsilon}, at which the
+   * bound of delta is on the right side.
    */
-  private double above(double epsilon, double error, double logDelta) {
+  private double seen(
+      LossComposition losses, double epsilon, double ceiling, double logDelta, int sign) {
     double slack = 4e-16 * (epsilon + 1 / c);
     while (true) {
-      Value value = value(epsilon + slack);
-      if (!(value.logPrefactor() + Math.log(value.sum() + error) > logDelta)) {
-        return epsilon + slack;
+      double x = epsilon + sign * slack;
+      if (sign > 0 && !(x < ceiling)) {
+        return ceiling;
+      }
+      if (sign < 0 && !(x > 0)) {
+        return 0;
+      }
+      Point point = at(losses, x);
+      if (sign > 0 ? point.logUpper() <= logDelta : point.logLower() >= logDelta) {
+        return x;
       }
       slack *= 2;
     }

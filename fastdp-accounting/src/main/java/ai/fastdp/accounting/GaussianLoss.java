@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting;
 
+import java.util.Arrays;
 import java.util.Optional;
+import java.util.stream.IntStream;
 
 /**
  * The unsampled Gaussian mechanism: \(L \sim N(\mu^2/2, \mu^2)\) under P, so \(K(c) =
@@ -10,6 +12,26 @@ import java.util.Optional;
  * @param mu sensitivity over standard deviation
  */
 record GaussianLoss(double mu) implements LossPair {
+
+  /**
+   * The parameter of independent Gaussian steps together: their squares add up.
+   *
+   * @param counts how many steps there are of each kind
+   * @param mus the parameters of the kinds
+   */
+  static double composed(double[] counts, double[] mus) {
+    double largest = Arrays.stream(mus).max().orElse(0);
+    if (largest == 0 || largest == Double.POSITIVE_INFINITY) {
+      return largest;
+    }
+    // In units whose square neither over- nor underflows; summed with compensation, so that the
+    // error does not grow with the number of kinds.
+    return largest
+        * Math.sqrt(
+            IntStream.range(0, mus.length)
+                .mapToDouble(i -> counts[i] * (mus[i] / largest) * (mus[i] / largest))
+                .sum());
+  }
 
   @Override
   public Cumulant cumulant(double c) {

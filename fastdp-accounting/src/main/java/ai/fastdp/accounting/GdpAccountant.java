@@ -70,30 +70,30 @@ public final class GdpAccountant extends EventAccountant {
    * @return mu, 0 if nothing was composed
    */
   public double mu() {
-    double square = 0;
-    for (Map.Entry<Mechanism, Long> entry : counts().asMap().entrySet()) {
-      square += entry.getValue() * squareOf(entry.getKey());
-    }
-    return Math.sqrt(square);
+    Map<Mechanism, Long> all = counts().asMap();
+    return GaussianLoss.composed(
+        all.values().stream().mapToDouble(Long::doubleValue).toArray(),
+        all.keySet().stream().mapToDouble(this::ofOne).toArray());
   }
 
-  private double squareOf(Mechanism mechanism) {
+  /** mu of one step. */
+  private double ofOne(Mechanism mechanism) {
     double sensitivity = Mechanism.sensitivity(relation());
     if (mechanism instanceof SampledGaussian gaussian) {
       double q = gaussian.sampleRate();
       double inverse = sensitivity / gaussian.noiseMultiplier();
-      return q == 1 ? inverse * inverse : q * q * Math.expm1(inverse * inverse);
+      return q == 1 ? inverse : q * Math.sqrt(Math.expm1(inverse * inverse));
     }
     FixedBatchGaussian batch = (FixedBatchGaussian) mechanism;
     double q = batch.sampleRate();
     double inverse = sensitivity / batch.noiseMultiplier();
     if (q == 1) {
-      return inverse * inverse;
+      return inverse;
     }
     // e^{x^2} Phi(1.5 x) + 3 Phi(-0.5 x) - 2, without cancellation of the constants
     double growth = Math.expm1(inverse * inverse) * NormalTail.above(-1.5 * inverse);
     double bend = NormalTail.between(0, 1.5 * inverse) - 3 * NormalTail.between(0, 0.5 * inverse);
-    return 2 * q * q * (growth + bend);
+    return q * Math.sqrt(2 * (growth + bend));
   }
 
   /**

@@ -2,6 +2,7 @@
 package ai.fastdp.accounting;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
@@ -304,22 +305,14 @@ final class LossSolver {
 
   /** mu if all steps are unsampled Gaussian ones: their squares add up. */
   static Optional<Double> gaussianParameter(LossComposition losses) {
-    double largest = 0;
-    for (LossComposition.Part part : losses.parts()) {
-      if (!(part.pair() instanceof GaussianLoss gaussian)) {
-        return Optional.empty();
-      }
-      largest = Math.max(largest, gaussian.mu());
+    List<LossComposition.Part> parts = losses.parts();
+    if (!parts.stream().allMatch(part -> part.pair() instanceof GaussianLoss)) {
+      return Optional.empty();
     }
-    if (largest == 0 || largest == Double.POSITIVE_INFINITY) {
-      return Optional.of(largest);
-    }
-    double square = 0; // in units whose square neither over- nor underflows
-    for (LossComposition.Part part : losses.parts()) {
-      double share = ((GaussianLoss) part.pair()).mu() / largest;
-      square += part.count() * share * share;
-    }
-    return Optional.of(largest * Math.sqrt(square));
+    return Optional.of(
+        GaussianLoss.composed(
+            parts.stream().mapToDouble(LossComposition.Part::count).toArray(),
+            parts.stream().mapToDouble(part -> ((GaussianLoss) part.pair()).mu()).toArray()));
   }
 
   private static Optional<HockeyStick> closedForm(LossComposition losses) {

@@ -69,8 +69,12 @@ final class SeparatedSteps {
   /** Relative error of the cases' probabilities. */
   private final double rounding;
 
-  private SeparatedSteps(List<Case> cases, double slack, double failure, double rounding) {
+  private final int phases;
+
+  private SeparatedSteps(
+      List<Case> cases, double slack, double failure, double rounding, int phases) {
     this.cases = cases;
+    this.phases = phases;
     this.slack = slack;
     this.failure = failure;
     this.rounding = rounding;
@@ -108,7 +112,7 @@ final class SeparatedSteps {
     if (!(largest(cases) < Double.POSITIVE_INFINITY)) {
       return Optional.empty();
     }
-    return Optional.of(new SeparatedSteps(cases, slack, failure, rounding));
+    return Optional.of(new SeparatedSteps(cases, slack, failure, rounding, losses.parts().size()));
   }
 
   private static List<Case> extended(List<Case> cases, Counts counts, long steps, Separation one) {
@@ -260,9 +264,9 @@ final class SeparatedSteps {
     return sum;
   }
 
-  /** What rounding moves epsilon by. */
+  /** What rounding moves epsilon by: every phase adds to all terms. */
   private double rounding(double epsilon) {
-    return 0x1p-48 * Math.max(epsilon, largest(cases));
+    return (phases + 4) * 0x1p-50 * Math.max(epsilon, largest(cases));
   }
 
   /** The largest of all terms that the arguments consist of. */
