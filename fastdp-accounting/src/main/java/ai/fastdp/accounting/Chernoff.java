@@ -17,7 +17,7 @@ final class Chernoff {
 
   /** log of the bound of delta at one epsilon by one c. */
   static double logDelta(LossComposition losses, double c, double epsilon) {
-    return raisedCumulant(losses, c) - c * epsilon + logFactor(c);
+    return cumulantBound(losses, c) - c * epsilon + logFactor(c);
   }
 
   /** The smallest epsilon whose bound is e^{logDelta}; may be negative. */
@@ -26,7 +26,7 @@ final class Chernoff {
             t -> {
               double c = Math.exp(t);
               try {
-                return (raisedCumulant(losses, c) + logFactor(c) - logDelta) / c;
+                return (cumulantBound(losses, c) + logFactor(c) - logDelta) / c;
               } catch (NumericalLimitException e) {
                 return Double.POSITIVE_INFINITY; // no bound by this c
               }
@@ -59,7 +59,8 @@ final class Chernoff {
     return Math.min(0, bound);
   }
 
-  private static double raisedCumulant(LossComposition losses, double c) {
+  /** An upper bound of the cumulant of all steps, rounding included. */
+  static double cumulantBound(LossComposition losses, double c) {
     double value = 0;
     for (LossComposition.Part part : losses.parts()) {
       value += part.count() * part.pair().cumulantBound(c);

@@ -62,6 +62,9 @@ final class ContourMethod {
     // Without the far tail Chernoff's bound may be much lower, and what was found up to it
     // worthless.
     double lowered = Math.min(ceiling, Chernoff.epsilon(restricted, logRest));
+    if (lowered <= 0) {
+      return Optional.of(EpsilonInterval.ZERO);
+    }
     Optional<EpsilonInterval> rest =
         search(
             restricted,

@@ -30,8 +30,17 @@ public record DeltaBound(double lower, double estimate, double upper) {
     }
   }
 
+  /**
+   * Clips at 0 and 1 and orders the numbers, which rounding may have disturbed.
+   *
+   * @throws NumericalLimitException if more than rounding must have disturbed them
+   */
   static DeltaBound of(DeltaBracket bracket) {
     double lower = Math.max(0, Math.min(1, bracket.lower()));
+    if (!(lower <= Math.max(0, bracket.upper()) * (1 + 1e-9) + Double.MIN_NORMAL)) {
+      throw new NumericalLimitException(
+          "bounds of delta contradict each other: " + lower + " and " + bracket.upper());
+    }
     double upper = Math.max(lower, Math.min(1, bracket.upper()));
     return new DeltaBound(lower, Math.max(lower, Math.min(upper, bracket.estimate())), upper);
   }

@@ -12,9 +12,18 @@ record EpsilonInterval(double lower, double estimate, double upper) {
 
   static final EpsilonInterval ZERO = new EpsilonInterval(0, 0, 0);
 
-  /** Clips at zero and orders the numbers, which rounding may have disturbed. */
+  /**
+   * Clips at zero and orders the numbers, which rounding may have disturbed.
+   *
+   * @throws NumericalLimitException if more than rounding must have disturbed them: then one of the
+   *     bounds is none
+   */
   static EpsilonInterval of(double lower, double estimate, double upper) {
     double l = Math.max(0, lower);
+    if (!(l <= Math.max(0, upper) * (1 + 1e-9) + 1e-15)) {
+      throw new NumericalLimitException(
+          "bounds of epsilon contradict each other: " + lower + " and " + upper);
+    }
     double u = Math.max(l, Math.max(0, upper));
     return new EpsilonInterval(l, Math.min(u, Math.max(l, estimate)), u);
   }

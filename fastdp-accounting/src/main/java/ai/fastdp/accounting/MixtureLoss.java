@@ -64,7 +64,7 @@ record MixtureLoss(MixtureRatio ratio, Direction direction, double cut)
   @Override
   public double cumulantBound(double c) {
     try {
-      return cumulant(c).value();
+      return QuadratureLoss.super.cumulantBound(c);
     } catch (NumericalLimitException e) {
       return new SampledGaussianRenyi(ratio).cumulantBound(c);
     }

@@ -56,6 +56,11 @@ interface QuadratureLoss extends LossPair {
   }
 
   @Override
+  default double cumulantBound(double c) {
+    return new TiltedGrid(this, c, spacing(c, 0)).cumulantBound();
+  }
+
+  @Override
   default TiltedLoss tilt(double c) {
     return new TiltedQuadrature(this, c);
   }

@@ -332,8 +332,8 @@ final class TiltedFft {
       List<Folding> foldings = new ArrayList<>();
       for (double far = 0.05 * (c + 0.5); far < 1000 * (c + 1); far *= 1.3) {
         try {
-          double bound = losses.cumulant(far).value() - far * epsilon;
-          double further = losses.cumulant(c + far).value() - (c + far) * epsilon;
+          double bound = Chernoff.cumulantBound(losses, far) - far * epsilon;
+          double further = Chernoff.cumulantBound(losses, c + far) - (c + far) * epsilon;
           double nextAbove = (bound + safety) / far;
           double nextFolded = (further + safety) / far;
           if (nextAbove > above && nextFolded > folded) {

@@ -30,7 +30,15 @@ final class TiltedGrid {
   /** Tilted density of the loss at the kept nodes; infinite at an atom. */
   final double[] lossDensity;
 
-  /** Tilted probability of the outermost nodes: what the sum misses by ending there. */
+  /**
+   * A bound of the tilted probability that the sum misses by ending where it does.
+   *
+   * <p>Where P is restricted, the density f may rise up to the cut, steeply compared with the
+   * spacing h. Nodes beyond which it rises make a sum that is not below the integral up to the last
+   * of them, and from there to the cut it is at most h f(cut), or e^0.1 times that if f, whose log
+   * has a curvature of at least -1/s^2, h at most 0.7 s, has its peak between. The other side of
+   * the dip before ends at values that are smaller.
+   */
   final double edgeProbability;
 
   private final LossPair.Cumulant cumulant;
@@ -104,12 +112,21 @@ final class TiltedGrid {
     return cumulant;
   }
 
+  /** An upper bound of the cumulant, up to rounding. */
+  double cumulantBound() {
+    return cumulant.value() + Math.log1p(edgeProbability);
+  }
+
   /** All nodes of one branch, losses in increasing order. */
   private static final class Nodes {
 
     final double[] loss;
     final double[] logWeight;
     final double[] slope;
+
+    /** Logs of the weights that nodes at the ends of the branch would have. */
+    final double[] logEnds = {Double.NEGATIVE_INFINITY, Double.NEGATIVE_INFINITY};
+
     int from;
     int to;
 
@@ -147,6 +164,8 @@ final class TiltedGrid {
         nodes.slope[j] = node.slope;
         excess.add(node.logP + logG(c, node.loss));
       }
+      nodes.logEnds[0] = logWeight(branch, branch.leftEnd(c), c, node) + logSpacing;
+      nodes.logEnds[1] = logWeight(branch, branch.rightEnd(c), c, node) + logSpacing;
       if (nodes.loss[0] > nodes.loss[nodes.to - 1]) {
         reverse(nodes.loss);
         reverse(nodes.logWeight);
@@ -164,10 +183,19 @@ final class TiltedGrid {
       }
     }
 
-    /** What the outermost nodes weigh; nothing if this is an atom. */
+    private static double logWeight(
+        QuadratureLoss.Branch branch, double v, double c, QuadratureLoss.Node node) {
+      branch.at(v, node);
+      return node.logP + c * node.loss;
+    }
+
+    /** What the ends weigh, at most; nothing if this is an atom. */
     double edges(double highest) {
+      double ends = Math.exp(logEnds[0] - highest) + Math.exp(logEnds[1] - highest);
       int n = loss.length;
-      return n == 1 ? 0 : Math.exp(logWeight[0] - highest) + Math.exp(logWeight[n - 1] - highest);
+      return ends == 0
+          ? 0
+          : 4 * ends + Math.exp(logWeight[0] - highest) + Math.exp(logWeight[n - 1] - highest);
     }
 
     private static void reverse(double[] values) {

@@ -43,6 +43,43 @@ final class ContourIntegralTest {
     }
   }
 
+  /** The bound of the modulus decides how far an integral reaches. */
+  @ParameterizedTest(name = "q {0}, sigma {1}, c {2}")
+  @CsvSource({
+    "0.01, 0.2, 1.7e-4",
+    "1e-7, 0.2, 0.02",
+    "1e-7, 0.5, 3",
+    "1e-3, 0.4, 0.5",
+    "0.01, 1, 5",
+    "0.2, 0.7, 2",
+    "0.5, 3, 20",
+    "0.9, 0.3, 0.1",
+    "1e-5, 20, 1000"
+  })
+  void logModulusBound_anyFrequency_isNotExceeded(double q, double sigma, double c) {
+    for (MixtureLoss.Direction direction : MixtureLoss.Direction.values()) {
+      TiltedLoss tilted = new MixtureLoss(q, sigma, direction).tilt(c);
+      double scale = 1 / Math.sqrt(tilted.cumulant().variance());
+      for (double from = 0.01 * scale; from < 100 * scale; from *= 1.12) {
+        if (tilted.costAt(3 * from) > 20_000) {
+          break;
+        }
+        double[] re = new double[301];
+        double[] phase = new double[301];
+        double step = from / 100;
+        tilted.addLogPhi(step, 0, 301, 1, re, phase);
+        double near = tilted.logModulusBound(from, 1.12 * from);
+        double far = tilted.logModulusBound(from, Double.POSITIVE_INFINITY);
+        for (int k = 100; k < re.length; k++) {
+          assertThat(re[k]).isLessThanOrEqualTo(far + 1e-12);
+          if (k <= 112) {
+            assertThat(re[k]).isLessThanOrEqualTo(near + 1e-12);
+          }
+        }
+      }
+    }
+  }
+
   /**
    * One step whose characteristic function is nothing but the unsampled part, of the order of 1e-9,
    * over most of the line, and one of Gaussian noise. mpmath: trapezoid rule with 34 digits over

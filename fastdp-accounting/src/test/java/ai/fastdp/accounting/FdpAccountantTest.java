@@ -143,6 +143,72 @@ class FdpAccountantTest extends PrivacyAccountantContract {
     assertContains(after(1e-6, 1, 10_000_000).epsilon(1e-10), 0.02137870043884936, 1e-17, 1e-6);
   }
 
+  /** MPFR, 330 bits: the contour integral with a quadrature error below 1e-56. */
+  @Test
+  void epsilon_manyStepsOfFewSampled_isContained() {
+    assertContains(after(1e-7, 0.2, 1_000_000_000).epsilon(1e-5), 156.496840684647, 1e-12, 1e-9);
+    assertContains(after(0.01, 0.2, 1_000_000_000).epsilon(1e-6), 71761484.1983555, 1e-6, 1e-11);
+    // P restricted to where it matters to delta
+    assertContains(
+        after(7.04248e-7, 458.79, 1_794_993).epsilon(1.76074e-22), 1.6421270715795e-5, 1e-17, 1e-9);
+  }
+
+  /** The tilted law of the restricted steps rises up to where they end. MPFR as above. */
+  @Test
+  void epsilon_farTailOfFewSteps_isContained() {
+    assertContains(
+        after(0.007394456105847149, 5.23419289104755, 22).epsilon(3.3574914037280845e-45),
+        0.12156985,
+        1e-8,
+        1e-3);
+  }
+
+  /** Delta is above its value at 0 in the restricted law, too. */
+  @Test
+  void epsilon_deltaAboveThatOfEpsilonZero_isZero() {
+    EpsilonBound bound = after(1.5649787420383473E-5, 3.9880694272149726, 24).epsilon(2.7e-4);
+    assertThat(upper(bound)).isZero();
+  }
+
+  /** One unit in the last place of sigma decided whether the lower bound was half of this. */
+  @Test
+  void epsilon_neighboursOfSigma_boundsDoNotJump() {
+    double sigma = 6532094.319078308;
+    for (int i = -20; i <= 20; i++) {
+      EpsilonBound bound = after(0.01, sigma + i * Math.ulp(sigma), 1_000_000_000).epsilon(1e-100);
+      assertThat(upper(bound) - lower(bound)).isLessThanOrEqualTo(1e-9 * upper(bound));
+    }
+  }
+
+  /** No method has anything to say but Chernoff's bound and that of one step. */
+  @Test
+  void epsilon_oneOutlierDecides_isNotBelowThatOfOneStep() {
+    EpsilonBound many = after(5.02187e-7, 2.28653, 13355).epsilon(1.05269e-78);
+    EpsilonBound one = after(5.02187e-7, 2.28653, 1).epsilon(1.05269e-78);
+    assertThat(lower(many)).isGreaterThanOrEqualTo(lower(one)).isPositive();
+    assertThat(upper(many)).isGreaterThan(lower(many));
+  }
+
+  /**
+   * Near the highest loss of T steps, T t, delta is hardly more than \(2^{-T} (1 - e^{\varepsilon -
+   * Tt})\): exact residues of the characteristic function, mpmath.
+   */
+  @Test
+  void epsilon_fewLaplaceSteps_isContained() {
+    assertContains(laplace(2, 2, 1e-5), 0.99996000, 1e-8, 1e-7);
+    assertContains(laplace(0.5, 10, 1e-100), 20, 1e-90, 1e-11);
+    assertContains(laplace(1, 3, 1e-5), 2.9999200016, 1e-8, 1e-7);
+    FdpAccountant accountant = new FdpAccountant();
+    accountant.compose(new LaplaceEvent(2), 2);
+    assertThat(accountant.delta(1 + 1e-11).upper()).isZero();
+  }
+
+  private static EpsilonBound laplace(double scale, long steps, double delta) {
+    FdpAccountant accountant = new FdpAccountant();
+    accountant.compose(new LaplaceEvent(scale), steps);
+    return accountant.epsilon(delta);
+  }
+
   @Test
   void epsilon_methodsAgree() {
     LossComposition losses =
