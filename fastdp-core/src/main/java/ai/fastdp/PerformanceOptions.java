@@ -9,7 +9,7 @@ package ai.fastdp;
  *     larger logical batch is processed in several micro-batches
  * @param temporaryBytes a bound on temporaries that tiling over samples can keep small, such as
  *     Gram matrices
- * @param noiseAheadBytes how much of the coming steps' noise may be drawn while the model runs, 4
+ * @param noiseAheadBytes how much of the next step's noise may be drawn while the model runs, 4
  *     bytes a parameter; with 0 it is drawn when it is added
  * @param microBatchBytes a bound on the memory of a micro-batch's data, intermediates and their
  *     gradients, from which the size of micro-batches follows; {@link #ANY_SIZE} for none. The

@@ -126,8 +126,9 @@ final class NoiseChunks implements AutoCloseable {
     perStep = numbers;
     int size = (int) Math.min(CHUNK, numbers) * bytesPerNumber;
     int drawing = (int) Math.min(threads, count(numbers));
-    // One chunk for each thread and one that is being added.
-    for (long i = Math.max(drawing + 1, ahead / CHUNK); i > 0; i--) {
+    // One chunk for each thread and one that is being added; and no more than a step's ahead.
+    long ready = Math.min(ahead / CHUNK, count(numbers));
+    for (long i = Math.max(drawing + 1, ready); i > 0; i--) {
       free.add(ByteBuffer.allocateDirect(size).order(ByteOrder.nativeOrder()));
     }
     pool =
