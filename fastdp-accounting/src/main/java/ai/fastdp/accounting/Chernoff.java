@@ -15,6 +15,14 @@ final class Chernoff {
 
   private Chernoff() {}
 
+  /**
+   * How far above c to begin looking for another c whose bound falls with the distance from epsilon
+   * as fast as may be: where epsilon is large, both are small.
+   */
+  static double firstStep(double c) {
+    return 0.1 * Math.min(c + 0.5, 10 * c);
+  }
+
   /** log of the bound of delta at one epsilon by one c. */
   static double logDelta(LossComposition losses, double c, double epsilon) {
     return cumulantBound(losses, c) - c * epsilon + logFactor(c);

@@ -142,7 +142,7 @@ final class ContourIntegral {
       double safety = -Math.log(tolerance);
       double below = (safety - logDelta) / c;
       double above = Double.POSITIVE_INFINITY;
-      for (double far = 0.1 * (c + 0.5); far < 200 * (c + 1); far *= 1.5) {
+      for (double far = Chernoff.firstStep(c); far < 200 * (c + 1); far *= 1.5) {
         double needed;
         try {
           needed = (Chernoff.logDelta(losses, c + far, epsilon) - logDelta + safety) / far;
@@ -345,7 +345,7 @@ final class ContourIntegral {
   private double aliasing(LossComposition losses, double epsilon) {
     double below = Math.exp(-c * period) / -Math.expm1(-c * period);
     double above = Double.POSITIVE_INFINITY;
-    for (double far = 0.1 * (c + 0.5); far < 200 * (c + 1); far *= 1.5) {
+    for (double far = Chernoff.firstStep(c); far < 200 * (c + 1); far *= 1.5) {
       double logTerm;
       try {
         double intercept =

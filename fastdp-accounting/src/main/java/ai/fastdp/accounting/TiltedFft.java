@@ -330,7 +330,7 @@ final class TiltedFft {
       // The period at which what is folded back from above, times e^{c period}, is negligible.
       double folded = Double.POSITIVE_INFINITY;
       List<Folding> foldings = new ArrayList<>();
-      for (double far = 0.05 * (c + 0.5); far < 1000 * (c + 1); far *= 1.3) {
+      for (double far = Chernoff.firstStep(c) / 2; far < 1000 * (c + 1); far *= 1.3) {
         try {
           double bound = Chernoff.cumulantBound(losses, far) - far * epsilon;
           double further = Chernoff.cumulantBound(losses, c + far) - (c + far) * epsilon;

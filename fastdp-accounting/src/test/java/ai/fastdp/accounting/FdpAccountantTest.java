@@ -153,6 +153,16 @@ class FdpAccountantTest extends PrivacyAccountantContract {
         after(7.04248e-7, 458.79, 1_794_993).epsilon(1.76074e-22), 1.6421270715795e-5, 1e-17, 1e-9);
   }
 
+  /** numpy: the sum over how many of the steps' batches held the record, which the output tells. */
+  @Test
+  void epsilon_hugeLosses_isContained() {
+    FdpAccountant accountant = new FdpAccountant(NeighboringRelation.REPLACE_ONE);
+    accountant.compose(
+        new FixedBatchEvent(31_190, 10_000_000, new GaussianEvent(0.013630560929028293)),
+        135_858_748);
+    assertContains(accountant.epsilon(8.842164617362567e-11), 4603721816.35, 0.05, 1e-9);
+  }
+
   /** The tilted law of the restricted steps rises up to where they end. MPFR as above. */
   @Test
   void epsilon_farTailOfFewSteps_isContained() {
