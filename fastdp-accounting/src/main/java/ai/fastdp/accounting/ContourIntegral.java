@@ -294,7 +294,7 @@ final class ContourIntegral {
         low = epsilon;
         lowTested = true;
       } else if (epsilon == 0) {
-        return 0;
+        break;
       } else {
         high = epsilon;
       }
@@ -321,11 +321,12 @@ final class ContourIntegral {
 
   /**
    * The first of some numbers, further and further above or below {@code epsilon}, at which the
-   * bound of delta is on the right side.
+   * bound of delta is on the right side; 0 is its own first.
    */
   private double seen(
       LossComposition losses, double epsilon, double ceiling, double logDelta, int sign) {
-    double slack = 4e-16 * (epsilon + 1 / c);
+    double tolerance = 4e-16 * (epsilon + 1 / c);
+    double slack = epsilon == 0 ? 0 : tolerance;
     while (true) {
       double x = epsilon + sign * slack;
       if (sign > 0 && !(x < ceiling)) {
@@ -338,7 +339,7 @@ final class ContourIntegral {
       if (sign > 0 ? point.logUpper() <= logDelta : point.logLower() >= logDelta) {
         return x;
       }
-      slack *= 2;
+      slack = Math.max(2 * slack, tolerance);
     }
   }
 
