@@ -24,7 +24,7 @@ record MixtureHockeyStick(MixtureRatio ratio, MixtureLoss.Direction direction)
     double q = ratio.sampleRate();
     double s = ratio.sigma();
     if (direction == MixtureLoss.Direction.REMOVE) {
-      double u = logOdds(epsilon);
+      double u = ratio.exponent(epsilon);
       NormalExcess excess = NormalExcess.of(s * u - 0.5 / s, 1 / s);
       double rise = 1 / (q * Math.exp(-epsilon) - Math.expm1(-epsilon));
       return Point.of(Math.log(q), excess, -excess.subtracted() * rise);
@@ -47,14 +47,6 @@ record MixtureHockeyStick(MixtureRatio ratio, MixtureLoss.Direction direction)
     return Math.log1p(-ratio.sampleRate());
   }
 
-  /** \(u = (2 x_0 - 1)/(2 s^2) = \log(1 + (e^\varepsilon - 1)/q)\), which does not overflow. */
-  private double logOdds(double epsilon) {
-    double q = ratio.sampleRate();
-    return epsilon < 30
-        ? Math.log1p(Math.expm1(epsilon) / q)
-        : epsilon + Math.log1p((q - 1) * Math.exp(-epsilon)) - Math.log(q);
-  }
-
   /**
    * An error e of u moves epsilon by \(e (1 - (1-q) e^{-\varepsilon})\) at most in direction REMOVE
    * and by q e at most in the other; u errs relatively, and by what is lost when 1/(2 s) is added
@@ -64,7 +56,7 @@ record MixtureHockeyStick(MixtureRatio ratio, MixtureLoss.Direction direction)
   public double rounding(double epsilon) {
     double q = ratio.sampleRate();
     double s = ratio.sigma();
-    double u = logOdds(epsilon);
+    double u = ratio.exponent(epsilon);
     double share = Math.min(1, epsilon + q);
     return 0x1p-49 * (epsilon + Math.min(1, epsilon) * u + share / s / s);
   }

@@ -26,13 +26,17 @@ record MixtureRatio(double sampleRate, double sigma) {
 
   /** Where log r has the given value; negative infinity below its range. */
   double inverse(double logRatio) {
-    double shifted =
-        logRatio < 30
-            ? Math.log1p(Math.expm1(logRatio) / sampleRate)
-            : logRatio - Math.log(sampleRate);
+    double shifted = exponent(logRatio);
     return Double.isNaN(shifted) || shifted == Double.NEGATIVE_INFINITY
         ? Double.NEGATIVE_INFINITY
         : sigma * sigma * shifted + 0.5;
+  }
+
+  /** The u at which log r has the given value: \(\log(1 + (r - 1)/q)\), which does not overflow. */
+  double exponent(double logRatio) {
+    return logRatio < 30
+        ? Math.log1p(Math.expm1(logRatio) / sampleRate)
+        : logRatio + Math.log1p((sampleRate - 1) * Math.exp(-logRatio)) - Math.log(sampleRate);
   }
 
   /** The log density of N(0, s^2). */
