@@ -35,9 +35,22 @@ public interface DpOptimizer extends AutoCloseable {
   /**
    * Updates every parameter once.
    *
-   * @param gradient the privatized gradient of one logical step
+   * @param gradient the privatized gradient of one logical step; it can be read until this returns
    */
   void update(PrivatizedGradient gradient);
+
+  /**
+   * Whether {@link #update} keeps no view of the gradient's arrays, but copies what it remembers.
+   *
+   * <p>The engine collects the next step's raw sum in the same memory then. Where this is false, the
+   * default, it takes new memory after every update, so that a view that was kept, as of an
+   * optimizer whose momentum is the first gradient itself, never shows a raw sum.
+   *
+   * @return true if no view is kept
+   */
+  default boolean copiesGradients() {
+    return false;
+  }
 
   /**
    * The learning rate of the latest update, for reports.

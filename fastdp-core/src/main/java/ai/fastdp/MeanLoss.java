@@ -19,7 +19,7 @@ final class MeanLoss extends Loss {
   /** Takes note of an evaluation. */
   @FunctionalInterface
   interface Observer {
-    void evaluated(NDList predictions, NDArray losses, NDArray mean);
+    void evaluated(NDList labels, NDList predictions, NDArray losses, NDArray mean);
   }
 
   MeanLoss(PerSampleLoss loss) {
@@ -36,7 +36,7 @@ final class MeanLoss extends Loss {
     NDArray perSample = loss.evaluate(labels, predictions);
     NDArray mean = perSample.mean();
     if (observer != null) {
-      observer.evaluated(predictions, perSample, mean);
+      observer.evaluated(labels, predictions, perSample, mean);
     }
     return mean;
   }

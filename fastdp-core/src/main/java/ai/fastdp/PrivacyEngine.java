@@ -3,33 +3,16 @@ package ai.fastdp;
 
 import ai.djl.Device;
 import ai.djl.Model;
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Block;
-import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.evaluator.Evaluator;
 import ai.djl.training.listener.TrainingListener;
-import ai.djl.training.loss.Loss;
-import ai.djl.training.optimizer.Optimizer;
 import ai.fastdp.accounting.FileLedger;
-import ai.fastdp.accounting.InMemoryLedger;
-import ai.fastdp.accounting.NoiseOrigin;
 import ai.fastdp.accounting.PrivacyLedger;
-import ai.fastdp.clipping.Clipper;
 import ai.fastdp.ghost.GhostRule;
 import ai.fastdp.ghost.GhostRules;
-import ai.fastdp.hook.ForwardRecorder;
-import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.hook.SampleAxis;
-import ai.fastdp.kernel.BookKeepingKernels;
-import ai.fastdp.kernel.TorchScriptModule;
-import ai.fastdp.mechanism.DeviceGaussianMechanism;
-import ai.fastdp.mechanism.DiscreteGaussianMechanism;
-import ai.fastdp.mechanism.GaussianMechanism;
-import ai.fastdp.mechanism.NoiseMechanism;
 import ai.fastdp.mechanism.NoiseSource;
-import ai.fastdp.sampling.PoissonSampler;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
@@ -51,7 +34,9 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>The plan comes with the engine and the optimizer with {@code attach}: an optimizer has nothing
- * that privacy depends on, and one engine can attach several models, each with a budget of its own.
+ * that privacy depends on. An engine has one budget. It can attach several models, one after the
+ * other or at once, as for a sweep or a second phase of training; every run has noise of its own,
+ * and what one has spent is spent for all that follow.
  *
  * <p>{@code attach} hooks every layer that owns a trainable parameter. It refuses a model that it
  * cannot train exactly, naming each layer and the remedy. The model can be used for inference and
@@ -63,95 +48,15 @@ import org.jspecify.annotations.Nullable;
  */
 public final class PrivacyEngine {
   private final PrivacyPlan plan;
-  private final PerSampleLoss loss;
-  private final PerformanceOptions options;
-  private final boolean selfCheck;
-  private final double lossScale;
-  private final Views views;
-  private final SampleAxes axes;
-  private final List<String> microBatched;
-  private final List<Device> devices;
-  private final List<Evaluator> evaluators;
-  private final List<TrainingListener> listeners;
-  private final @Nullable ExecutorService executor;
-  private final NoiseSource noise;
-  private final NoiseOrigin.Kind noiseKind;
-  private final boolean deviceNoise;
-  private final LongFunction<? extends RandomGenerator> sampling;
-  private final @Nullable PrivacyLedger ledger;
-  private final GhostRules rules;
-  private final @Nullable Path ledgerFile;
-  private final @Nullable Path checkpoint;
-  private final long checkpointEvery;
-  private final @Nullable TrainingReport report;
+  private final EngineSettings settings;
+  private final PrivacyLedger ofEngine;
 
-  private PrivacyEngine(Builder builder) {
-    plan = builder.plan;
-    views = new Views(builder.viewsPerSample);
-    loss = views.mean(builder.loss);
-    options = builder.options;
-    selfCheck = builder.selfCheck;
-    lossScale = builder.lossScale;
-    axes =
-        new SampleAxes(builder.dataAxis, builder.labelAxis, builder.layerAxis, builder.layerAxes);
-    microBatched = List.copyOf(builder.microBatched);
-    if (views.perSample() > 1) {
-      requireViewsAlone();
-    }
-    devices = List.copyOf(builder.devices);
-    if (devices.size() > 1 && !microBatched.isEmpty()) {
-      throw new IllegalArgumentException(
-          "devices must be one where blocks run sample by sample, got "
-              + devices.size()
-              + " with optMicroBatched"
-              + microBatched
-              + "; leave one of them out");
-    }
-    evaluators = List.copyOf(builder.evaluators);
-    listeners = List.copyOf(builder.listeners);
-    executor = builder.executor;
-    noise = builder.noise;
-    deviceNoise = builder.deviceNoise;
-    noiseKind =
-        deviceNoise && builder.noiseKind == NoiseOrigin.Kind.SECURE_STREAM
-            ? NoiseOrigin.Kind.DEVICE_GENERATOR
-            : builder.noiseKind;
-    if (deviceNoise && plan.noise() != NoiseDistribution.GAUSSIAN) {
-      throw new IllegalArgumentException(
-          "noise of the plan must be GAUSSIAN for a device's generator, got "
-              + plan.noise()
-              + "; leave optDeviceNoise out");
-    }
-    sampling = builder.sampling;
-    ledger = builder.ledger;
-    rules = builder.rules;
-    ledgerFile = builder.ledgerFile;
-    checkpoint = builder.checkpoint;
-    checkpointEvery = builder.checkpointEvery;
-    report = builder.report;
-    if (checkpoint != null && ledgerFile == null) {
-      throw new IllegalStateException(
-          "a run with checkpoints must have its ledger in a file, got none; call optLedger(file), or"
-              + " what was spent would be forgotten");
-    }
-  }
-
-  private void requireViewsAlone() {
-    if (!microBatched.isEmpty()) {
-      throw new IllegalArgumentException(
-          "viewsPerSample must be 1 where blocks run sample by sample, got "
-              + views.perSample()
-              + " with optMicroBatched"
-              + microBatched
-              + "; leave one of them out");
-    }
-    if (axes.data().number() != 0 || axes.labels().number() != 0) {
-      throw new IllegalArgumentException(
-          "viewsPerSample must be 1 where batches have their samples on another axis than the first,"
-              + " got "
-              + views.perSample()
-              + "; batch the samples on the first axis");
-    }
+  private PrivacyEngine(PrivacyPlan plan, EngineSettings settings) {
+    this.plan = plan;
+    this.settings = settings;
+    settings.noise().requireUsable(plan);
+    PrivacyLedger given = settings.ledger();
+    ofEngine = given == null ? new EngineLedger(plan) : given;
   }
 
   /**
@@ -177,24 +82,27 @@ public final class PrivacyEngine {
   /**
    * Hooks a model and returns its private trainer, for a new run.
    *
-   * <p>What the ledger's file holds of earlier runs counts: their steps are not taken again.
+   * <p>What the engine's earlier runs have spent counts, and so does what the ledger's file holds:
+   * their steps are not taken again. The run draws its noise from a key of its own.
    *
    * @param model the model, with a block; initialized now or by {@code trainer.initialize}
    * @param optimizer takes the privatized gradients; closed with the trainer
    * @return the trainer; close it to detach the model
-   * @throws IllegalStateException if an engine is attached to the model already
+   * @throws IllegalStateException if an engine is attached to the model already, or another engine
+   *     of this process has trained it (see {@link Builder#optOtherData})
    * @throws IllegalStateException if there is a checkpoint already, or the ledger is in use,
    *     damaged or of another plan
    * @throws IllegalArgumentException if the model cannot be trained exactly; nothing is changed
    */
   public PrivateTrainer attach(Model model, DpOptimizer optimizer) {
+    Path checkpoint = settings.files().checkpoint();
     if (checkpoint != null && Files.exists(checkpoint)) {
       throw new IllegalStateException(
           "checkpoint must not exist when a run begins, got "
               + checkpoint
               + "; call resume(model, optimizer) to go on from it, or name another file");
     }
-    return attach(model, optimizer, null);
+    return Attachment.attach(plan, settings, ofEngine, model, optimizer, null);
   }
 
   /**
@@ -216,193 +124,13 @@ public final class PrivacyEngine {
    * @throws IllegalArgumentException if the model cannot be trained exactly; nothing is changed
    */
   public PrivateTrainer resume(Model model, DpOptimizer optimizer) {
+    Path checkpoint = settings.files().checkpoint();
     if (checkpoint == null) {
       throw new IllegalStateException(
           "a run must have a checkpoint file to go on, got none; call optCheckpoint(file, steps) on"
               + " the engine's builder");
     }
-    return attach(model, optimizer, checkpoint);
-  }
-
-  private PrivateTrainer attach(Model model, DpOptimizer optimizer, @Nullable Path from) {
-    if (model.getBlock() == null) {
-      throw new IllegalArgumentException("model must have a block, got none; call setBlock first");
-    }
-    if (devices.size() > 1 && !model.getNDManager().getDevice().equals(devices.get(0))) {
-      throw new IllegalArgumentException(
-          "the first device must be the model's, "
-              + model.getNDManager().getDevice()
-              + ", got "
-              + devices.get(0)
-              + "; name the model's device first");
-    }
-    axes.requirePaths(HookedModel.walk(model.getBlock()));
-    TrainableParameters trainable = new TrainableParameters(model.getBlock(), rules, microBatched);
-    Clipper clipper =
-        new Clipper(plan.style(), plan.clipping(), plan.clipNorm(), trainable.paths());
-    ReleaseUnits units = new ReleaseUnits(trainable, clipper.groups());
-    MeanLoss meanLoss = new MeanLoss(loss);
-    DefaultTrainingConfig config = config(meanLoss);
-    requireGeneratorWithLongSeeds(config.getDevices()[0]);
-
-    NDManager manager = model.getNDManager().newSubManager();
-    HookedModel hooks = null;
-    PrivacyLedger opened = null;
-    SavedRun saved = null;
-    ReportWriter writer = null;
-    try {
-      PlanText text = PlanText.of(plan, noiseKind);
-      opened = openLedger(text);
-      RunSaver saver = null;
-      if (opened instanceof FileLedger durable) {
-        saved = from == null ? null : SavedRun.open(from, text, trainable, durable);
-        saver = saver(text, durable, model, trainable, optimizer);
-      }
-      TorchScriptModule kernels = BookKeepingKernels.compile(manager);
-      ForwardRecorder recorder = new ForwardRecorder(kernels, rules::needInput, axes);
-      hooks = HookedModel.attach(model, trainable.layers(), trainable.sampleBySample(), recorder);
-      boolean cutsPay =
-          units.areSeveral()
-              || trainable.layers().stream().anyMatch(layer -> rules.shrink(layer.block()));
-      if (cutsPay && !options.wholeGraph()) {
-        hooks.hookCuts(recorder);
-      }
-      NoiseMechanism mechanism = mechanism(kernels, manager, config.getDevices()[0]);
-      BookKeeper bookKeeper =
-          new BookKeeper(
-              model,
-              kernels,
-              recorder,
-              hooks,
-              rules,
-              trainable,
-              axes,
-              views,
-              options.temporaryCells(),
-              lossScale);
-      List<Device> used = devices.isEmpty() ? List.of(config.getDevices()[0]) : devices;
-      Replicas replicas = new Replicas(kernels, manager, trainable, used);
-      writer = report == null ? null : report.open();
-      return new PrivateTrainer(
-          new PrivateTrainerParts(
-              manager,
-              plan,
-              options,
-              loss,
-              meanLoss,
-              trainable,
-              hooks,
-              bookKeeper,
-              replicas,
-              clipper,
-              units,
-              mechanism,
-              opened,
-              new PoissonSampler(plan.sampleRate(), sampling),
-              optimizer,
-              selfCheck,
-              new LongRun(
-                  text,
-                  new NoiseOrigin(noiseKind, mechanism.sourceDescription()),
-                  opened instanceof FileLedger durable ? durable.charges() : 0,
-                  saved,
-                  saver,
-                  writer)),
-          model,
-          config);
-    } catch (RuntimeException e) {
-      if (saved != null) {
-        saved.close();
-      }
-      if (writer != null) {
-        writer.close();
-      }
-      if (opened != null) {
-        opened.close();
-      }
-      if (hooks != null) {
-        hooks.detach();
-      }
-      manager.close();
-      throw e;
-    }
-  }
-
-  private void requireGeneratorWithLongSeeds(Device first) {
-    if (noiseKind == NoiseOrigin.Kind.DEVICE_GENERATOR && !first.isGpu()) {
-      throw new IllegalStateException(
-          "device must be a GPU for its generator's noise, got "
-              + first
-              + ", where PyTorch uses 32 bits of the seed; leave optDeviceNoise out, the secure"
-              + " stream is the default");
-    }
-  }
-
-  private NoiseMechanism mechanism(TorchScriptModule kernels, NDManager manager, Device ofSum) {
-    double batch = plan.expectedBatchSize();
-    if (plan.noise() == NoiseDistribution.DISCRETE_GAUSSIAN) {
-      return new DiscreteGaussianMechanism(kernels, manager, noise, batch);
-    }
-    if (deviceNoise) {
-      return new DeviceGaussianMechanism(kernels, manager, ofSum, noise, batch);
-    }
-    return new GaussianMechanism(
-        kernels, manager, noise, batch, options.noiseAheadBytes() / Float.BYTES);
-  }
-
-  private PrivacyLedger openLedger(PlanText text) {
-    if (ledgerFile != null) {
-      return FileLedger.open(ledgerFile, plan.newAccountant(), plan.budget(), text.hash());
-    }
-    return ledger == null ? new InMemoryLedger(plan.newAccountant(), plan.budget()) : ledger;
-  }
-
-  private @Nullable RunSaver saver(
-      PlanText text,
-      FileLedger durable,
-      Model model,
-      TrainableParameters trainable,
-      DpOptimizer optimizer) {
-    return checkpoint == null
-        ? null
-        : new RunSaver(
-            checkpoint, checkpointEvery, text, durable, model.getBlock(), trainable, optimizer);
-  }
-
-  private DefaultTrainingConfig config(Loss meanLoss) {
-    // DJL asks for an optimizer; the private trainer does not use it.
-    DefaultTrainingConfig config =
-        new DefaultTrainingConfig(meanLoss)
-            .optOptimizer(new RefusingOptimizer())
-            .addTrainingListeners(listeners.toArray(TrainingListener[]::new));
-    evaluators.forEach(config::addEvaluator);
-    // DJL is told of the first device alone: it would keep copies of its own on the others.
-    config.optDevices(
-        devices.isEmpty() ? Arrays.copyOf(config.getDevices(), 1) : new Device[] {devices.get(0)});
-    if (executor != null) {
-      config.optExecutorService(executor);
-    }
-    return config;
-  }
-
-  /** Stands where DJL would apply raw gradients. */
-  private static final class RefusingOptimizer extends Optimizer {
-    RefusingOptimizer() {
-      super(new RefusingBuilder());
-    }
-
-    @Override
-    public void update(String parameterId, NDArray weight, NDArray gradient) {
-      throw new IllegalStateException(
-          "weights must be updated from privatized gradients only, got a raw gradient");
-    }
-
-    private static final class RefusingBuilder extends OptimizerBuilder<RefusingBuilder> {
-      @Override
-      protected RefusingBuilder self() {
-        return this;
-      }
-    }
+    return Attachment.attach(plan, settings, ofEngine, model, optimizer, checkpoint);
   }
 
   /** Collects an engine's settings; none of them but the plan changes what privacy costs. */
@@ -422,9 +150,7 @@ public final class PrivacyEngine {
     private final List<String> microBatched = new ArrayList<>();
     private List<Device> devices = List.of();
     private @Nullable ExecutorService executor;
-    private NoiseSource noise = NoiseSource.secure();
-    private NoiseOrigin.Kind noiseKind = NoiseOrigin.Kind.SECURE_STREAM;
-    private boolean deviceNoise;
+    private NoiseSupply noise = NoiseSupply.secure();
     private LongFunction<? extends RandomGenerator> sampling = secureSampling();
     private @Nullable PrivacyLedger ledger;
     private GhostRules rules = GhostRules.standard();
@@ -432,6 +158,8 @@ public final class PrivacyEngine {
     private @Nullable Path checkpoint;
     private long checkpointEvery;
     private @Nullable TrainingReport report;
+    private boolean anyDataSize;
+    private boolean otherData;
 
     private Builder(PrivacyPlan plan) {
       this.plan = plan;
@@ -688,12 +416,15 @@ public final class PrivacyEngine {
      * @see ai.fastdp.mechanism.DeviceGaussianMechanism
      */
     public Builder optDeviceNoise() {
-      deviceNoise = true;
+      if (noise.kind().isPrivate()) {
+        noise = NoiseSupply.device();
+      }
       return this;
     }
 
     /**
-     * Keeps the ledger in a file, where it survives the process; in memory by default. A step is on
+     * Keeps the ledger in a file, where it survives the process; in the engine's memory by default,
+     * for all of the engine's runs. A step is on
      * disk there before its noise is released. The file belongs to one plan: what any run spent
      * counts for all that follow. It is open, and locked, while a trainer is.
      *
@@ -740,6 +471,44 @@ public final class PrivacyEngine {
       return this;
     }
 
+    /**
+     * Makes the engine's runs repeatable and <b>not private</b>, for debugging. Nothing may be
+     * published of such a run: its epsilon is infinite, and its statement says so.
+     *
+     * @param value without noise, or with noise of a seed
+     * @return this builder
+     */
+    public Builder optNonPrivate(NonPrivate value) {
+      noise = value.noise();
+      sampling = value::sampling;
+      return this;
+    }
+
+    /**
+     * Trains on data sets that have more than twice or less than half the samples that the plan
+     * declares. The guarantee does not depend on it: the sample rate is the plan's. The noise is
+     * divided by the declared batch size, though, and an epoch is what the plan takes for one.
+     *
+     * @return this builder
+     */
+    public Builder optAnyDataSize() {
+      anyDataSize = true;
+      return this;
+    }
+
+    /**
+     * Declares that the data are others than those on which another engine of this process has
+     * trained the model: people of one are not in the other. Without it such a model is refused, as
+     * another engine begins another budget. Where the data are the same, or overlap, the epsilons
+     * of both engines' statements add up.
+     *
+     * @return this builder
+     */
+    public Builder optOtherData() {
+      otherData = true;
+      return this;
+    }
+
     /** Replaces the ledger in memory; for tests of this package alone. */
     Builder ledger(PrivacyLedger value) {
       ledger = value;
@@ -754,8 +523,7 @@ public final class PrivacyEngine {
     /** The same, with a source of its own for the batch of every step, numbered from 1. */
     Builder predictable(
         NoiseSource noiseSource, LongFunction<? extends RandomGenerator> samplingSource) {
-      noise = noiseSource;
-      noiseKind = NoiseOrigin.Kind.TEST_SEED;
+      noise = NoiseSupply.ofTest(() -> noiseSource);
       sampling = samplingSource;
       return this;
     }
@@ -764,9 +532,33 @@ public final class PrivacyEngine {
      * Finishes the engine.
      *
      * @return the engine
+     * @throws IllegalArgumentException if settings exclude each other, or ledger, checkpoint and
+     *     report are not different files
+     * @throws IllegalStateException if there is a checkpoint file and no ledger file
      */
     public PrivacyEngine build() {
-      return new PrivacyEngine(this);
+      Views views = new Views(viewsPerSample);
+      return new PrivacyEngine(
+          plan,
+          new EngineSettings(
+              views.mean(loss),
+              options,
+              selfCheck,
+              lossScale,
+              views,
+              new SampleAxes(dataAxis, labelAxis, layerAxis, layerAxes),
+              microBatched,
+              devices,
+              evaluators,
+              listeners,
+              executor,
+              noise,
+              sampling,
+              ledger,
+              rules,
+              new RunFiles(ledgerFile, checkpoint, checkpointEvery, report),
+              anyDataSize,
+              otherData));
     }
   }
 }

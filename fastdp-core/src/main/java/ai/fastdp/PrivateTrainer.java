@@ -16,25 +16,23 @@ import ai.djl.training.dataset.RandomAccessDataset;
 import ai.djl.translate.TranslateException;
 import ai.fastdp.accounting.EpsilonBound;
 import ai.fastdp.accounting.PrivacyBudgetExceededException;
-import ai.fastdp.accounting.PrivacyLedger;
 import ai.fastdp.accounting.PrivacyStatement;
 import ai.fastdp.clipping.Clipper;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.SampleAxis;
-import ai.fastdp.mechanism.ClippedGradientSum;
 import ai.fastdp.mechanism.NoiseMechanism;
-import ai.fastdp.sampling.DeviceShare;
+import ai.fastdp.sampling.DrawnSamples;
 import ai.fastdp.sampling.PoissonBatches;
-import ai.fastdp.sampling.PoissonSampler;
 import ai.fastdp.sampling.PrivateBatch;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A DJL trainer whose steps are differentially private.
@@ -72,8 +70,10 @@ import org.jspecify.annotations.Nullable;
  * <p>Not thread-safe.
  */
 public final class PrivateTrainer extends Trainer {
+  private static final Logger LOGGER = LoggerFactory.getLogger(PrivateTrainer.class);
+
   private final NDManager resources;
-  private final PrivacyPlan plan;
+  private final RunRecord run;
   private final PerSampleLoss perSampleLoss;
   private final TrainableParameters trainable;
   private final HookedModel hooks;
@@ -82,82 +82,54 @@ public final class PrivateTrainer extends Trainer {
   private final Clipper clipper;
   private final ReleaseUnits units;
   private final NoiseMechanism mechanism;
-  private final PrivacyLedger ledger;
-  private final PoissonSampler sampler;
+  private final StepCommit commit;
+  private final DrawnSamples samples;
   private final DpOptimizer optimizer;
   private final MicroBatchSize microBatchSize;
-  private final @Nullable RunSaver saver;
+  private final boolean anyDataSize;
+  private final boolean savesCheckpoints;
   private final @Nullable ReportWriter report;
-  private final LongRun identity;
 
-  private ClippingState clippingState;
   private boolean cutsPending = true;
   private boolean selfCheckPending;
   private boolean independencePending;
+  private boolean refusedByRehearsal;
   private boolean closed;
+  private boolean failed;
   private @Nullable PoissonBatches source;
   private @Nullable Dataset privateData;
-  private @Nullable PrivateBatch batch;
-  private final List<DeviceShare> waiting = new ArrayList<>();
-  private @Nullable DeviceShare share;
+  private @Nullable LogicalStep step;
   private @Nullable GradientCollector collector;
-  private BookKeeper.@Nullable Pass pass;
-  private @Nullable NDArray losses;
-  private @Nullable NDArray mean;
-  private State state = State.IDLE;
+  private @Nullable PassInFlight inFlight;
   private @Nullable SavedRun saved;
-  private long steps;
-  private long stepsCharged;
+  private long samplesSeen;
   private long nonFiniteSamples;
 
-  /** Where a logical step stands. */
-  private enum State {
-    /** No micro-batch has been handed out, or the last step is complete. */
-    IDLE,
-    /** A micro-batch has been handed out and not yet been added to the sum. */
-    HANDED_OUT,
-    /** The micro-batch has been added; more follow. */
-    ADDED,
-    /** The logical batch is complete and the update is due. */
-    DUE,
-    /** An error left the step in an unknown state. */
-    FAILED
-  }
-
-  PrivateTrainer(PrivateTrainerParts parts, Model model, TrainingConfig config) {
+  PrivateTrainer(Attachment parts, Model model, TrainingConfig config) {
     super(model, config);
     resources = parts.manager();
-    plan = parts.plan();
-    microBatchSize = new MicroBatchSize(parts.options());
-    perSampleLoss = parts.loss();
+    run = parts.run();
+    microBatchSize = new MicroBatchSize(parts.settings().options());
+    perSampleLoss = parts.settings().loss();
     trainable = parts.trainable();
     hooks = parts.hooks();
     bookKeeper = parts.bookKeeper();
     replicas = parts.replicas();
     mechanism = parts.mechanism();
-    ledger = parts.ledger();
-    sampler = parts.sampler();
+    commit = parts.commit();
+    samples = parts.samples();
     optimizer = parts.optimizer();
-    selfCheckPending = parts.selfCheck();
-    independencePending = parts.selfCheck();
+    selfCheckPending = parts.settings().selfCheck();
+    independencePending = parts.settings().selfCheck();
+    anyDataSize = parts.settings().anyDataSize();
+    savesCheckpoints = parts.settings().files().checkpoint() != null;
     clipper = parts.clipper();
     units = parts.units();
-    clippingState = plan.scheduledClipping(0);
     parts.meanLoss().observe(this::evaluated);
-    saver = parts.run().saver();
-    report = parts.run().report();
-    identity = parts.run();
-    stepsCharged = parts.run().charged();
-    saved = parts.run().saved();
-    if (saved != null) {
-      steps = saved.steps();
-      clippingState = saved.clipping();
-      if (saver != null) {
-        saver.resumedAt(steps);
-      }
-    }
+    report = parts.report();
+    saved = parts.saved();
     if (report != null) {
-      report.begin(identity.plan(), identity.noise().description(), steps, stepsCharged);
+      report.begin(run);
     }
     if (getModel().getBlock().isInitialized()) {
       restore();
@@ -188,23 +160,36 @@ public final class PrivateTrainer extends Trainer {
   /**
    * The rest of the plan's steps as micro-batches.
    *
+   * <p>The sampler that the data set was built with is not used, nor its batch size: every sample
+   * enters a logical batch with the plan's sample rate, independently of all others.
+   *
+   * <p>A logical batch that has been drawn is the batch of its step until the step is complete.
+   * Whoever breaks off, after an exception in the loop, say, and calls this again gets the same
+   * samples again; if the trainer is closed instead, the step is charged.
+   *
    * @param dataset the private data set
    * @return the batches, drawn as they are asked for
    * @throws IOException if the data set cannot be read
    * @throws TranslateException if the data set's pipeline fails
+   * @throws IllegalArgumentException if the data set has more than twice or less than half the
+   *     samples that the plan declares, unless the engine was told {@code optAnyDataSize()}
    * @throws PrivacyBudgetExceededException if all steps of the plan have been taken
    */
   public Iterable<PrivateBatch> batches(RandomAccessDataset dataset)
       throws IOException, TranslateException {
-    return draw(dataset, stepsLeft());
+    return draw(dataset, run.left());
   }
 
   /**
    * One pass over a data set in expectation: the steps up to the next whole epoch, the k-th of
    * which ends with step \(\lceil k N / B \rceil\), or with the plan.
    *
-   * <p>DJL's loops ask for their validation data here as well: any data set but the one that is
-   * being trained on gives its own ordinary batches, which can be evaluated and cannot be trained.
+   * <p>DJL's loops ask for their validation data here as well. {@code EasyTrain.fit} trains on the
+   * data set that it is given to train on, whichever object that is; {@code
+   * EasyTrain.evaluateDataset} evaluates any data set, the training data included, before, between
+   * and after training: it gets the data set's own ordinary batches, which can be evaluated and
+   * cannot be trained. A loop of one's own that calls this method gets private batches of the first
+   * data set that it asks for, and ordinary batches of any other.
    *
    * @param dataset the private data set, a {@link RandomAccessDataset}, or another one to evaluate
    * @return the micro-batches, drawn as they are asked for
@@ -213,7 +198,7 @@ public final class PrivateTrainer extends Trainer {
    */
   @Override
   public Iterable<Batch> iterateDataset(Dataset dataset) throws IOException, TranslateException {
-    if (privateData != null && privateData != dataset) {
+    if (isEvaluated(dataset)) {
       return super.iterateDataset(dataset);
     }
     if (!(dataset instanceof RandomAccessDataset indexed)) {
@@ -221,9 +206,10 @@ public final class PrivateTrainer extends Trainer {
           "dataset must be a RandomAccessDataset for Poisson sampling, got "
               + dataset.getClass().getName());
     }
-    double epoch = Math.floor(steps * plan.expectedBatchSize() / plan.sampleSize()) + 1;
+    PrivacyPlan plan = run.plan();
+    double epoch = Math.floor(run.taken() * plan.expectedBatchSize() / plan.sampleSize()) + 1;
     double end = Math.ceil(epoch * plan.sampleSize() / plan.expectedBatchSize());
-    Iterable<PrivateBatch> drawn = draw(indexed, Math.min((long) end - steps, stepsLeft()));
+    Iterable<PrivateBatch> drawn = draw(indexed, Math.min((long) end - run.taken(), run.left()));
     return () -> {
       Iterator<PrivateBatch> iterator = drawn.iterator();
       return new Iterator<>() {
@@ -240,6 +226,14 @@ public final class PrivateTrainer extends Trainer {
     };
   }
 
+  private boolean isEvaluated(Dataset dataset) {
+    return switch (EasyTrainCall.current()) {
+      case EVALUATION -> true;
+      case TRAINING -> false;
+      case NONE -> privateData != null && privateData != dataset;
+    };
+  }
+
   private Iterable<PrivateBatch> draw(RandomAccessDataset dataset, long count)
       throws IOException, TranslateException {
     requireOpen();
@@ -251,29 +245,25 @@ public final class PrivateTrainer extends Trainer {
     if (count <= 0) {
       throw new PrivacyBudgetExceededException(
           "steps must be <= "
-              + plan.steps()
+              + run.plan().steps()
               + ", got a request for more after all of them; plan a longer run with its own budget");
     }
-    if (state == State.DUE) {
-      throw unfinished();
-    }
-    // What an abandoned logical batch has left must not enter the next one.
+    requireDeclaredSize(dataset);
+    // What has been added of an unfinished step is added again, from the same sample.
+    currentStep().restart();
     replicas().clear();
-    batch = null;
-    waiting.clear();
-    state = State.IDLE;
     PoissonBatches drawn =
         new PoissonBatches(
             dataset,
             getManager(),
             super.getExecutorService().orElse(null),
-            sampler,
+            samples,
             bookKeeper.axes().data().number(),
             bookKeeper.axes().labels().number(),
             microBatchSize,
-            steps + 1,
+            run.taken() + 1,
             count,
-            plan.steps());
+            run.plan().steps());
     source = drawn;
     privateData = dataset;
     Iterator<PrivateBatch> iterator =
@@ -298,27 +288,40 @@ public final class PrivateTrainer extends Trainer {
           "batches must come from the latest call of batches(dataset), got one from an earlier"
               + " call; it ended when the next one began");
     }
-    if (state == State.HANDED_OUT || state == State.DUE) {
-      throw unfinished();
-    }
-    if (state == State.IDLE) {
-      // Whoever changed the parameters since the last step: all devices begin with the same.
+    LogicalStep current = currentStep();
+    current.requireReadyForNext();
+    if (current.isWaiting()) {
+      // The caller may have changed parameters since the last step: copy them to all devices again.
       replicas().parametersChanged();
     }
     PrivateBatch next = drawn.next();
-    batch = next;
-    waiting.clear();
-    waiting.addAll(next.shares(getDevices()));
-    state = next.isEmpty() ? State.DUE : State.HANDED_OUT;
+    current.handOut(next, getDevices(), bookKeeper.kernels());
     return next;
   }
 
-  private IllegalStateException unfinished() {
-    return new IllegalStateException(
-        "every batch must be trained and stepped before the next one, got an unfinished batch of"
-            + " step "
-            + (steps + 1)
-            + "; call trainBatch(batch) and step()");
+  /** The step under way, or the next one. */
+  private LogicalStep currentStep() {
+    LogicalStep current = step;
+    if (current == null) {
+      current = new LogicalStep(run.taken() + 1, run.nextStep());
+      step = current;
+    }
+    return current;
+  }
+
+  /** A data set of quite another size than declared is most likely another one than planned for. */
+  private void requireDeclaredSize(RandomAccessDataset dataset) {
+    long declared = run.plan().sampleSize();
+    long size = dataset.size();
+    if (!anyDataSize && (size > 2 * declared || 2 * size < declared)) {
+      throw new IllegalArgumentException(
+          "data set must have between half and twice the "
+              + declared
+              + " samples that the plan declares, got "
+              + (size > declared ? "more" : "fewer")
+              + "; declare its size by the plan's setSampleSize, or call optAnyDataSize() on the"
+              + " engine's builder");
+    }
   }
 
   /**
@@ -327,8 +330,8 @@ public final class PrivateTrainer extends Trainer {
    * @param next a batch from {@link #batches}
    */
   public void trainBatch(PrivateBatch next) {
-    if (next != batch) {
-      throw foreignData();
+    if (step == null || !step.isCurrent(next)) {
+      throw LogicalStep.foreignData();
     }
     if (next.isEmpty()) {
       return;
@@ -381,17 +384,19 @@ public final class PrivateTrainer extends Trainer {
   @Override
   public NDList forward(NDList data, NDList labels) {
     requireOpen();
-    DeviceShare next = shareOf(data, labels);
+    LogicalStep current = currentStep();
+    Share next = current.shareOf(data, labels);
     if (collector == null) {
       throw new IllegalStateException(
           "forward must run inside a gradient collector; open newGradientCollector() first, or call"
               + " evaluate(data) for inference");
     }
+    refusedByRehearsal = true;
     prepare(data, labels);
+    refusedByRehearsal = false;
     long begin = System.nanoTime();
     try {
       closePass();
-      share = next;
       Replica replica = replicas().get(next.device());
       BookKeeper.Pass recorded =
           bookKeeper.forward(
@@ -402,11 +407,13 @@ public final class PrivateTrainer extends Trainer {
               replica::value,
               (store, ownData, ownLabels) ->
                   getModel().getBlock().forward(store, ownData, ownLabels, null));
-      pass = recorded;
+      PassInFlight pass = new PassInFlight(bookKeeper.kernels(), next, recorded);
+      inFlight = pass;
+      current.forwarded(next);
       if (microBatchSize.isMeasured()) {
         microBatchSize.observe(recorded.bytes(), recorded.batchSize());
       }
-      return recorded.outputs();
+      return pass.outputs();
     } finally {
       addMetric("forward", begin);
     }
@@ -415,27 +422,6 @@ public final class PrivateTrainer extends Trainer {
   /** The blocks behind which the graph is cut. */
   List<String> cutPaths() {
     return bookKeeper.cutPaths();
-  }
-
-  /** The share of the batch under way that these are, which must not have been trained. */
-  @SuppressWarnings("ReferenceEquality") // The very lists of the share, not equal ones.
-  private DeviceShare shareOf(NDList data, NDList labels) {
-    PrivateBatch current = batch;
-    if (current == null) {
-      throw foreignData();
-    }
-    for (DeviceShare candidate : current.shares(getDevices())) {
-      Batch samples = candidate.batch();
-      if (data == samples.getData() && labels == samples.getLabels()) {
-        if (state != State.HANDED_OUT || !waiting.contains(candidate)) {
-          throw new IllegalStateException(
-              "a batch must be trained once, got it again; take the next one from"
-                  + " batches(dataset)");
-        }
-        return candidate;
-      }
-    }
-    throw foreignData();
   }
 
   private void prepare(NDList given, NDList givenLabels) {
@@ -493,104 +479,67 @@ public final class PrivateTrainer extends Trainer {
   @Override
   public void step() {
     requireOpen();
-    if (state == State.ADDED) {
+    LogicalStep current = currentStep();
+    if (current.isBetweenBatches()) {
       return;
     }
-    if (state != State.DUE) {
-      throw new IllegalStateException(
-          "a batch must be trained before step(), got none; call trainBatch(batch) first");
-    }
+    current.requireDue();
     long begin = System.nanoTime();
-    ClippedGradientSum complete = replicas().total();
-    StepPlan step = stepPlan();
+    failed = true;
     try {
-      ledger.charge(step.event());
+      commit.complete(current);
     } catch (PrivacyBudgetExceededException e) {
-      complete.clear();
-      state = State.IDLE;
+      failed = false;
+      replicas().clear();
+      current.refused();
       try {
-        saveRest();
+        commit.saveRest();
       } catch (RuntimeException notSaved) {
         e.addSuppressed(notSaved);
       }
       throw e;
     }
-    stepsCharged++;
-    state = State.FAILED;
-    ClippingState next = nextClipping(complete);
-    optimizer.update(mechanism.privatize(complete, step.noiseMultiplier(), step.sensitivity()));
-    replicas().parametersChanged();
-    complete.clear();
-    steps++;
-    clippingState = next;
-    state = State.IDLE;
-    if (saver != null && (saver.isDue(steps) || stepsLeft() == 0)) {
-      saver.save(steps, clippingState, mechanism.noisePosition());
-    }
-    if (report != null) {
-      report.step(plan, step, steps, stepsCharged, ledger.spent(), optimizer.learningRate());
-    }
+    failed = false;
+    samples.complete(run.taken());
+    step = null;
     addMetric("step", begin);
-  }
-
-  /** Steps that may still be taken: those that were charged and lost may not be taken again. */
-  private long stepsLeft() {
-    return plan.steps() - stepsCharged;
   }
 
   /**
    * Saves a checkpoint now; steps write them by themselves as the engine's builder was told, and
    * {@link #detach()} and {@link #close()} save what is left.
    *
-   * @throws IllegalStateException if the engine has no checkpoint file, or a step has failed
+   * @throws IllegalStateException if the engine has no checkpoint file, a step has failed, or one is
+   *     under way
    */
   public void saveCheckpoint() {
     requireOpen();
-    if (saver == null) {
+    if (!savesCheckpoints) {
       throw new IllegalStateException(
           "checkpoint must have a file, got none; call optCheckpoint(file, steps) on the engine's"
               + " builder");
     }
-    saveRest();
-  }
-
-  /** Saves the completed steps that no checkpoint holds yet. */
-  private void saveRest() {
-    if (saver != null && state != State.FAILED && saver.hasUnsaved(steps)) {
-      saver.save(steps, clippingState, mechanism.noisePosition());
+    if (!currentStep().isWaiting()) {
+      throw new IllegalStateException(
+          "checkpoint must be saved between steps, got a step under way; call step() after its last"
+              + " batch first");
     }
-  }
-
-  /** What the step under way uses: the same for all its micro-batches, its noise and its event. */
-  private StepPlan stepPlan() {
-    return plan.step(steps, clippingState);
-  }
-
-  /** The state of clipping after the step under way, which has been charged. */
-  private ClippingState nextClipping(ClippedGradientSum complete) {
-    return plan.clipping()
-        .quantileQuery()
-        .map(
-            query ->
-                plan.adaptedClipping(
-                    clippingState, query, mechanism.unclippedShare(complete, query.countNoise())))
-        .orElseGet(() -> plan.scheduledClipping(steps + 1));
+    commit.saveRest();
   }
 
   private void accumulate(NDArray target) {
-    BookKeeper.Pass recorded = pass;
-    NDArray perSample = losses;
-    if (recorded == null || perSample == null || target != mean) {
-      throw new IllegalStateException(
-          "backward must be given the value that trainer.getLoss() returned for the current batch;"
-              + " to change the loss, set it on the engine's builder");
+    PassInFlight pass = inFlight;
+    if (pass == null) {
+      throw PassInFlight.foreignLoss();
     }
-    PrivateBatch current = Objects.requireNonNull(batch);
-    DeviceShare own = Objects.requireNonNull(share);
-    state = State.FAILED;
+    NDArray perSample = pass.losses(target);
+    BookKeeper.Pass recorded = pass.pass();
+    Share own = pass.share();
+    LogicalStep current = currentStep();
+    failed = true;
     // Evaluators and listeners see the outputs until the batch is closed.
-    recorded.outputs().attach(own.batch().getManager());
-    target.attach(own.batch().getManager());
+    pass.outputs().attach(own.part().batch().getManager());
+    target.attach(own.part().batch().getManager());
     try {
       MicroBatchSum clipped =
           new MicroBatchSum(
@@ -599,21 +548,18 @@ public final class PrivateTrainer extends Trainer {
               trainable,
               units,
               clipper,
-              stepPlan().clipNorm(),
-              plan.clipping().quantileQuery().isPresent(),
+              current.plan().clipNorm(),
+              run.plan().clipping().quantileQuery().isPresent(),
               replicas().get(own.device()).sum(),
               report == null ? null : report.statistics());
       recorded.backward(perSample, clipped);
       nonFiniteSamples += clipped.finish();
+      samplesSeen += recorded.batchSize();
     } finally {
       closePass();
     }
-    waiting.remove(own);
-    if (!waiting.isEmpty()) {
-      state = State.HANDED_OUT;
-    } else {
-      state = current.endsStep() ? State.DUE : State.ADDED;
-    }
+    failed = false;
+    current.added(own);
   }
 
   /**
@@ -663,12 +609,10 @@ public final class PrivateTrainer extends Trainer {
   }
 
   private void closePass() {
-    if (pass != null) {
-      pass.close();
+    if (inFlight != null) {
+      inFlight.close();
     }
-    pass = null;
-    losses = null;
-    mean = null;
+    inFlight = null;
   }
 
   /**
@@ -677,7 +621,7 @@ public final class PrivateTrainer extends Trainer {
    * @return the plan
    */
   public PrivacyPlan plan() {
-    return plan;
+    return run.plan();
   }
 
   /**
@@ -686,7 +630,7 @@ public final class PrivateTrainer extends Trainer {
    * @return the steps
    */
   public long stepsTaken() {
-    return steps;
+    return run.taken();
   }
 
   /**
@@ -696,7 +640,7 @@ public final class PrivateTrainer extends Trainer {
    * @return the steps
    */
   public long stepsCharged() {
-    return stepsCharged;
+    return run.charged();
   }
 
   /**
@@ -706,7 +650,7 @@ public final class PrivateTrainer extends Trainer {
    * @return the state
    */
   public ClippingState clippingState() {
-    return clippingState;
+    return run.clipping();
   }
 
   /**
@@ -715,7 +659,7 @@ public final class PrivateTrainer extends Trainer {
    * @return the bound on epsilon
    */
   public EpsilonBound spent() {
-    return ledger.spent();
+    return run.spent();
   }
 
   /**
@@ -729,14 +673,7 @@ public final class PrivateTrainer extends Trainer {
    * @throws IllegalArgumentException if {@code unit} has quotes, backslashes or control characters
    */
   public PrivacyStatement statement(String unit) {
-    return PrivacyStatement.of(
-        plan.newAccountant(),
-        unit,
-        ledger.charged(),
-        plan.budget().delta(),
-        plan.clippingInWords(),
-        identity.noise(),
-        identity.plan().hash());
+    return run.statement(unit);
   }
 
   /**
@@ -753,12 +690,32 @@ public final class PrivateTrainer extends Trainer {
   /**
    * Puts the model's own layers back; the trainer cannot train after it. Completed steps that no
    * checkpoint holds yet are saved first, if the run has checkpoints.
+   *
+   * <p>A step whose batch was drawn and is not complete is charged: its sample has been seen, and
+   * dropping it for nothing would let batches be chosen by what is in them. A batch on which the
+   * model or the data failed their check is not charged.
    */
   public void detach() {
     if (!closed) {
       closed = true;
       hooks.detach();
-      saveRest();
+      chargeAbandoned();
+      if (!failed) {
+        commit.saveRest();
+      }
+    }
+  }
+
+  private void chargeAbandoned() {
+    LogicalStep abandoned = step;
+    if (abandoned == null || refusedByRehearsal || !abandoned.isSeenAndNotCharged()) {
+      return;
+    }
+    try {
+      run.charge(abandoned.plan());
+      abandoned.charged();
+    } catch (PrivacyBudgetExceededException e) {
+      LOGGER.debug("the budget had nothing left for a step that was given up", e);
     }
   }
 
@@ -769,12 +726,18 @@ public final class PrivateTrainer extends Trainer {
       try {
         detach();
         if (report != null) {
-          report.end(steps, statement("record"));
+          report.end(run.taken(), statement("record"));
+        }
+        if (2 * nonFiniteSamples > samplesSeen) {
+          LOGGER.warn(
+              "more than half of the samples had gradients that were not finite and contributed"
+                  + " nothing: look for missing values in the data and for a diverging model (see"
+                  + " nonFiniteSamples())");
         }
       } finally {
         closePass();
         optimizer.close();
-        ledger.close();
+        run.close();
         mechanism.close();
         if (report != null) {
           report.close();
@@ -792,25 +755,17 @@ public final class PrivateTrainer extends Trainer {
     if (closed) {
       throw new IllegalStateException("trainer must be attached, got a detached one; attach again");
     }
-    if (state == State.FAILED) {
+    if (failed) {
       throw new IllegalStateException(
           "the last step must have succeeded, got one that failed in between; close the trainer and"
-              + " attach again with the rest of the budget");
+              + " attach again by the same engine, which goes on with the rest of the budget");
     }
   }
 
-  private static IllegalArgumentException foreignData() {
-    return new IllegalArgumentException(
-        "data must be the current batch of trainer.batches(dataset), got other data; batches that"
-            + " are not drawn by Poisson sampling have no amplified guarantee");
-  }
-
-  @SuppressWarnings("ReferenceEquality") // The very outputs of the pass.
-  private void evaluated(NDList predictions, NDArray perSample, NDArray value) {
-    if (pass != null && predictions == pass.outputs()) {
-      pass.requirePerSample(perSample);
-      losses = perSample;
-      mean = value;
+  private void evaluated(NDList labels, NDList predictions, NDArray perSample, NDArray value) {
+    PassInFlight pass = inFlight;
+    if (pass != null) {
+      pass.evaluated(labels, predictions, perSample, value);
     }
   }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
-import ai.fastdp.accounting.EpsilonBound;
 import ai.fastdp.accounting.PrivacyStatement;
 import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
@@ -49,33 +48,28 @@ final class ReportWriter implements AutoCloseable {
   }
 
   /** What a run, or the rest of one, begins with. */
-  void begin(PlanText text, String noise, long steps, long charged) {
+  void begin(RunRecord run) {
     JsonObject values = new JsonObject();
-    values.addProperty("plan", text.text());
-    values.addProperty("planHash", text.hash());
-    values.addProperty("noise", noise);
-    values.addProperty("stepsCharged", charged);
-    values.addProperty("stepsLost", charged - steps);
-    write(steps, values, null);
+    values.addProperty("plan", run.text().text());
+    values.addProperty("planHash", run.text().hash());
+    values.addProperty("noise", run.noise().description());
+    values.addProperty("stepsCharged", run.charged());
+    values.addProperty("stepsLost", run.charged() - run.taken());
+    write(run.taken(), values, null);
   }
 
   /** The step that has ended. */
-  void step(
-      PrivacyPlan plan,
-      StepPlan step,
-      long steps,
-      long charged,
-      EpsilonBound spent,
-      OptionalDouble learningRate) {
+  void step(RunRecord run, StepPlan step, OptionalDouble learningRate) {
+    PrivacyPlan plan = run.plan();
     JsonObject values = new JsonObject();
-    add(values, "epsilon", spent.upper().orElse(Double.NaN));
+    add(values, "epsilon", run.spent().upper().orElse(Double.NaN));
     values.addProperty("delta", plan.budget().delta());
     values.addProperty("sampleRate", plan.sampleRate());
     values.addProperty("noiseMultiplier", step.noiseMultiplier());
     values.addProperty("clipNorm", step.clipNorm());
     add(values, "learningRate", learningRate.orElse(Double.NaN));
-    values.addProperty("stepsCharged", charged);
-    write(steps, values, statistics == null ? null : statistics.take());
+    values.addProperty("stepsCharged", run.charged());
+    write(run.taken(), values, statistics == null ? null : statistics.take());
   }
 
   /** What the run may claim when it ends. */

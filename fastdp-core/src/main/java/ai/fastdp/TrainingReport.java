@@ -52,6 +52,10 @@ public final class TrainingReport {
     return new TrainingReport(file, true);
   }
 
+  Path file() {
+    return file;
+  }
+
   /** Opens the file. */
   ReportWriter open() {
     return new ReportWriter(file, privateValues ? new StepStatistics() : null);

@@ -56,6 +56,12 @@ final class WrappedOptimizer implements DpOptimizer {
     masters(parameters).publish();
   }
 
+  /** True: a DJL optimizer is given copies. */
+  @Override
+  public boolean copiesGradients() {
+    return true;
+  }
+
   private MasterWeights masters(List<Parameter> parameters) {
     List<NDArray> weights = parameters.stream().map(Parameter::getArray).toList();
     MasterWeights current = masters;

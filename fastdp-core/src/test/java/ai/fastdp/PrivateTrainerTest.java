@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Model;
+import ai.djl.engine.EngineException;
 import ai.djl.metric.Metrics;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -356,10 +357,8 @@ final class PrivateTrainerTest {
                       @Override
                       public NDArray evaluate(NDList labels, NDList predictions) {
                         NDArray losses = new SquaredError().evaluate(labels, predictions);
-                        if (++calls > 1) {
-                          predictions.head().addi(1);
-                        }
-                        return losses;
+                        // Outside the graph: the backward pass fails.
+                        return ++calls > 1 ? losses.stopGradient() : losses;
                       }
                     })
                 .optSelfCheck(false));
@@ -367,8 +366,7 @@ final class PrivateTrainerTest {
     trainer.trainBatch(batches.next());
     trainer.step();
     assertThatThrownBy(() -> trainer.trainBatch(batches.next()))
-        .isInstanceOf(IllegalStateException.class)
-        .hasMessageContaining("in place");
+        .isInstanceOf(EngineException.class);
     assertThatThrownBy(trainer::step)
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContaining("attach again");

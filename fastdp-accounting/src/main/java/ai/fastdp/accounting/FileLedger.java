@@ -245,6 +245,7 @@ public final class FileLedger implements PrivacyLedger {
    *
    * @return the number of charges
    */
+  @Override
   public synchronized long charges() {
     return charges;
   }

@@ -19,8 +19,19 @@ public record NoiseOrigin(Kind kind, String description) {
     DEVICE_GENERATOR,
     /** A source that repeats, as tests use it: no privacy. */
     TEST_SEED,
+    /** No noise at all, for debugging: no privacy. */
+    NO_NOISE,
     /** Not stated: the run is planned, or described by its events alone. */
-    UNSTATED
+    UNSTATED;
+
+    /**
+     * Whether noise of this kind can make a release private.
+     *
+     * @return false for a test's seed and for no noise
+     */
+    public boolean isPrivate() {
+      return this != TEST_SEED && this != NO_NOISE;
+    }
   }
 
   /**
@@ -46,10 +57,10 @@ public record NoiseOrigin(Kind kind, String description) {
   /**
    * Whether noise from here can make a release private.
    *
-   * @return false for a test's seed
+   * @return false for a test's seed and for a run without noise
    */
   public boolean isPrivate() {
-    return kind != Kind.TEST_SEED;
+    return kind.isPrivate();
   }
 
   /** A sentence for a statement. */
@@ -63,6 +74,7 @@ public record NoiseOrigin(Kind kind, String description) {
               + description
               + ").";
       case TEST_SEED -> "The noise came from a fixed test seed (" + description + ").";
+      case NO_NOISE -> "No noise was added.";
       case UNSTATED ->
           "The source of the noise is not stated; the claim holds for noise that"
               + " nobody can predict.";

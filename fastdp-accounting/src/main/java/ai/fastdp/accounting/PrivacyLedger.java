@@ -43,6 +43,15 @@ public interface PrivacyLedger extends AutoCloseable {
    */
   Map<DpEvent, Long> charged();
 
+  /**
+   * How many events were charged, by this and all earlier runs of the ledger.
+   *
+   * @return the number of charges
+   */
+  default long charges() {
+    return charged().values().stream().mapToLong(Long::longValue).sum();
+  }
+
   /** Releases the resources of the ledger; further charges are refused. */
   @Override
   void close();

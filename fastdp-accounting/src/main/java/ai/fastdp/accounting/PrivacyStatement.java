@@ -13,8 +13,8 @@ import java.util.stream.Collectors;
  *
  * <p>A statement is made of the events that were charged, so that it covers whatever a run did:
  * schedules of noise and sample rate, quantile queries, batches of fixed size, and steps that an
- * earlier process charged and lost. A run whose noise came from a test's seed claims nothing: its
- * epsilons are infinite and its words say so.
+ * earlier process charged and lost. A run whose noise came from a test's seed, or that had none,
+ * claims nothing: its epsilons are infinite and its words say so.
  *
  * @param unit whose privacy is protected, such as {@code record} or {@code patient}
  * @param relation which data sets count as neighbours
@@ -70,7 +70,7 @@ public record PrivacyStatement(
     releases = List.copyOf(releases);
     if (!noise.isPrivate() && !(isInfinite(epsilon) && isInfinite(unamplifiedEpsilon))) {
       throw new IllegalArgumentException(
-          "epsilon must be infinite with noise from a test seed, got " + epsilon);
+          "epsilon must be infinite with noise from a test seed or without noise, got " + epsilon);
     }
   }
 
@@ -220,8 +220,10 @@ public record PrivacyStatement(
 
   private String claim() {
     if (!noise.isPrivate()) {
-      return "The training is not differentially private: whoever knows the seed can take the noise"
-          + " away.";
+      return noise.kind() == NoiseOrigin.Kind.NO_NOISE
+          ? "The training is not differentially private: no noise was added."
+          : "The training is not differentially private: whoever knows the seed can take the noise"
+              + " away.";
     }
     return String.format(
         Locale.ROOT,

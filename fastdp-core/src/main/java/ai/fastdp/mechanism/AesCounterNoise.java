@@ -2,7 +2,10 @@
 package ai.fastdp.mechanism;
 
 import java.math.BigInteger;
+import java.nio.ByteBuffer;
 import java.security.GeneralSecurityException;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.security.SecureRandom;
 import javax.crypto.Cipher;
 import javax.crypto.spec.IvParameterSpec;
@@ -12,9 +15,10 @@ import javax.crypto.spec.SecretKeySpec;
  * The key stream of AES-256 in counter mode.
  *
  * <p>Key and first counter come from {@link SecureRandom} and are kept nowhere else, so that no run
- * and no resumed run repeats another's noise. The counter has 128 bits; stream n begins n 2^32
- * blocks after the first counter and ends before the next stream begins, 64 GiB later. The JDK runs
- * this cipher on the processor's AES instructions, at several gigabytes a second.
+ * and no resumed run repeats another's noise; a stream that has been opened is not opened again.
+ * The counter has 128 bits; stream n begins n 2^32 blocks after the first counter and ends before
+ * the next stream begins, 64 GiB later. The JDK runs this cipher on the processor's AES
+ * instructions, at several gigabytes a second.
  */
 final class AesCounterNoise implements NoiseSource {
   private static final int KEY_BYTES = 32;
@@ -24,22 +28,41 @@ final class AesCounterNoise implements NoiseSource {
 
   private final SecretKeySpec key;
   private final BigInteger firstCounter;
+  private final String origin;
+  private final OpenedStreams opened = new OpenedStreams();
 
-  AesCounterNoise() {
+  private AesCounterNoise(byte[] keyBytes, byte[] counter, String origin) {
+    key = new SecretKeySpec(keyBytes, "AES");
+    firstCounter = new BigInteger(1, counter);
+    this.origin = origin;
+  }
+
+  /** A source with a key of its own. */
+  static AesCounterNoise secure() {
     SecureRandom random = new SecureRandom();
     byte[] keyBytes = new byte[KEY_BYTES];
     byte[] counter = new byte[COUNTER_BYTES];
     random.nextBytes(keyBytes);
     random.nextBytes(counter);
-    key = new SecretKeySpec(keyBytes, "AES");
-    firstCounter = new BigInteger(1, counter);
+    return new AesCounterNoise(keyBytes, counter, "keyed from " + random.getAlgorithm());
+  }
+
+  /** A source that repeats: its key is the hash of a seed. */
+  static AesCounterNoise repeatable(long seed) {
+    try {
+      byte[] keyBytes =
+          MessageDigest.getInstance("SHA-256")
+              .digest(ByteBuffer.allocate(Long.BYTES).putLong(seed).array());
+      return new AesCounterNoise(
+          keyBytes, new byte[COUNTER_BYTES], "keyed from the seed " + seed + " of a test");
+    } catch (NoSuchAlgorithmException e) {
+      throw new LinkageError("every JDK has SHA-256", e);
+    }
   }
 
   @Override
   public Bits stream(long index) {
-    if (index < 0) {
-      throw new IllegalArgumentException("index must be >= 0, got " + index);
-    }
+    opened.open(index);
     try {
       Cipher cipher = Cipher.getInstance("AES/CTR/NoPadding");
       cipher.init(Cipher.ENCRYPT_MODE, key, new IvParameterSpec(counter(index)));
@@ -61,7 +84,7 @@ final class AesCounterNoise implements NoiseSource {
 
   @Override
   public String description() {
-    return "AES-256 in counter mode, keyed from " + new SecureRandom().getAlgorithm();
+    return "AES-256 in counter mode, " + origin;
   }
 
   private static final class KeyStream implements Bits {

@@ -24,8 +24,9 @@ public final class ClippedGradientSum implements AutoCloseable {
   private final List<Parameter> parameters;
   private final IdentityHashMap<Parameter, NDArray> views = new IdentityHashMap<>();
   private final TorchScriptModule kernels;
-  private final NDManager manager;
-  private final NDArray flat;
+  private final NDManager parent;
+  private NDManager manager;
+  private NDArray flat;
   private double centredCount;
 
   /**
@@ -38,15 +39,21 @@ public final class ClippedGradientSum implements AutoCloseable {
   public ClippedGradientSum(
       TorchScriptModule kernels, NDManager parent, List<Parameter> parameters) {
     this.kernels = kernels;
+    this.parent = parent;
     this.parameters = List.copyOf(parameters);
     manager = parent.newSubManager();
+    flat = allocate();
+  }
+
+  private NDArray allocate() {
     long[] sizes = parameters.stream().mapToLong(p -> p.getShape().size()).toArray();
-    flat = manager.zeros(new Shape(Arrays.stream(sizes).sum()), DataType.FLOAT32);
-    NDList parts = kernels.run(manager, "split", flat, sizes);
+    NDArray zeros = manager.zeros(new Shape(Arrays.stream(sizes).sum()), DataType.FLOAT32);
+    NDList parts = kernels.run(manager, "split", zeros, sizes);
     for (int k = 0; k < sizes.length; k++) {
       Parameter parameter = parameters.get(k);
       views.put(parameter, parts.get(k).reshape(parameter.getShape()));
     }
+    return zeros;
   }
 
   /**
@@ -104,6 +111,19 @@ public final class ClippedGradientSum implements AutoCloseable {
     centredCount = 0;
   }
 
+  /**
+   * Goes on with a sum of zero in other memory, so that whoever has kept a view of this memory, as
+   * an optimizer may, does not see what is collected next.
+   */
+  public void renew() {
+    NDManager before = manager;
+    manager = parent.newSubManager();
+    views.clear();
+    flat = allocate();
+    centredCount = 0;
+    before.close();
+  }
+
   List<Parameter> parameters() {
     return parameters;
   }
@@ -126,6 +146,11 @@ public final class ClippedGradientSum implements AutoCloseable {
               + "' must have been trainable when the engine was attached; attach again");
     }
     return view;
+  }
+
+  /** A handle of its own on what the sum holds for a parameter. */
+  NDArray newView(Parameter parameter) {
+    return view(parameter).reshape(parameter.getShape());
   }
 
   @Override

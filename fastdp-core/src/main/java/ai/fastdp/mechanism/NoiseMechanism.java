@@ -6,7 +6,10 @@ package ai.fastdp.mechanism;
  * once.
  */
 public sealed interface NoiseMechanism extends AutoCloseable
-    permits GaussianMechanism, DiscreteGaussianMechanism, DeviceGaussianMechanism {
+    permits GaussianMechanism,
+        DiscreteGaussianMechanism,
+        DeviceGaussianMechanism,
+        NoiselessMechanism {
   /**
    * Lets the noise of the next steps be drawn while the model runs, where the mechanism can do so.
    *

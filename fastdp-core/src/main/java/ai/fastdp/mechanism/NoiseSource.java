@@ -6,7 +6,10 @@ package ai.fastdp.mechanism;
  *
  * <p>A stream depends on the source and on its number alone, not on the thread that draws it or on
  * what was drawn before, so that several threads can make the noise of one step. Whoever draws from
- * a source asks for every number at most once.
+ * a source asks for every number at most once; fastdp's own sources refuse the second time.
+ *
+ * <p>A source belongs to one run. Two runs with the same source would have the same noise, and the
+ * difference of what they release would have none.
  */
 public interface NoiseSource {
   /** The bits of one stream, for one thread. */
@@ -25,6 +28,7 @@ public interface NoiseSource {
    *
    * @param index the stream's number, at least 0; streams of different numbers share no bit
    * @return the stream, from its beginning
+   * @throws IllegalStateException if the stream has been opened before, from fastdp's own sources
    */
   Bits stream(long index);
 
@@ -41,6 +45,17 @@ public interface NoiseSource {
    * @return a new source with a key of its own
    */
   static NoiseSource secure() {
-    return new AesCounterNoise();
+    return AesCounterNoise.secure();
+  }
+
+  /**
+   * A source that gives the same noise for the same seed, for runs without a guarantee: whoever
+   * knows the seed can take the noise away.
+   *
+   * @param seed the seed
+   * @return a new source
+   */
+  static NoiseSource repeatable(long seed) {
+    return AesCounterNoise.repeatable(seed);
   }
 }

@@ -9,12 +9,14 @@ import java.util.List;
  * A gradient that is safe to use in any way: clipped, summed, noised and divided by the expected
  * batch size. Only a {@link NoiseMechanism} makes one; optimizers take nothing else.
  *
- * <p>The arrays belong to the engine and hold this gradient until the next step begins.
+ * <p>Its arrays belong to the engine, which collects the next step's raw sum where they are. They
+ * can be read until the optimizer's {@code update} has returned; copy what is to be kept.
  */
-public final class PrivatizedGradient {
+public final class PrivatizedGradient implements AutoCloseable {
   private final List<Parameter> parameters;
   private final List<NDArray> gradients;
   private final double noiseDeviation;
+  private boolean closed;
 
   PrivatizedGradient(List<Parameter> parameters, List<NDArray> gradients, double noiseDeviation) {
     this.parameters = List.copyOf(parameters);
@@ -22,11 +24,11 @@ public final class PrivatizedGradient {
     this.noiseDeviation = noiseDeviation;
   }
 
-  /** What a sum holds after noise was added to it and it was divided. */
+  /** The privatized gradient that a sum holds after noise was added and it was divided. */
   static PrivatizedGradient of(ClippedGradientSum sum, double noiseDeviation) {
     List<Parameter> parameters = sum.parameters();
     return new PrivatizedGradient(
-        parameters, parameters.stream().map(sum::view).toList(), noiseDeviation);
+        parameters, parameters.stream().map(sum::newView).toList(), noiseDeviation);
   }
 
   /**
@@ -42,8 +44,14 @@ public final class PrivatizedGradient {
    * The gradients, in the order of {@link #parameters()}.
    *
    * @return float32 arrays of the parameters' shapes
+   * @throws IllegalStateException if the optimizer's update has returned
    */
   public List<NDArray> gradients() {
+    if (closed) {
+      throw new IllegalStateException(
+          "gradients must be read while the optimizer updates, got a read after its update had"
+              + " returned; copy what is to be kept");
+    }
     return gradients;
   }
 
@@ -54,5 +62,14 @@ public final class PrivatizedGradient {
    */
   public double noiseDeviation() {
     return noiseDeviation;
+  }
+
+  /** Ends the use of the arrays; the engine calls it when the optimizer's update has returned. */
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      gradients.forEach(NDArray::close);
+    }
   }
 }

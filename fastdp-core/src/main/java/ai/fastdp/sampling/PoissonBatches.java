@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class PoissonBatches implements Iterator<PrivateBatch> {
   private final NDManager manager;
-  private final PoissonSampler sampler;
+  private final DrawnSamples samples;
   private final RandomAccessDataset dataset;
   private final int dataAxis;
   private final int labelAxis;
@@ -50,7 +50,7 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
    * @param dataset the data set
    * @param manager the manager of the batches
    * @param executor loads samples ahead; null for none
-   * @param sampler the sampler of logical batches
+   * @param samples the run's logical batches
    * @param dataAxis the axis on which the data set's batchifier puts the samples of data
    * @param labelAxis the axis on which it puts the samples of labels
    * @param physicalBatchSize the largest number of samples in the micro-batch that is cut next
@@ -64,7 +64,7 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
       RandomAccessDataset dataset,
       NDManager manager,
       @Nullable ExecutorService executor,
-      PoissonSampler sampler,
+      DrawnSamples samples,
       int dataAxis,
       int labelAxis,
       IntSupplier physicalBatchSize,
@@ -74,7 +74,7 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
       throws IOException, TranslateException {
     this.dataset = dataset;
     this.manager = manager;
-    this.sampler = sampler;
+    this.samples = samples;
     this.dataAxis = dataAxis;
     this.labelAxis = labelAxis;
     this.physicalBatchSize = physicalBatchSize;
@@ -138,7 +138,7 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
 
   private void draw() {
     long step = nextToDraw++;
-    drawn = sampler.sample(step, dataset.size());
+    drawn = samples.of(step, dataset.size());
     cut = 0;
     if (drawn.length == 0) {
       toReturn.add(new Chunk(step, 0, true));

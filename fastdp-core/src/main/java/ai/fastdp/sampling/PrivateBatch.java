@@ -19,6 +19,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A logical batch that came out empty is one micro-batch without samples: its step releases
  * noise alone and is charged like any other. The size of a batch is private.
+ *
+ * <p>Its lists of arrays cannot be changed, and the trainer refuses arrays that were written to: a
+ * sample reaches the model and the loss as it was drawn.
  */
 public final class PrivateBatch extends Batch {
   private final long step;
@@ -58,8 +61,8 @@ public final class PrivateBatch extends Batch {
       SampleAxis labelAxis) {
     return new PrivateBatch(
         new KeptMemory().newSubManager(source.getManager()),
-        source.getData(),
-        source.getLabels(),
+        new FixedList(source.getData()),
+        new FixedList(source.getLabels()),
         size,
         step,
         steps,
@@ -72,8 +75,8 @@ public final class PrivateBatch extends Batch {
   static PrivateBatch empty(NDManager parent, long step, long steps) {
     return new PrivateBatch(
         parent.newSubManager(),
-        new NDList(),
-        new NDList(),
+        new FixedList(new NDList()),
+        new FixedList(new NDList()),
         0,
         step,
         steps,
@@ -160,8 +163,8 @@ public final class PrivateBatch extends Batch {
     NDManager manager = getManager().newSubManager(device);
     return new Batch(
         manager,
-        rows(getData(), dataAxis, device, from, to),
-        rows(getLabels(), labelAxis, device, from, to),
+        new FixedList(rows(getData(), dataAxis, device, from, to)),
+        new FixedList(rows(getLabels(), labelAxis, device, from, to)),
         to - from,
         Batchifier.STACK,
         Batchifier.STACK,

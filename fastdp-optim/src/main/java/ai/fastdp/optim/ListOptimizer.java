@@ -73,6 +73,12 @@ abstract sealed class ListOptimizer implements DpOptimizer
     updates = number;
   }
 
+  /** True: what a rule remembers is in arrays of its own. */
+  @Override
+  public final boolean copiesGradients() {
+    return true;
+  }
+
   @Override
   public final OptionalDouble learningRate() {
     return Double.isNaN(rate) ? OptionalDouble.empty() : OptionalDouble.of(rate);

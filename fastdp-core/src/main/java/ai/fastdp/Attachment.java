@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.djl.Device;
+import ai.djl.Model;
+import ai.djl.ndarray.NDManager;
+import ai.djl.training.DefaultTrainingConfig;
+import ai.djl.training.listener.TrainingListener;
+import ai.fastdp.accounting.FileLedger;
+import ai.fastdp.accounting.NoiseOrigin;
+import ai.fastdp.accounting.PrivacyLedger;
+import ai.fastdp.clipping.Clipper;
+import ai.fastdp.hook.ForwardRecorder;
+import ai.fastdp.hook.HookedModel;
+import ai.fastdp.kernel.BookKeepingKernels;
+import ai.fastdp.kernel.TorchScriptModule;
+import ai.fastdp.mechanism.NoiseMechanism;
+import ai.fastdp.sampling.DrawnSamples;
+import ai.fastdp.sampling.PoissonSampler;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One run's parts, put together. What a run keeps secret or counts is made here and nowhere else:
+ * the noise's key, the samples that are drawn, the steps.
+ *
+ * <p>What was opened is closed in reverse order if the assembly fails; afterwards it belongs to the
+ * trainer.
+ */
+final class Attachment {
+  private final PrivacyPlan plan;
+  private final EngineSettings settings;
+  private final DpOptimizer optimizer;
+  private final NDManager manager;
+  private final TrainableParameters trainable;
+  private final Clipper clipper;
+  private final ReleaseUnits units;
+  private final MeanLoss meanLoss;
+  private final DefaultTrainingConfig config;
+  private final HookedModel hooks;
+  private final BookKeeper bookKeeper;
+  private final Replicas replicas;
+  private final NoiseMechanism mechanism;
+  private final RunRecord run;
+  private final StepCommit commit;
+  private final DrawnSamples samples;
+  private final @Nullable SavedRun saved;
+  private final @Nullable ReportWriter report;
+
+  /**
+   * @param ofEngine the ledger in memory of the engine's runs
+   * @param from the checkpoint to go on from; null for a new run
+   * @param opened takes what is opened, to be closed if anything fails
+   */
+  private Attachment(
+      PrivacyPlan plan,
+      EngineSettings settings,
+      PrivacyLedger ofEngine,
+      Model model,
+      DpOptimizer optimizer,
+      @Nullable Path from,
+      Deque<Runnable> opened) {
+    this.plan = plan;
+    this.settings = settings;
+    this.optimizer = optimizer;
+    trainable =
+        new TrainableParameters(model.getBlock(), settings.rules(), settings.microBatched());
+    clipper = new Clipper(plan.style(), plan.clipping(), plan.clipNorm(), trainable.paths());
+    units = new ReleaseUnits(trainable, clipper.groups());
+    meanLoss = new MeanLoss(settings.loss());
+    config = config();
+    Device first = config.getDevices()[0];
+    settings.noise().requireUsable(first);
+
+    manager = model.getNDManager().newSubManager();
+    opened.push(manager::close);
+    PlanText text = PlanText.of(plan, settings.noise().kind());
+    PrivacyLedger ledger = openLedger(ofEngine, text);
+    opened.push(ledger::close);
+    Object budget = budget(ledger);
+    if (settings.noise().kind().isPrivate() && !settings.otherData()) {
+      ModelBudgets.requireSame(trainable.parameters(), budget);
+    }
+    saved = from == null ? null : SavedRun.open(from, text, trainable, (FileLedger) ledger);
+    if (saved != null) {
+      opened.push(saved::close);
+    }
+    RunSaver saver = saver(text, ledger, model);
+    TorchScriptModule kernels = BookKeepingKernels.compile(manager);
+    ForwardRecorder recorder =
+        new ForwardRecorder(kernels, settings.rules()::needInput, settings.axes());
+    hooks = HookedModel.attach(model, trainable.layers(), trainable.sampleBySample(), recorder);
+    opened.push(hooks::detach);
+    if (cutsPay() && !settings.options().wholeGraph()) {
+      hooks.hookCuts(recorder);
+    }
+    mechanism =
+        settings
+            .noise()
+            .newMechanism(
+                kernels, manager, first, plan, settings.options().noiseAheadBytes() / Float.BYTES);
+    opened.push(mechanism::close);
+    bookKeeper = newBookKeeper(model, kernels, recorder);
+    List<Device> used = settings.devices().isEmpty() ? List.of(first) : settings.devices();
+    replicas = new Replicas(kernels, manager, trainable, used);
+    samples = new DrawnSamples(new PoissonSampler(plan.sampleRate(), settings.sampling()));
+    run =
+        new RunRecord(
+            plan,
+            text,
+            new NoiseOrigin(settings.noise().kind(), mechanism.sourceDescription()),
+            settings.noise().guarantees(),
+            ledger,
+            budget,
+            trainable.parameters());
+    if (saved != null) {
+      run.resumeAt(saved.steps(), saved.clipping());
+      Objects.requireNonNull(saver, "a run that goes on has a checkpoint file")
+          .resumedAt(saved.steps());
+    }
+    TrainingReport wanted = settings.files().report();
+    report = wanted == null ? null : wanted.open();
+    if (report != null) {
+      opened.push(report::close);
+    }
+    commit = new StepCommit(run, replicas, mechanism, optimizer, saver, report);
+  }
+
+  /**
+   * Attaches a model.
+   *
+   * @param ofEngine the ledger in memory of the engine's runs
+   * @param from the checkpoint to go on from; null for a new run
+   */
+  static PrivateTrainer attach(
+      PrivacyPlan plan,
+      EngineSettings settings,
+      PrivacyLedger ofEngine,
+      Model model,
+      DpOptimizer optimizer,
+      @Nullable Path from) {
+    if (model.getBlock() == null) {
+      throw new IllegalArgumentException("model must have a block, got none; call setBlock first");
+    }
+    List<Device> devices = settings.devices();
+    if (devices.size() > 1 && !model.getNDManager().getDevice().equals(devices.get(0))) {
+      throw new IllegalArgumentException(
+          "the first device must be the model's, "
+              + model.getNDManager().getDevice()
+              + ", got "
+              + devices.get(0)
+              + "; name the model's device first");
+    }
+    settings.axes().requirePaths(HookedModel.walk(model.getBlock()));
+    Deque<Runnable> opened = new ArrayDeque<>();
+    try {
+      Attachment parts =
+          new Attachment(plan, settings, ofEngine, model, optimizer, from, opened);
+      return new PrivateTrainer(parts, model, parts.config);
+    } catch (RuntimeException e) {
+      opened.forEach(Runnable::run);
+      throw e;
+    }
+  }
+
+  private boolean cutsPay() {
+    return units.areSeveral()
+        || trainable.layers().stream()
+            .anyMatch(layer -> settings.rules().shrink(layer.block()));
+  }
+
+  private BookKeeper newBookKeeper(
+      Model model, TorchScriptModule kernels, ForwardRecorder recorder) {
+    return new BookKeeper(
+        model,
+        kernels,
+        recorder,
+        hooks,
+        settings.rules(),
+        trainable,
+        settings.axes(),
+        settings.views(),
+        settings.options().temporaryCells(),
+        settings.lossScale());
+  }
+
+  private PrivacyLedger openLedger(PrivacyLedger ofEngine, PlanText text) {
+    Path file = settings.files().ledger();
+    return file == null
+        ? ofEngine
+        : FileLedger.open(file, plan.newAccountant(), plan.budget(), text.hash());
+  }
+
+  /** What tells budgets apart: a ledger in memory is its own, a file is one by its real path. */
+  private Object budget(PrivacyLedger ledger) {
+    Path file = settings.files().ledger();
+    return file == null ? ledger : RunFiles.real(file);
+  }
+
+  private @Nullable RunSaver saver(PlanText text, PrivacyLedger ledger, Model model) {
+    Path checkpoint = settings.files().checkpoint();
+    return checkpoint == null
+        ? null
+        : new RunSaver(
+            checkpoint,
+            settings.files().everySteps(),
+            text,
+            (FileLedger) ledger,
+            model.getBlock(),
+            trainable,
+            optimizer);
+  }
+
+  private DefaultTrainingConfig config() {
+    // DJL asks for an optimizer; the private trainer does not use it.
+    DefaultTrainingConfig made =
+        new DefaultTrainingConfig(meanLoss)
+            .optOptimizer(new RefusingOptimizer())
+            .addTrainingListeners(settings.listeners().toArray(TrainingListener[]::new));
+    settings.evaluators().forEach(made::addEvaluator);
+    // DJL is told of the first device alone: it would keep copies of its own on the others.
+    List<Device> devices = settings.devices();
+    made.optDevices(
+        devices.isEmpty() ? Arrays.copyOf(made.getDevices(), 1) : new Device[] {devices.get(0)});
+    if (settings.executor() != null) {
+      made.optExecutorService(settings.executor());
+    }
+    return made;
+  }
+
+  EngineSettings settings() {
+    return settings;
+  }
+
+  DpOptimizer optimizer() {
+    return optimizer;
+  }
+
+  NDManager manager() {
+    return manager;
+  }
+
+  TrainableParameters trainable() {
+    return trainable;
+  }
+
+  Clipper clipper() {
+    return clipper;
+  }
+
+  ReleaseUnits units() {
+    return units;
+  }
+
+  MeanLoss meanLoss() {
+    return meanLoss;
+  }
+
+  HookedModel hooks() {
+    return hooks;
+  }
+
+  BookKeeper bookKeeper() {
+    return bookKeeper;
+  }
+
+  Replicas replicas() {
+    return replicas;
+  }
+
+  NoiseMechanism mechanism() {
+    return mechanism;
+  }
+
+  RunRecord run() {
+    return run;
+  }
+
+  StepCommit commit() {
+    return commit;
+  }
+
+  DrawnSamples samples() {
+    return samples;
+  }
+
+  @Nullable SavedRun saved() {
+    return saved;
+  }
+
+  @Nullable ReportWriter report() {
+    return report;
+  }
+}

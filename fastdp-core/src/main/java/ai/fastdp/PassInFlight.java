@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.fastdp.kernel.TorchScriptModule;
+import ai.fastdp.sampling.FixedList;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A recorded forward pass of a share that waits for its loss and its backward pass.
+ *
+ * <p>DJL's loops hold data, labels, outputs and the loss in their own hands in between. What comes
+ * back must be what was given: the same arrays with the same values.
+ */
+final class PassInFlight implements AutoCloseable {
+  private final Share share;
+  private final BookKeeper.Pass pass;
+  private final HandedOut outputs;
+  private @Nullable NDArray losses;
+  private @Nullable NDArray mean;
+
+  PassInFlight(TorchScriptModule kernels, Share share, BookKeeper.Pass pass) {
+    this.share = share;
+    this.pass = pass;
+    outputs = new HandedOut(kernels, "predictions", new FixedList(pass.outputs()));
+  }
+
+  Share share() {
+    return share;
+  }
+
+  BookKeeper.Pass pass() {
+    return pass;
+  }
+
+  /** The model's outputs, for the loss and for evaluators; cannot be exchanged. */
+  NDList outputs() {
+    return outputs.list();
+  }
+
+  /** Takes note of the losses if it is this pass's outputs that were evaluated. */
+  void evaluated(NDList labels, NDList predictions, NDArray perSample, NDArray value) {
+    if (predictions != outputs.list()) {
+      return;
+    }
+    if (!share.hasLabels(labels)) {
+      throw new IllegalArgumentException(
+          "labels must be those of the batch that went through the model, got others; change labels"
+              + " in the data set, where each sample's depend on that sample alone");
+    }
+    share.requireLabelsUnchanged();
+    outputs.requireUnchanged();
+    pass.requirePerSample(perSample);
+    losses = perSample;
+    mean = value;
+  }
+
+  /** The per-sample losses whose mean is back-propagated. */
+  NDArray losses(NDArray target) {
+    NDArray perSample = losses;
+    if (perSample == null || target != mean) {
+      throw foreignLoss();
+    }
+    share.requireLabelsUnchanged();
+    outputs.requireUnchanged();
+    return perSample;
+  }
+
+  static IllegalStateException foreignLoss() {
+    return new IllegalStateException(
+        "backward must be given the value that trainer.getLoss() returned for the current batch;"
+            + " to change the loss, set it on the engine's builder");
+  }
+
+  @Override
+  public void close() {
+    pass.close();
+  }
+}

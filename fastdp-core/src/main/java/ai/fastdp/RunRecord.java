@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.djl.nn.Parameter;
+import ai.fastdp.accounting.EpsilonBound;
+import ai.fastdp.accounting.NoiseOrigin;
+import ai.fastdp.accounting.PrivacyLedger;
+import ai.fastdp.accounting.PrivacyStatement;
+import java.util.List;
+
+/**
+ * How far a run has come: the steps that its weights have taken, the steps that its ledger holds,
+ * and what may be claimed of them.
+ */
+final class RunRecord {
+  private final PrivacyPlan plan;
+  private final PlanText text;
+  private final NoiseOrigin noise;
+  private final boolean guarantees;
+  private final PrivacyLedger ledger;
+  private final Object budget;
+  private final List<Parameter> parameters;
+  private long taken;
+  private ClippingState clipping;
+
+  /**
+   * @param noise where the run's noise comes from
+   * @param guarantees whether the run has a guarantee
+   * @param ledger what is charged
+   * @param budget identifies the budget that the ledger keeps
+   * @param parameters the trainable parameters
+   */
+  RunRecord(
+      PrivacyPlan plan,
+      PlanText text,
+      NoiseOrigin noise,
+      boolean guarantees,
+      PrivacyLedger ledger,
+      Object budget,
+      List<Parameter> parameters) {
+    this.plan = plan;
+    this.text = text;
+    this.noise = noise;
+    this.guarantees = guarantees;
+    this.ledger = ledger;
+    this.budget = budget;
+    this.parameters = parameters;
+    clipping = plan.scheduledClipping(0);
+  }
+
+  /** Goes on where a checkpoint was made. */
+  void resumeAt(long steps, ClippingState learned) {
+    taken = steps;
+    clipping = learned;
+  }
+
+  PrivacyPlan plan() {
+    return plan;
+  }
+
+  PlanText text() {
+    return text;
+  }
+
+  NoiseOrigin noise() {
+    return noise;
+  }
+
+  /** Steps that the weights have taken, those before a checkpoint included. */
+  long taken() {
+    return taken;
+  }
+
+  /** Steps that the ledger holds. */
+  long charged() {
+    return ledger.charges();
+  }
+
+  /** Steps that may still be taken: those that were charged and lost may not be taken again. */
+  long left() {
+    return plan.steps() - charged();
+  }
+
+  /** What clipping has learned so far. */
+  ClippingState clipping() {
+    return clipping;
+  }
+
+  /** What the next step uses. */
+  StepPlan nextStep() {
+    return plan.step(taken, clipping);
+  }
+
+  /** Charges a step before anything of it is released, or because its sample is given up. */
+  void charge(StepPlan step) {
+    ledger.charge(step.event());
+    if (noise.isPrivate()) {
+      ModelBudgets.spent(parameters, budget);
+    }
+  }
+
+  /** The weights have taken a step, from which clipping goes on like this. */
+  void took(ClippingState next) {
+    taken++;
+    clipping = next;
+  }
+
+  /** What was spent; infinite for a run without a guarantee. */
+  EpsilonBound spent() {
+    return guarantees ? ledger.spent() : EpsilonBound.atMost(Double.POSITIVE_INFINITY);
+  }
+
+  PrivacyStatement statement(String unit) {
+    return PrivacyStatement.of(
+        plan.newAccountant(),
+        unit,
+        ledger.charged(),
+        plan.budget().delta(),
+        plan.clippingInWords(),
+        noise,
+        text.hash());
+  }
+
+  void close() {
+    ledger.close();
+  }
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.fastdp.mechanism.ClippedGradientSum;
+import ai.fastdp.mechanism.NoiseMechanism;
+import ai.fastdp.mechanism.PrivatizedGradient;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Completes a logical step, in the order on which privacy rests: charge, noise, update, save,
+ * report.
+ */
+final class StepCommit {
+  private final RunRecord run;
+  private final Replicas replicas;
+  private final NoiseMechanism mechanism;
+  private final DpOptimizer optimizer;
+  private final @Nullable RunSaver saver;
+  private final @Nullable ReportWriter report;
+
+  StepCommit(
+      RunRecord run,
+      Replicas replicas,
+      NoiseMechanism mechanism,
+      DpOptimizer optimizer,
+      @Nullable RunSaver saver,
+      @Nullable ReportWriter report) {
+    this.run = run;
+    this.replicas = replicas;
+    this.mechanism = mechanism;
+    this.optimizer = optimizer;
+    this.saver = saver;
+    this.report = report;
+  }
+
+  /**
+   * Completes a step whose samples have all been added to the sum.
+   *
+   * @throws ai.fastdp.accounting.PrivacyBudgetExceededException if it would exceed the budget;
+   *     nothing is released
+   */
+  void complete(LogicalStep step) {
+    StepPlan plan = step.plan();
+    ClippedGradientSum sum = replicas.total();
+    run.charge(plan);
+    step.charged();
+    ClippingState next = nextClipping(sum);
+    try (PrivatizedGradient gradient =
+        mechanism.privatize(sum, plan.noiseMultiplier(), plan.sensitivity())) {
+      optimizer.update(gradient);
+    }
+    replicas.parametersChanged();
+    if (optimizer.copiesGradients()) {
+      sum.clear();
+    } else {
+      // A view of the gradient that the optimizer has kept must not show the next raw sum.
+      sum.renew();
+    }
+    run.took(next);
+    if (saver != null && (saver.isDue(run.taken()) || run.left() == 0)) {
+      save(saver);
+    }
+    if (report != null) {
+      report.step(run, plan, optimizer.learningRate());
+    }
+  }
+
+  /** The state of clipping after a step, which has been charged. */
+  private ClippingState nextClipping(ClippedGradientSum complete) {
+    PrivacyPlan plan = run.plan();
+    return plan.clipping()
+        .quantileQuery()
+        .map(
+            query ->
+                plan.adaptedClipping(
+                    run.clipping(), query, mechanism.unclippedShare(complete, query.countNoise())))
+        .orElseGet(() -> plan.scheduledClipping(run.taken() + 1));
+  }
+
+  /** Saves the completed steps that no checkpoint holds yet, if the run has checkpoints. */
+  void saveRest() {
+    if (saver != null && saver.hasUnsaved(run.taken())) {
+      save(saver);
+    }
+  }
+
+  private void save(RunSaver to) {
+    to.save(run.taken(), run.clipping(), mechanism.noisePosition());
+  }
+}
