@@ -159,8 +159,7 @@ final class Attachment {
     settings.axes().requirePaths(HookedModel.walk(model.getBlock()));
     Deque<Runnable> opened = new ArrayDeque<>();
     try {
-      Attachment parts =
-          new Attachment(plan, settings, ofEngine, model, optimizer, from, opened);
+      Attachment parts = new Attachment(plan, settings, ofEngine, model, optimizer, from, opened);
       return new PrivateTrainer(parts, model, parts.config);
     } catch (RuntimeException e) {
       opened.forEach(Runnable::run);
@@ -170,8 +169,7 @@ final class Attachment {
 
   private boolean cutsPay() {
     return units.areSeveral()
-        || trainable.layers().stream()
-            .anyMatch(layer -> settings.rules().shrink(layer.block()));
+        || trainable.layers().stream().anyMatch(layer -> settings.rules().shrink(layer.block()));
   }
 
   private BookKeeper newBookKeeper(

@@ -42,8 +42,8 @@ public interface DpOptimizer extends AutoCloseable {
   /**
    * Whether {@link #update} keeps no view of the gradient's arrays, but copies what it remembers.
    *
-   * <p>The engine collects the next step's raw sum in the same memory then. Where this is false, the
-   * default, it takes new memory after every update, so that a view that was kept, as of an
+   * <p>The engine collects the next step's raw sum in the same memory then. Where this is false,
+   * the default, it takes new memory after every update, so that a view that was kept, as of an
    * optimizer whose momentum is the first gradient itself, never shows a raw sum.
    *
    * @return true if no view is kept

@@ -56,8 +56,11 @@ final class LogicalStep {
     return seen && !charged;
   }
 
-  /** The ledger holds it. */
-  void charged() {
+  /**
+   * The step is being charged: the ledger holds it from now on, or has failed and may hold it, and
+   * is asked no more.
+   */
+  void charging() {
     charged = true;
   }
 
@@ -88,6 +91,7 @@ final class LogicalStep {
 
   /** The ledger has refused it: what was added is gone, and the sample stays. */
   void refused() {
+    charged = false;
     state = State.WAITING;
     restart();
   }

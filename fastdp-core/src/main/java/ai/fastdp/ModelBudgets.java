@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
+import ai.djl.nn.Parameter;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.Map;
 import java.util.WeakHashMap;
-import ai.djl.nn.Parameter;
 
 /**
  * Remembers for the life of the process which budget a model's parameters were last trained on, so

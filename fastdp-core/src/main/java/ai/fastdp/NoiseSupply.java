@@ -21,37 +21,41 @@ import java.util.function.Supplier;
  * @param kind what the noise's unpredictability rests on
  * @param sources makes the source of a run
  * @param guarantees whether runs have a guarantee, so that what they spend can be stated
+ * @param onDevice whether the generator of the sum's device draws, seeded from the source
  */
-record NoiseSupply(NoiseOrigin.Kind kind, Supplier<NoiseSource> sources, boolean guarantees) {
+record NoiseSupply(
+    NoiseOrigin.Kind kind, Supplier<NoiseSource> sources, boolean guarantees, boolean onDevice) {
 
   /** Secure streams. */
   static NoiseSupply secure() {
-    return new NoiseSupply(NoiseOrigin.Kind.SECURE_STREAM, NoiseSource::secure, true);
-  }
-
-  /** The generator of the device that the sum is on, seeded from a secure stream. */
-  static NoiseSupply device() {
-    return new NoiseSupply(NoiseOrigin.Kind.DEVICE_GENERATOR, NoiseSource::secure, true);
+    return new NoiseSupply(NoiseOrigin.Kind.SECURE_STREAM, NoiseSource::secure, true, false);
   }
 
   /** Sources that repeat: no guarantee. */
   static NoiseSupply repeating(Supplier<NoiseSource> sources) {
-    return new NoiseSupply(NoiseOrigin.Kind.TEST_SEED, sources, false);
+    return new NoiseSupply(NoiseOrigin.Kind.TEST_SEED, sources, false, false);
   }
 
   /** Sources of tests of the engine itself, which look at what is spent. */
   static NoiseSupply ofTest(Supplier<NoiseSource> sources) {
-    return new NoiseSupply(NoiseOrigin.Kind.TEST_SEED, sources, true);
+    return new NoiseSupply(NoiseOrigin.Kind.TEST_SEED, sources, true, false);
   }
 
   /** No noise: no guarantee. */
   static NoiseSupply none() {
-    return new NoiseSupply(NoiseOrigin.Kind.NO_NOISE, NoiseSource::secure, false);
+    return new NoiseSupply(NoiseOrigin.Kind.NO_NOISE, NoiseSource::secure, false, false);
+  }
+
+  /** The same, drawn by the generator of the device that the sum is on. */
+  NoiseSupply drawnOnDevice() {
+    NoiseOrigin.Kind drawn =
+        kind == NoiseOrigin.Kind.SECURE_STREAM ? NoiseOrigin.Kind.DEVICE_GENERATOR : kind;
+    return new NoiseSupply(drawn, sources, guarantees, true);
   }
 
   /** Checks that the plan's distribution can be drawn this way. */
   void requireUsable(PrivacyPlan plan) {
-    if (kind == NoiseOrigin.Kind.DEVICE_GENERATOR && plan.noise() != NoiseDistribution.GAUSSIAN) {
+    if (onDevice && plan.noise() != NoiseDistribution.GAUSSIAN) {
       throw new IllegalArgumentException(
           "noise of the plan must be GAUSSIAN for a device's generator, got "
               + plan.noise()
@@ -83,7 +87,7 @@ record NoiseSupply(NoiseOrigin.Kind kind, Supplier<NoiseSource> sources, boolean
       return new NoiselessMechanism(kernels, manager, batch);
     }
     NoiseSource source = sources.get();
-    if (kind == NoiseOrigin.Kind.DEVICE_GENERATOR) {
+    if (onDevice) {
       return new DeviceGaussianMechanism(kernels, manager, ofSum, source, batch);
     }
     return plan.noise() == NoiseDistribution.DISCRETE_GAUSSIAN

@@ -151,6 +151,7 @@ public final class PrivacyEngine {
     private List<Device> devices = List.of();
     private @Nullable ExecutorService executor;
     private NoiseSupply noise = NoiseSupply.secure();
+    private boolean deviceNoise;
     private LongFunction<? extends RandomGenerator> sampling = secureSampling();
     private @Nullable PrivacyLedger ledger;
     private GhostRules rules = GhostRules.standard();
@@ -416,17 +417,15 @@ public final class PrivacyEngine {
      * @see ai.fastdp.mechanism.DeviceGaussianMechanism
      */
     public Builder optDeviceNoise() {
-      if (noise.kind().isPrivate()) {
-        noise = NoiseSupply.device();
-      }
+      deviceNoise = true;
       return this;
     }
 
     /**
      * Keeps the ledger in a file, where it survives the process; in the engine's memory by default,
-     * for all of the engine's runs. A step is on
-     * disk there before its noise is released. The file belongs to one plan: what any run spent
-     * counts for all that follow. It is open, and locked, while a trainer is.
+     * for all of the engine's runs. A step is on disk there before its noise is released. The file
+     * belongs to one plan: what any run spent counts for all that follow. It is open, and locked,
+     * while a trainer is.
      *
      * @param file where it is, or is to be
      * @return this builder
@@ -552,7 +551,7 @@ public final class PrivacyEngine {
               evaluators,
               listeners,
               executor,
-              noise,
+              deviceNoise ? noise.drawnOnDevice() : noise,
               sampling,
               ledger,
               rules,

@@ -509,8 +509,8 @@ public final class PrivateTrainer extends Trainer {
    * Saves a checkpoint now; steps write them by themselves as the engine's builder was told, and
    * {@link #detach()} and {@link #close()} save what is left.
    *
-   * @throws IllegalStateException if the engine has no checkpoint file, a step has failed, or one is
-   *     under way
+   * @throws IllegalStateException if the engine has no checkpoint file, a step has failed, or one
+   *     is under way
    */
   public void saveCheckpoint() {
     requireOpen();
@@ -712,8 +712,8 @@ public final class PrivateTrainer extends Trainer {
       return;
     }
     try {
+      abandoned.charging();
       run.charge(abandoned.plan());
-      abandoned.charged();
     } catch (PrivacyBudgetExceededException e) {
       LOGGER.debug("the budget had nothing left for a step that was given up", e);
     }

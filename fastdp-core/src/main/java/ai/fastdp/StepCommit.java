@@ -42,8 +42,8 @@ final class StepCommit {
   void complete(LogicalStep step) {
     StepPlan plan = step.plan();
     ClippedGradientSum sum = replicas.total();
+    step.charging();
     run.charge(plan);
-    step.charged();
     ClippingState next = nextClipping(sum);
     try (PrivatizedGradient gradient =
         mechanism.privatize(sum, plan.noiseMultiplier(), plan.sensitivity())) {

@@ -208,6 +208,7 @@ final class TrainingReportTest {
         PrivateTrainer trainer =
             PrivacyEngine.builder(plan)
                 .optLoss(new SquaredError())
+                .optAnyDataSize()
                 .predictable(PredictableNoise.none(), new Random(1))
                 .optReport(TrainingReport.to(file).withPrivateValues())
                 .build()

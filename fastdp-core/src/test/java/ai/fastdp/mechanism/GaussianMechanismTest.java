@@ -303,12 +303,28 @@ final class GaussianMechanismTest {
   }
 
   @Test
-  void secure_sameStreamAgain_isTheSame() {
-    // What a chunk holds does not depend on the thread that draws it, nor on when.
+  void secure_sameStreamAgain_isRefused() {
     NoiseSource source = NoiseSource.secure();
-    assertThat(bytes(source.stream(5), 64)).isEqualTo(bytes(source.stream(5), 64));
+    source.stream(5);
+    source.stream(3);
+    assertThatThrownBy(() -> source.stream(5))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("opened once, got stream 5 again");
     assertThat(source.description()).contains("AES-256");
     assertThatThrownBy(() -> source.stream(-1)).hasMessage("index must be >= 0, got -1");
+  }
+
+  @Test
+  void repeatable_sameSeed_isTheSameInAnyOrder() {
+    // What a chunk holds does not depend on the thread that draws it, nor on when.
+    NoiseSource source = NoiseSource.repeatable(7);
+    NoiseSource again = NoiseSource.repeatable(7);
+    again.stream(6);
+    assertThat(bytes(source.stream(5), 64)).isEqualTo(bytes(again.stream(5), 64));
+    assertThat(bytes(NoiseSource.repeatable(8).stream(5), 64))
+        .isNotEqualTo(bytes(NoiseSource.repeatable(7).stream(5), 64));
+    assertThat(bytes(NoiseSource.secure().stream(5), 64))
+        .isNotEqualTo(bytes(NoiseSource.secure().stream(5), 64));
   }
 
   @Test
