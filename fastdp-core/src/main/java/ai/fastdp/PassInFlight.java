@@ -41,7 +41,7 @@ final class PassInFlight implements AutoCloseable {
 
   /** Takes note of the losses if it is this pass's outputs that were evaluated. */
   void evaluated(NDList labels, NDList predictions, NDArray perSample, NDArray value) {
-    if (predictions != outputs.list()) {
+    if (!outputs.is(predictions)) {
       return;
     }
     if (!share.hasLabels(labels)) {

@@ -100,7 +100,9 @@ public class NoiseBenchmark {
   @Benchmark
   @OperationsPerInvocation(NUMBERS)
   public PrivatizedGradient privatize() {
-    return mechanism.privatize(sum, 2, 3);
+    try (PrivatizedGradient gradient = mechanism.privatize(sum, 2, 3)) {
+      return gradient;
+    }
   }
 
   /**
@@ -111,7 +113,9 @@ public class NoiseBenchmark {
   @Benchmark
   @OperationsPerInvocation(NUMBERS)
   public PrivatizedGradient privatizeDiscrete() {
-    return discrete.privatize(sum, 2, 3);
+    try (PrivatizedGradient gradient = discrete.privatize(sum, 2, 3)) {
+      return gradient;
+    }
   }
 
   /**
