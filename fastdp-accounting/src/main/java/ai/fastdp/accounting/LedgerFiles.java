@@ -16,7 +16,7 @@ import java.util.List;
  *
  * @param ledger the ledger itself
  * @param head the number of its records and the newest hash
- * @param nextHead what becomes the head file when the ledger is opened
+ * @param nextHead what becomes the head file of a new ledger
  * @param lock what is locked while the ledger is open; it stays when the ledger is closed
  */
 public record LedgerFiles(Path ledger, Path head, Path nextHead, Path lock) {

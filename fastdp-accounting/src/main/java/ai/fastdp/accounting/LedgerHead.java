@@ -20,9 +20,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * The head file of a ledger: the number of its records and the newest hash.
  *
- * <p>A head that lags behind its ledger is no harm, so only the first of a run is forced to disk.
- * The others are written over it, all of one length below a sector's, so that the file holds an old
- * one or the new one whatever happens.
+ * <p>A head that lags behind its ledger is no harm, so only the first of a ledger is forced to
+ * disk. The others are written over it, all of one length below a sector's, so that the file holds
+ * an old one or the new one whatever happens.
  */
 final class LedgerHead implements Closeable {
 
@@ -53,9 +53,18 @@ final class LedgerHead implements Closeable {
         new LedgerPosition(Long.parseLong(text.substring(0, space)), text.substring(space + 1)));
   }
 
-  /** Makes the file that later heads are written to, and forces it to disk. */
+  /** Writes the first head of a run. */
   void begin(LedgerPosition position) throws IOException {
     written = text(position);
+    if (!Files.exists(files.head()) || Files.size(files.head()) != LENGTH) {
+      replace();
+    }
+    channel = FileChannel.open(files.head(), StandardOpenOption.WRITE);
+    write(channel);
+  }
+
+  /** Makes the file that heads are written to, and forces it to disk. */
+  private void replace() throws IOException {
     try (FileChannel next =
         FileChannel.open(
             files.nextHead(),
@@ -71,7 +80,6 @@ final class LedgerHead implements Closeable {
         StandardCopyOption.ATOMIC_MOVE,
         StandardCopyOption.REPLACE_EXISTING);
     forceDirectory();
-    channel = FileChannel.open(files.head(), StandardOpenOption.WRITE);
   }
 
   /** Makes new files' names durable; Windows does so itself and opens no directory. */
