@@ -101,8 +101,7 @@ final class LedgerHead implements Closeable {
   private static byte[] text(LedgerPosition position) {
     byte[] text = new byte[LENGTH];
     Arrays.fill(text, (byte) ' ');
-    byte[] words =
-        (position.records() + " " + position.hash()).getBytes(StandardCharsets.US_ASCII);
+    byte[] words = (position.records() + " " + position.hash()).getBytes(StandardCharsets.US_ASCII);
     System.arraycopy(words, 0, text, 0, words.length);
     text[LENGTH - 1] = '\n';
     return text;

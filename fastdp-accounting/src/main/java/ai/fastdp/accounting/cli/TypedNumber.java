@@ -23,8 +23,7 @@ record TypedNumber(String text) {
           : Double.parseDouble(text.substring(0, slash))
               / Double.parseDouble(text.substring(slash + 1));
     } catch (NumberFormatException e) {
-      throw new TypeConversionException(
-          "must be a number such as 0.01, 1e-5 or 1/60, got " + text);
+      throw new TypeConversionException("must be a number such as 0.01, 1e-5 or 1/60, got " + text);
     }
   }
 
