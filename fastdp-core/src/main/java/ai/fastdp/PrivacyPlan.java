@@ -56,6 +56,8 @@ public final class PrivacyPlan {
   // Adaptive clipping moves within these multiples of the plan's clip norm.
   private static final double SMALLEST_ADAPTED = 1e-6;
   private static final double LARGEST_ADAPTED = 1e6;
+  // Beyond it the guarantee says next to nothing about anyone.
+  private static final double LARGEST_EPSILON = 100;
 
   private final long sampleSize;
   private final double batchSize;
@@ -107,6 +109,7 @@ public final class PrivacyPlan {
         throw new IllegalStateException("delta must not be set beside a budget, which has its own");
       }
       budget = wanted;
+      requireMeaningful(builder, wanted);
       requireAffordableQueries(wanted);
       noiseMultiplier = NoiseCalibration.noiseMultiplier(accountant, wanted, this::runEvent);
     } else {
@@ -127,8 +130,35 @@ public final class PrivacyPlan {
       // One part in 1e12 more, so that the last planned step fits in spite of rounding; and more
       // than zero where the noise is so large that the bound is zero.
       budget = new PrivacyBudget(Math.max(epsilon * (1 + 1e-12), Double.MIN_NORMAL), delta);
+      requireMeaningful(builder, budget);
     }
     requireUsableNoise();
+  }
+
+  /** Refuses numbers that promise next to nothing, unless they were asked for by name. */
+  private void requireMeaningful(Builder builder, PrivacyBudget promised) {
+    if (!builder.largeDelta && promised.delta() >= 1.0 / sampleSize) {
+      throw new IllegalArgumentException(
+          "delta must be < 1 / sampleSize ("
+              + 1.0 / sampleSize
+              + "), got "
+              + promised.delta()
+              + ", which allows a run that publishes whole samples; choose it well below, or call"
+              + " optLargeDelta()");
+    }
+    if (!builder.largeEpsilon && !(promised.epsilon() <= LARGEST_EPSILON)) {
+      throw new IllegalArgumentException(
+          "epsilon must be <= "
+              + LARGEST_EPSILON
+              + ", got "
+              + promised.epsilon()
+              + (builder.noiseMultiplier == null
+                  ? "; choose a smaller one"
+                  : " from noiseMultiplier "
+                      + builder.noiseMultiplier
+                      + "; raise the noiseMultiplier or take fewer steps")
+              + ", or call optLargeEpsilon()");
+    }
   }
 
   private static double wholeClipNorm(Builder builder, ClippingStyle style) {
@@ -468,6 +498,8 @@ public final class PrivacyPlan {
     private @Nullable Double clipNorm;
     private @Nullable StepSchedule clipNormSchedule;
     private @Nullable StepSchedule noiseSchedule;
+    private boolean largeDelta;
+    private boolean largeEpsilon;
     private ClippingFunction clipping = ClippingFunction.automatic();
     private ClippingStyle style = ClippingStyle.allLayer();
     private NoiseDistribution noise = NoiseDistribution.GAUSSIAN;
@@ -542,7 +574,8 @@ public final class PrivacyPlan {
      * Sets the privacy to spend, from which the noise multiplier is calibrated; or set the noise
      * multiplier and delta.
      *
-     * @param value the target epsilon and delta
+     * @param value the target epsilon, at most 100 but for {@link #optLargeEpsilon}, and delta,
+     *     below 1 / N but for {@link #optLargeDelta}
      * @return this builder
      */
     public Builder setBudget(PrivacyBudget value) {
@@ -567,7 +600,7 @@ public final class PrivacyPlan {
     /**
      * Sets the delta at which epsilon is stated, where the noise multiplier is set.
      *
-     * @param value \(\delta\), in (0, 1)
+     * @param value \(\delta\), in (0, 1), and below 1 / N but for {@link #optLargeDelta}
      * @return this builder
      */
     public Builder setDelta(double value) {
@@ -582,12 +615,41 @@ public final class PrivacyPlan {
     /**
      * Sets the clip norm; not beside a style that gives the groups' clip norms.
      *
+     * <p>With automatic clipping, the default, every contribution has about this norm, so that R
+     * only scales the gradient, noise included. SGD's steps follow it like a factor of the learning
+     * rate; Adam, AdamW and LAMB divide by the gradient's size and hardly see it. Tune the learning
+     * rate then, and leave R alone.
+     *
      * @param value R, finite and greater than 0
      * @return this builder
      */
     public Builder setClipNorm(double value) {
       requireUnset(clipNorm, "clipNorm");
       clipNorm = requirePositive("clipNorm", value);
+      return this;
+    }
+
+    /**
+     * Permits a delta of 1/N or more, N being the sample size; refused otherwise. Such a delta
+     * allows a run that publishes one sample picked at random. A test of the machinery may want it,
+     * or data that is repeated so often that N does not count persons.
+     *
+     * @return this builder
+     */
+    public Builder optLargeDelta() {
+      largeDelta = true;
+      return this;
+    }
+
+    /**
+     * Permits an epsilon above 100, declared or following from the noise multiplier; refused
+     * otherwise. Such a run promises next to nothing. A baseline with clipping and hardly any noise
+     * may want it, or a test.
+     *
+     * @return this builder
+     */
+    public Builder optLargeEpsilon() {
+      largeEpsilon = true;
       return this;
     }
 
@@ -667,7 +729,8 @@ public final class PrivacyPlan {
      *
      * @return the plan
      * @throws IllegalStateException if a number is missing or one too many is set
-     * @throws IllegalArgumentException if the budget is out of reach
+     * @throws IllegalArgumentException if the budget is out of reach, or if delta or epsilon is too
+     *     large to promise anything
      */
     public PrivacyPlan build() {
       return new PrivacyPlan(this);

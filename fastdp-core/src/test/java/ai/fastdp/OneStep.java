@@ -48,7 +48,8 @@ final class OneStep {
         .setSampleRate(1)
         .setSteps(steps)
         .setNoiseMultiplier(noiseMultiplier)
-        .setDelta(1e-5);
+        .setDelta(1e-5)
+        .optLargeEpsilon();
   }
 
   static PrivacyEngine.Builder engine(PrivacyPlan plan, PerSampleLoss loss) {

@@ -112,7 +112,7 @@ final class PrivacyPlanTest {
             .setBatchSize(size)
             .setEpochs(epochs)
             .setNoiseMultiplier(100)
-            .setDelta(1e-5)
+            .setDelta(1e-6)
             .setClipNorm(1)
             .build();
     // In whole numbers: the least T with T B >= E N.
@@ -152,7 +152,7 @@ final class PrivacyPlanTest {
             .setBatchSize(1)
             .setSteps(1)
             .setNoiseMultiplier(1e12)
-            .setDelta(0.5)
+            .setDelta(1e-5)
             .setClipNorm(1)
             .build();
     assertThat(plan.budget().epsilon()).isPositive().isLessThan(1e-3);
@@ -183,6 +183,57 @@ final class PrivacyPlanTest {
     assertThatThrownBy(builder::build)
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("epsilon must be reachable");
+  }
+
+  // ---------------------------------------------------------------- numbers without meaning
+
+  @ParameterizedTest
+  @ValueSource(doubles = {1e-3, 0.0011, 0.5})
+  void build_deltaOfOneInTheSampleSize_isRefusedUnlessWanted(double delta) {
+    for (UnaryOperator<PrivacyPlan.Builder> privacy :
+        List.<UnaryOperator<PrivacyPlan.Builder>>of(
+            b -> b.setBudget(new PrivacyBudget(3, delta)),
+            b -> b.setNoiseMultiplier(1).setDelta(delta))) {
+      assertThatThrownBy(() -> privacy.apply(withoutPrivacy()).build())
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("delta must be < 1 / sampleSize (0.001), got " + delta)
+          .hasMessageContaining("optLargeDelta()");
+      assertThatThrownBy(() -> privacy.apply(withoutPrivacy()).optLargeEpsilon().build())
+          .hasMessageContaining("delta must be");
+      PrivacyPlan plan = privacy.apply(withoutPrivacy()).optLargeDelta().build();
+      assertThat(plan.budget().delta()).isEqualTo(delta);
+    }
+  }
+
+  @Test
+  void build_deltaBelowOneInTheSampleSize_isTaken() {
+    double delta = Math.nextDown(1e-3);
+    PrivacyPlan plan = withoutPrivacy().setBudget(new PrivacyBudget(3, delta)).build();
+    assertThat(plan.budget().delta()).isEqualTo(delta);
+  }
+
+  @Test
+  void build_epsilonAboveAHundred_isRefusedUnlessWanted() {
+    for (UnaryOperator<PrivacyPlan.Builder> privacy :
+        List.<UnaryOperator<PrivacyPlan.Builder>>of(
+            b -> b.setBudget(new PrivacyBudget(Math.nextUp(100.0), 1e-5)),
+            b -> b.setNoiseMultiplier(0.1).setDelta(1e-5))) {
+      assertThatThrownBy(() -> privacy.apply(withoutPrivacy()).build())
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("epsilon must be <= 100.0, got ")
+          .hasMessageContaining("optLargeEpsilon()");
+      assertThatThrownBy(() -> privacy.apply(withoutPrivacy()).optLargeDelta().build())
+          .hasMessageContaining("epsilon must be");
+      PrivacyPlan plan = privacy.apply(withoutPrivacy()).optLargeEpsilon().build();
+      assertThat(plan.budget().epsilon()).isGreaterThan(100);
+    }
+    assertThatThrownBy(() -> withoutPrivacy().setNoiseMultiplier(0.1).setDelta(1e-5).build())
+        .hasMessageContaining("from noiseMultiplier 0.1; raise the noiseMultiplier");
+    withoutPrivacy().setBudget(new PrivacyBudget(100, 1e-5)).build();
+  }
+
+  private static PrivacyPlan.Builder withoutPrivacy() {
+    return PrivacyPlan.builder().setSampleSize(1000).setBatchSize(100).setEpochs(3).setClipNorm(1);
   }
 
   // ---------------------------------------------------------------- single numbers

@@ -266,6 +266,7 @@ final class StyleExactnessTest {
               .setSteps(100)
               .setNoiseMultiplier(1)
               .setDelta(1e-5)
+              .optLargeEpsilon()
               .optClipping(function.function)
               .optStyle(style.style(owned));
       PrivacyPlan plan = (style == Style.GIVEN ? builder : builder.setClipNorm(CLIP_NORM)).build();

@@ -23,7 +23,7 @@ final class KilledRun {
   private KilledRun() {}
 
   static PrivacyPlan plan(long steps) {
-    return SmallRun.plan(steps).build();
+    return SmallRun.plan(steps).optLargeEpsilon().build();
   }
 
   static DpAdamW optimizer() {

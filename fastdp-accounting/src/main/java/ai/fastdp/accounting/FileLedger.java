@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting;
 
-import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 
 /**
  * A ledger in a file that survives crashes: an event is on disk before {@link #charge} returns.
@@ -27,22 +22,29 @@ import java.util.Objects;
  * returned then, so the event was not released, and the line is removed when the ledger is opened
  * again. Anything else that does not fit the chain is refused. A second file, with {@code .head}
  * appended to the name, holds the number of records and the newest hash, so that an older copy of
- * the ledger is refused, too.
+ * the ledger is refused, too; a ledger with charges must have it.
  *
  * <p>A mark says that something was saved which goes with the ledger. Together with {@link
  * LedgerPosition} it tells whether a saved state is the newest that this ledger knows of.
  *
- * <p>The file is locked while it is open. The budget, the relation and the hash of the plan are in
- * the first record and must be the same whenever the ledger is opened; what earlier runs spent
- * counts. Methods may be called from several threads.
+ * <p>An open ledger has one owner, under whatever name it was opened: a file with {@code .lock}
+ * appended to the name is locked while it is open, and stays when it is closed; one that a killed
+ * process left is no obstacle. The ledger and its head may be read at any time. Before every write
+ * the ledger checks that it is still the owner, that both files are the ones it opened, and that
+ * they hold what it wrote last; otherwise it charges nothing and closes. This costs a few reads,
+ * little beside the write that is forced to disk. {@link LedgerFiles} names all files.
+ *
+ * <p>The budget, the relation and the hash of the plan are in the first record and must be the same
+ * whenever the ledger is opened; what earlier runs spent counts. Methods may be called from several
+ * threads.
  */
 public final class FileLedger implements PrivacyLedger {
 
   private static final String MAGIC = "fastdp-ledger-1";
 
+  private final LedgerLock lock;
   private final FileChannel channel;
-  private final FileLock lock;
-  private final Path headFile;
+  private final LedgerHead head;
   private final LedgerChain chain = new LedgerChain();
   private final SpendingGuard guard;
   private final Map<DpEvent, Integer> numbers = new HashMap<>();
@@ -53,15 +55,10 @@ public final class FileLedger implements PrivacyLedger {
   /** A mark and the number of its record, from 1. */
   private record Mark(long record, String name) {}
 
-  private FileLedger(
-      FileChannel channel,
-      FileLock lock,
-      Path file,
-      PrivacyAccountant accountant,
-      PrivacyBudget budget) {
-    this.channel = channel;
+  private FileLedger(LedgerLock lock, PrivacyAccountant accountant, PrivacyBudget budget) {
     this.lock = lock;
-    this.headFile = file.resolveSibling(file.getFileName() + ".head");
+    this.channel = lock.ledger();
+    this.head = new LedgerHead(lock.files());
     this.guard = new SpendingGuard(accountant, budget);
   }
 
@@ -75,19 +72,18 @@ public final class FileLedger implements PrivacyLedger {
    * @return the ledger, locked until it is closed
    * @throws IllegalArgumentException if {@code planHash} has other characters
    * @throws IllegalStateException if the ledger is open elsewhere, is damaged, is older than its
-   *     head file, or was started with another budget, relation or plan
-   * @throws UncheckedIOException if the file cannot be read or written
+   *     head file, has charges and no head file, has hard links, or was started with another
+   *     budget, relation or plan
+   * @throws UncheckedIOException if a file cannot be read or written
    */
   public static FileLedger open(
       Path file, PrivacyAccountant accountant, PrivacyBudget budget, String planHash) {
     Objects.requireNonNull(accountant, "accountant");
     requirePlain("planHash", planHash);
     try {
-      FileChannel channel =
-          FileChannel.open(
-              file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+      LedgerLock lock = LedgerLock.take(file);
       try {
-        FileLedger ledger = new FileLedger(channel, lock(channel, file), file, accountant, budget);
+        FileLedger ledger = new FileLedger(lock, accountant, budget);
         ledger.load(
             MAGIC
                 + " "
@@ -100,26 +96,12 @@ public final class FileLedger implements PrivacyLedger {
                 + Double.toHexString(budget.delta()));
         return ledger;
       } catch (IOException | RuntimeException e) {
-        channel.close();
+        lock.close();
         throw e;
       }
     } catch (IOException e) {
       throw new UncheckedIOException("cannot open ledger " + file, e);
     }
-  }
-
-  private static FileLock lock(FileChannel channel, Path file) throws IOException {
-    FileLock lock;
-    try {
-      lock = channel.tryLock();
-    } catch (OverlappingFileLockException e) {
-      lock = null;
-    }
-    if (lock == null) {
-      throw new IllegalStateException(
-          "ledger must be open only once, got " + file + " in use; close the other run first");
-    }
-    return lock;
   }
 
   private void load(String header) throws IOException {
@@ -128,50 +110,47 @@ public final class FileLedger implements PrivacyLedger {
     while (complete > 0 && bytes[complete - 1] != '\n') {
       complete--;
     }
-    long[] promised = promised();
-    List<DpEvent> events = new ArrayList<>();
-    String text = new String(bytes, 0, complete, StandardCharsets.UTF_8);
-    boolean first = true;
-    for (String line :
-        text.isEmpty() ? new String[0] : text.substring(0, text.length() - 1).split("\n", -1)) {
-      String record = chain.verify(line);
-      if (first) {
-        if (!record.equals(header)) {
-          throw new IllegalStateException(
-              "ledger must be opened with the plan, relation and budget it was started with, got '"
-                  + header
-                  + "' instead of '"
-                  + record
-                  + "'; use another file for another plan");
-        }
-        first = false;
-      } else {
-        replay(record, events);
-      }
-      if (chain.length() == promised[0] && !chain.head().equals(promisedHash)) {
-        throw backwards();
-      }
-    }
-    if (chain.length() < promised[0]) {
-      throw backwards();
-    }
+    String text = new String(bytes, 0, Math.max(0, complete - 1), StandardCharsets.UTF_8);
+    read(header, complete == 0 ? new String[0] : text.split("\n", -1));
     channel.truncate(complete);
     channel.position(complete);
-    if (first) {
-      write(header);
-      forceDirectory(headFile);
+    if (complete == 0) {
+      append(header);
     } else {
       channel.force(true);
     }
+    head.begin(position());
   }
 
-  /** Makes a new file's name durable; Windows does so itself and opens no directory. */
-  private static void forceDirectory(Path file) throws IOException {
-    Path directory = file.toAbsolutePath().getParent();
-    if (directory != null && File.separatorChar == '/') {
-      try (FileChannel opened = FileChannel.open(directory, StandardOpenOption.READ)) {
-        opened.force(true);
+  private void read(String header, String[] lines) throws IOException {
+    Optional<LedgerPosition> promise = head.read();
+    List<DpEvent> events = new ArrayList<>();
+    for (String line : lines) {
+      String record = chain.verify(line);
+      if (chain.length() > 1) {
+        replay(record, events);
+      } else if (!record.equals(header)) {
+        throw new IllegalStateException(
+            "ledger must be opened with the plan, relation and budget it was started with, got '"
+                + header
+                + "' instead of '"
+                + record
+                + "'; use another file for another plan");
       }
+      if (promise.isPresent()
+          && chain.length() == promise.get().records()
+          && !chain.head().equals(promise.get().hash())) {
+        throw backwards();
+      }
+    }
+    if (promise.isPresent() && chain.length() < promise.get().records()) {
+      throw backwards();
+    }
+    if (promise.isEmpty() && chain.length() > 1) {
+      throw new IllegalStateException(
+          "ledger with charges must have its head file, got none at "
+              + lock.files().head()
+              + "; restore both files, or treat the budget as spent");
     }
   }
 
@@ -182,25 +161,10 @@ public final class FileLedger implements PrivacyLedger {
     return bytes;
   }
 
-  private String promisedHash = "";
-
-  /** The number of records that the head file promises; its hash goes to a field. */
-  private long[] promised() throws IOException {
-    if (!Files.exists(headFile)) {
-      return new long[] {0};
-    }
-    String[] words = Files.readString(headFile).trim().split(" ", -1);
-    if (words.length != 2 || !words[0].matches("[0-9]{1,18}")) {
-      throw new IllegalStateException("head file must hold a count and a hash, got " + headFile);
-    }
-    promisedHash = words[1];
-    return new long[] {Long.parseLong(words[0])};
-  }
-
   private IllegalStateException backwards() {
     return new IllegalStateException(
         "ledger must not go backwards, got an older or other file than "
-            + headFile
+            + lock.files().head()
             + " remembers; restore the newest ledger");
   }
 
@@ -330,7 +294,9 @@ public final class FileLedger implements PrivacyLedger {
 
   private void writeOrClose(String... records) {
     try {
-      write(records);
+      requireOwn();
+      append(records);
+      head.move(position());
     } catch (IOException e) {
       // Part of the record may be on disk: nothing can be said about this ledger any more.
       close();
@@ -338,7 +304,26 @@ public final class FileLedger implements PrivacyLedger {
     }
   }
 
-  private void write(String... records) throws IOException {
+  private void requireOwn() throws IOException {
+    String wrong = lock.lost();
+    if (wrong == null && channel.size() != channel.position()) {
+      wrong = "another length than it wrote";
+    }
+    if (wrong == null && !head.isOwn()) {
+      wrong = "another head file than it wrote";
+    }
+    if (wrong != null) {
+      close();
+      throw new IllegalStateException(
+          "ledger must be changed by its owner alone while it is open, got "
+              + wrong
+              + " at "
+              + lock.files().ledger()
+              + "; find what else writes there before you open it again");
+    }
+  }
+
+  private void append(String... records) throws IOException {
     StringBuilder lines = new StringBuilder();
     for (String record : records) {
       lines.append(chain.append(record));
@@ -348,10 +333,6 @@ public final class FileLedger implements PrivacyLedger {
       channel.write(buffer);
     }
     channel.force(true);
-    // Renaming is atomic, and a head that lags behind is no harm, so this needs no force.
-    Path next = headFile.resolveSibling(headFile.getFileName() + ".new");
-    Files.writeString(next, chain.length() + " " + chain.head() + "\n");
-    Files.move(next, headFile, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
   }
 
   @Override
@@ -371,8 +352,11 @@ public final class FileLedger implements PrivacyLedger {
     }
     closed = true;
     try {
-      lock.release();
-      channel.close();
+      try {
+        head.close();
+      } finally {
+        lock.close();
+      }
     } catch (IOException e) {
       throw new UncheckedIOException("cannot close the ledger", e);
     }

@@ -20,6 +20,7 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     version = "fastdp-accounting 0.1.0",
     description = "Privacy accounting of DP-SGD: epsilon, delta, noise, steps, plans.",
+    footer = "Numbers may be typed as 1000, 1e6, 0.01 or 1/60.",
     subcommands = {
       EpsilonCommand.class,
       DeltaCommand.class,
@@ -35,6 +36,13 @@ public final class Main implements Runnable {
   private static final int BAD_INPUT = 2;
 
   private static final Pattern SUBJECT = Pattern.compile("^([a-zA-Z]+) must");
+
+  private static final Pattern BAD_VALUE =
+      Pattern.compile("Invalid value for option '([^']+)'[^:]*: (must .*)");
+
+  private static final Pattern BAD_NAME =
+      Pattern.compile(
+          "Invalid value for option '([^']+)'[^:]*: expected one of \\[(.*)\\].* but was '(.*)'");
 
   private static final Map<String, String> OPTIONS =
       Map.of(
@@ -68,13 +76,15 @@ public final class Main implements Runnable {
   static int run(String[] arguments, PrintWriter out, PrintWriter err) {
     CommandLine line = new CommandLine(new Main());
     line.setCaseInsensitiveEnumValuesAllowed(true);
-    line.registerConverter(double.class, Main::number);
-    line.registerConverter(Double.class, Main::number);
+    line.registerConverter(double.class, text -> new TypedNumber(text).real());
+    line.registerConverter(Double.class, text -> new TypedNumber(text).real());
+    line.registerConverter(long.class, text -> new TypedNumber(text).whole());
+    line.registerConverter(Long.class, text -> new TypedNumber(text).whole());
     line.setOut(out);
     line.setErr(err);
     line.setParameterExceptionHandler(
         (exception, unused) -> {
-          err.println(firstLine(exception));
+          err.println(inOneForm(firstLine(exception)));
           return BAD_INPUT;
         });
     line.setExecutionExceptionHandler(
@@ -89,19 +99,20 @@ public final class Main implements Runnable {
     return line.execute(arguments);
   }
 
-  private static double number(String text) {
-    if (text.equalsIgnoreCase("nan")) {
-      return Double.NaN; // whose check names the condition
-    }
-    try {
-      return Double.parseDouble(text);
-    } catch (NumberFormatException e) {
-      throw new CommandLine.TypeConversionException("must be a number, got " + text);
-    }
-  }
-
   private static String firstLine(Exception exception) {
     return String.valueOf(exception.getMessage()).split("\\R", 2)[0];
+  }
+
+  /** The parser's complaint about a value, as the other messages are. */
+  private static String inOneForm(String message) {
+    Matcher value = BAD_VALUE.matcher(message);
+    if (value.matches()) {
+      return value.group(1) + " " + value.group(2);
+    }
+    Matcher name = BAD_NAME.matcher(message);
+    return name.matches()
+        ? name.group(1) + " must be one of " + name.group(2) + ", got " + name.group(3)
+        : message;
   }
 
   /** Names the option instead of the parameter. */

@@ -35,7 +35,7 @@ final class TradeoffCommand extends RunCommand {
   private double delta = 1e-5;
 
   @Option(names = "--points", description = "Number of type I errors; 41 by default.")
-  private int points = 41;
+  private long points = 41;
 
   @Option(
       names = "--plot",
@@ -68,7 +68,7 @@ final class TradeoffCommand extends RunCommand {
               .svg(pictured(curve)));
     }
     List<CurvePoint> rows = new ArrayList<>();
-    for (int i = 0; i < points; i++) {
+    for (long i = 0; i < points; i++) {
       double typeOne = (double) i / (points - 1);
       rows.add(new CurvePoint(typeOne, curve.at(typeOne)));
     }

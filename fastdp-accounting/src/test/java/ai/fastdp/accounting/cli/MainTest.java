@@ -76,6 +76,31 @@ class MainTest {
     assertThat(run("statement" + RUN + " --json").out()).contains("\"planHash\"");
   }
 
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "epsilon --sample-rate 1/60 --noise-multiplier 8e-1 --steps 1e3 --delta 1/1000000 --json |"
+            + " epsilon --sample-rate 0.016666666666666666 --noise-multiplier 0.8 --steps 1000"
+            + " --delta 0.000001 --json",
+        "epsilon --noise-multiplier 16/2 --steps 1.0e1 --delta 1e-5 |"
+            + " epsilon --noise-multiplier 8 --steps 10 --delta 0.00001",
+        "plan --sample-size 6e4 --batch-sizes 2.56e2,3e3 --epochs 1/2 --target-epsilon 3e0"
+            + " --delta 1e-5 |"
+            + " plan --sample-size 60000 --batch-sizes 256,3000 --epochs 0.5 --target-epsilon 3"
+            + " --delta 1e-5",
+        "epsilon --accountant rdp --orders 5e0,7/2 --noise-multiplier 1 --steps 6/3 --delta 1e-5 |"
+            + " epsilon --accountant rdp --orders 5,3.5 --noise-multiplier 1 --steps 2 --delta 1e-5",
+        "tradeoff --noise-multiplier 2 --steps 3e0 --points 0.5e1 --delta 1/1e5 |"
+            + " tradeoff --noise-multiplier 2 --steps 3 --points 5"
+      })
+  void numbers_asPapersPrintThem_areTheSame(String typed, String plain) {
+    Outcome outcome = run(typed);
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.code()).isZero();
+    assertThat(outcome.out()).isNotEmpty().isEqualTo(run(plain).out());
+  }
+
   @Test
   void tradeoff_writesAPicture(@TempDir Path directory) throws Exception {
     Path picture = directory.resolve("curve.svg");
@@ -161,7 +186,27 @@ class MainTest {
         "epsilon --noise-multiplier nan --steps 1 --delta 1e-5 |"
             + " --noise-multiplier must be finite and > 0, got NaN",
         "epsilon --noise-multiplier much --steps 1 --delta 1e-5 |"
-            + " Invalid value for option '--noise-multiplier': must be a number, got much",
+            + " --noise-multiplier must be a number such as 0.01, 1e-5 or 1/60, got much",
+        "epsilon --noise-multiplier 1 --sample-rate 1/x --steps 1 --delta 1e-5 |"
+            + " --sample-rate must be a number such as 0.01, 1e-5 or 1/60, got 1/x",
+        "epsilon --noise-multiplier 1 --sample-rate 1/0 --steps 1 --delta 1e-5 |"
+            + " --sample-rate must be in [0, 1], got Infinity; it is a probability",
+        "epsilon --noise-multiplier 1 --steps 1.5 --delta 1e-5 |"
+            + " --steps must be a whole number below 2^63, such as 1000 or 1e6, got 1.5",
+        "epsilon --noise-multiplier 1 --steps 1e-3 --delta 1e-5 |"
+            + " --steps must be a whole number below 2^63, such as 1000 or 1e6, got 1e-3",
+        "epsilon --noise-multiplier 1 --steps 1e19 --delta 1e-5 |"
+            + " --steps must be a whole number below 2^63, such as 1000 or 1e6, got 1e19",
+        "epsilon --noise-multiplier 1 --steps 1e999999999 --delta 1e-5 |"
+            + " --steps must be a whole number below 2^63, such as 1000 or 1e6, got 1e999999999",
+        "epsilon --noise-multiplier 1 --steps 10/3 --delta 1e-5 |"
+            + " --steps must be a whole number below 2^63, such as 1000 or 1e6, got 10/3",
+        "plan --sample-size 10 --batch-sizes 2,x --target-epsilon 1 --delta 1e-5 |"
+            + " --batch-sizes must be a whole number below 2^63, such as 1000 or 1e6, got x",
+        "epsilon --accountant prv --noise-multiplier 1 --steps 1 --delta 1e-5 |"
+            + " --accountant must be one of RDP, GDP, FDP, got prv",
+        "tradeoff --noise-multiplier 1 --steps 1 --points 1e7 |"
+            + " --points must be in [3, 10000], got 10000000",
         "epsilon --noise-multiplier 1 --steps -1 --delta 1e-5 | --steps must be >= 0, got -1",
         "epsilon --sampling fixed --adjacency zero-out --sample-rate 0.1 --noise-multiplier 1"
             + " --steps 1 --delta 1e-5 |"

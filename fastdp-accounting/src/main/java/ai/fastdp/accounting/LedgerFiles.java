@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * The files that a {@link FileLedger} uses, as real paths: symbolic links are resolved, so that a
+ * ledger has the same files under any name.
+ *
+ * <p>Nothing else may be written to them while a run goes on, and nothing may read the lock file in
+ * the process that has the ledger open.
+ *
+ * @param ledger the ledger itself
+ * @param head the number of its records and the newest hash
+ * @param nextHead what becomes the head file of a new ledger
+ * @param lock what is locked while the ledger is open; it stays when the ledger is closed
+ */
+public record LedgerFiles(Path ledger, Path head, Path nextHead, Path lock) {
+
+  // More links in a row than any system follows.
+  private static final int MOST_LINKS = 64;
+
+  /**
+   * Names the files of a ledger, whether they exist or not; nothing is opened.
+   *
+   * @param file where the ledger is, or is to be
+   * @return its files
+   * @throws UncheckedIOException if the path cannot be resolved
+   */
+  public static LedgerFiles of(Path file) {
+    Path real = real(file);
+    return new LedgerFiles(
+        real, beside(real, ".head"), beside(real, ".head.new"), beside(real, ".lock"));
+  }
+
+  /**
+   * Tells whether a path leads to one of these files, by a symbolic or a hard link, too.
+   *
+   * @param other any path; its file may be missing
+   * @return whether writing there would write to a file of the ledger
+   * @throws UncheckedIOException if the path cannot be resolved
+   */
+  public boolean contains(Path other) {
+    Path real = real(other);
+    try {
+      for (Path file : all()) {
+        if (file.equals(real)
+            || (Files.exists(file) && Files.exists(real) && Files.isSameFile(file, real))) {
+          return true;
+        }
+      }
+      return false;
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot compare " + other + " with the ledger's files", e);
+    }
+  }
+
+  /**
+   * All the files.
+   *
+   * @return the paths, the ledger's first
+   */
+  public List<Path> all() {
+    return List.of(ledger, head, nextHead, lock);
+  }
+
+  private static Path beside(Path file, String suffix) {
+    return file.resolveSibling(file.getFileName() + suffix);
+  }
+
+  /** The real path, also of a file that does not exist yet, or that a link to nothing names. */
+  private static Path real(Path path) {
+    try {
+      Path target = path.toAbsolutePath();
+      for (int links = 0; links < MOST_LINKS && !Files.exists(target); links++) {
+        if (!Files.isSymbolicLink(target)) {
+          return inRealParent(target.normalize());
+        }
+        target = target.resolveSibling(Files.readSymbolicLink(target));
+      }
+      return target.toRealPath();
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot resolve the path " + path, e);
+    }
+  }
+
+  private static Path inRealParent(Path missing) throws IOException {
+    Path parent = missing.getParent();
+    return parent != null && Files.exists(parent)
+        ? parent.toRealPath().resolve(missing.getFileName())
+        : missing;
+  }
+}
