@@ -3,6 +3,7 @@ package ai.fastdp.hook;
 
 import ai.djl.ndarray.NDList;
 import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import org.jspecify.annotations.Nullable;
@@ -70,7 +71,13 @@ public final class LayerHook implements BlockHook {
   private NDList run(HookedBlock twin, RecordedForward.Call call) {
     // A block's function of data and labels may call the other one, on the same sample.
     boolean again = recorder.isRecording() && recorded.takesLabels() && recorder.isInside(this);
-    if (again || !recorder.isRecording()) {
+    if (!recorder.isRecording()) {
+      if (call.training() && isTrainable()) {
+        recorder.requireNoGraph(path);
+      }
+      return recorded.runUnrecorded(this, recorder, twin, call);
+    }
+    if (again) {
       return recorded.runUnrecorded(this, recorder, twin, call);
     }
     LayerHook outer = recorder.enter(this);
@@ -79,6 +86,10 @@ public final class LayerHook implements BlockHook {
     } finally {
       recorder.leave(outer);
     }
+  }
+
+  private boolean isTrainable() {
+    return original.getParameters().values().stream().anyMatch(Parameter::requiresGradient);
   }
 
   RecordedForward recorded() {
