@@ -321,15 +321,13 @@ public final class ForwardRecorder {
             + hook.path()
             + "' ("
             + hook.block().getClass().getSimpleName()
-            + ") must have the "
-            + batchSize
-            + " samples on its "
+            + ") must have the samples (B) on its "
             + (axis.number() == 0 ? "first axis" : "axis " + axis.number())
-            + ", got shape "
-            + array.getShape()
-            + "; do not flatten samples into other axes, look up positions for every sample (ids of"
-            + " shape (B, T)), and declare samples on another axis by"
-            + " PrivacyEngine.Builder.optSampleAxis");
+            + ", got "
+            + axis.describe(array.getShape(), batchSize)
+            + "; do not flatten samples into other axes or squeeze them away (squeeze() without an"
+            + " axis does in a batch of one), look up positions for every sample (ids of shape (B,"
+            + " T)), and declare samples on another axis by PrivacyEngine.Builder.optSampleAxis");
   }
 
   private Recording recording() {

@@ -55,7 +55,7 @@ public record SampleAxis(int number) {
       return "an array of "
           + axes
           + (axes == 1 ? " axis" : " axes")
-          + (axes > number ? ", another number on this axis" : "");
+          + (axes > number ? " with another length than B on axis " + number : "");
     }
     List<String> lengths = new ArrayList<>();
     for (int i = 0; i < axes; i++) {
