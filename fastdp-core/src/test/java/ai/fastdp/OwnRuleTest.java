@@ -299,7 +299,7 @@ final class OwnRuleTest {
             gradients.addBroadcast(parameter(use.block(), "scale"), outputGradient.get(":,:,:3"));
     assertThatThrownBy(() -> train(new Scale(), 3, Scale.class, wide))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContainingAll("'scale' (5)", "must broadcast", "(3, 3, 3)");
+        .hasMessageContainingAll("'scale' (5)", "must broadcast", "(B, 3, 3)");
     GhostRule linear =
         (use, outputGradient, gradients) ->
             gradients.addLinear(
