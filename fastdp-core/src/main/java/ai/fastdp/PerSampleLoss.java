@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.index.NDIndex;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.loss.Loss;
 import ai.fastdp.hook.SampleAxis;
@@ -30,45 +29,96 @@ public interface PerSampleLoss {
   /**
    * Cross-entropy of class scores: \(\ell_i = -\log \mathrm{softmax}(z_i)_{y_i}\).
    *
-   * <p>Predictions (B, C) scores, labels (B) class numbers. Scores of half width become float32.
+   * <p>Predictions (B, C) scores of C >= 2 classes, labels (B) or (B, 1) class numbers. A sample
+   * with label -100 has loss 0 and gradient 0. Scores of half width become float32. For one-hot
+   * labels there is {@link #softmaxCrossEntropyOfProbabilities()}, for one score of two classes
+   * {@link #sigmoidBinaryCrossEntropy()}.
+   *
+   * <p>A label that is no class number is an error before the step releases anything. That an error
+   * came depends on a record and is not covered by the guarantee: check the labels of a data set
+   * before its training begins.
    *
    * @return the loss
    */
   static PerSampleLoss softmaxCrossEntropy() {
-    return (labels, predictions) -> {
-      NDArray scores = inFloat32(predictions.singletonOrThrow());
-      NDArray classes = labels.head().toType(DataType.INT64, false);
-      requireShape("predictions", scores, 2);
-      requireShape("labels", classes, 1);
-      return pick(scores.logSoftmax(-1), classes, 1).neg();
-    };
+    return CrossEntropy.ofSamples();
+  }
+
+  /**
+   * Cross-entropy of class scores and probabilities of the classes: \(\ell_i = -\sum_c q_{ic} \log
+   * \mathrm{softmax}(z_i)_c\).
+   *
+   * <p>Predictions (B, C) scores, labels (B, C) probabilities, or one-hot. Scores of half width
+   * become float32.
+   *
+   * @return the loss
+   */
+  static PerSampleLoss softmaxCrossEntropyOfProbabilities() {
+    return new ProbabilityCrossEntropy();
   }
 
   /**
    * Cross-entropy of a sequence of class scores, averaged inside each sample: \(\ell_i =
    * -\frac{1}{\max(1, \sum_t m_{it})} \sum_t m_{it} \log \mathrm{softmax}(z_{it})_{y_{it}}\).
    *
-   * <p>Predictions (B, T, C) scores; labels (B, T) class numbers and optionally a mask m (B, T) of
-   * ones and zeros, all ones by default. A sample whose mask is all zero has loss 0. Scores of half
-   * width become float32.
+   * <p>Predictions (B, T, C) scores of C >= 2 classes; labels (B, T) class numbers and optionally a
+   * mask m (B, T) of ones and zeros, all ones by default. A position with mask 0 or label -100
+   * counts nothing, whatever its scores and its label are, and has gradient 0. A sample none of
+   * whose positions counts has loss 0. Scores of half width become float32.
+   *
+   * <p>Without a mask and without labels of -100 every position counts, padded ones too. Where
+   * samples are padded to the longest of their batch, one sample's length then moves the others'
+   * losses, which is not private: mask what is padded, and pad to a fixed length that is public.
+   *
+   * <p>A label that is no class number is an error before the step releases anything. That an error
+   * came depends on a record and is not covered by the guarantee: check the labels of a data set
+   * before its training begins.
    *
    * @return the loss
    */
   static PerSampleLoss sequenceCrossEntropy() {
-    return (labels, predictions) -> {
-      NDArray scores = inFloat32(predictions.singletonOrThrow());
-      NDArray classes = labels.head().toType(DataType.INT64, false);
-      requireShape("predictions", scores, 3);
-      requireShape("labels", classes, 2);
-      NDArray losses = pick(scores.logSoftmax(-1), classes, 2).neg();
-      if (labels.size() == 1) {
-        return losses.mean(new int[] {1});
-      }
-      NDArray mask = labels.get(1).toType(DataType.FLOAT32, false);
-      requireShape("mask", mask, 2);
-      NDArray counts = mask.sum(new int[] {1}).maximum(1);
-      return losses.mul(mask).sum(new int[] {1}).div(counts);
-    };
+    return CrossEntropy.ofSequences();
+  }
+
+  /**
+   * Cross-entropy of scores of two classes, averaged over a sample's n numbers: \(\ell_i =
+   * -\frac{1}{n} \sum_j y_{ij} \log \mathrm{sigmoid}(z_{ij}) + (1 - y_{ij}) \log (1 -
+   * \mathrm{sigmoid}(z_{ij}))\).
+   *
+   * <p>Predictions (B, ...) scores and labels of the same shape, in [0, 1]; axes of length 1 behind
+   * the first make no difference. It equals DJL's {@code sigmoidBinaryCrossEntropyLoss} on a batch
+   * of one. Scores of half width become float32.
+   *
+   * @return the loss
+   */
+  static PerSampleLoss sigmoidBinaryCrossEntropy() {
+    return ElementwiseLoss.sigmoidBinaryCrossEntropy();
+  }
+
+  /**
+   * Half the squared error, averaged over a sample's n numbers: \(\ell_i = \frac{1}{2n} \sum_j
+   * (y_{ij} - p_{ij})^2\).
+   *
+   * <p>Predictions (B, ...) and labels of the same shape; axes of length 1 behind the first make no
+   * difference. It equals DJL's {@code l2Loss} on a batch of one. Predictions of half width become
+   * float32.
+   *
+   * @return the loss
+   */
+  static PerSampleLoss l2() {
+    return ElementwiseLoss.l2();
+  }
+
+  /**
+   * The absolute error, averaged over a sample's n numbers: \(\ell_i = \frac{1}{n} \sum_j |y_{ij} -
+   * p_{ij}|\).
+   *
+   * <p>Shapes and types as in {@link #l2()}. It equals DJL's {@code l1Loss} on a batch of one.
+   *
+   * @return the loss
+   */
+  static PerSampleLoss l1() {
+    return ElementwiseLoss.l1();
   }
 
   /**
@@ -82,7 +132,10 @@ public interface PerSampleLoss {
    */
   static PerSampleLoss eachSample(Loss loss) {
     return (labels, predictions) -> {
-      long batchSize = predictions.head().getShape().get(0);
+      Shape shape = predictions.head().getShape();
+      long batchSize = shape.dimension() == 0 ? 0 : shape.get(0);
+      requireSamples("predictions", predictions, batchSize);
+      requireSamples("labels", labels, batchSize);
       NDList losses = new NDList();
       for (long i = 0; i < batchSize; i++) {
         NDArray value = loss.evaluate(sample(labels, i), sample(predictions, i));
@@ -118,9 +171,32 @@ public interface PerSampleLoss {
         loss.evaluate(samplesFirst(y, ofLabels), samplesFirst(scores, ofPredictions));
   }
 
+  private static void requireSamples(String name, NDList list, long batchSize) {
+    for (NDArray array : list) {
+      if (!SampleAxis.FIRST.holds(array, batchSize)) {
+        throw new IllegalArgumentException(
+            name
+                + " of eachSample must have the samples (B) on their first axis, got "
+                + SampleAxis.FIRST.describe(array.getShape(), batchSize)
+                + "; have the model keep the axis of the samples also in a batch of one"
+                + " (squeeze() without an axis drops it), or wrap the loss in onSampleAxes");
+      }
+    }
+  }
+
   private static NDList samplesFirst(NDList list, SampleAxis axis) {
     NDList moved = new NDList();
-    list.forEach(array -> moved.add(axis.toFirst(array)));
+    for (NDArray array : list) {
+      if (array.getShape().dimension() <= axis.number()) {
+        throw new IllegalArgumentException(
+            "predictions and labels must have the axis of their samples, "
+                + axis.number()
+                + ", got an array of "
+                + array.getShape().dimension()
+                + " axes; declare in onSampleAxes where they have it");
+      }
+      moved.add(axis.toFirst(array));
+    }
     return moved;
   }
 
@@ -128,27 +204,5 @@ public interface PerSampleLoss {
     NDList one = new NDList();
     list.forEach(array -> one.add(array.get(new NDIndex().addSliceDim(i, i + 1))));
     return one;
-  }
-
-  private static NDArray inFloat32(NDArray scores) {
-    if (scores.getDataType().isFloating() && scores.getDataType() != DataType.FLOAT16) {
-      return scores;
-    }
-    // DJL's toType leaves the graph. An array with an axis makes the sum float32.
-    return scores.add(
-        scores.getManager().zeros(new Shape(1), DataType.FLOAT32, scores.getDevice()));
-  }
-
-  private static NDArray pick(NDArray logProbabilities, NDArray classes, int axis) {
-    return logProbabilities
-        .get(new NDIndex().addAllDim(axis).addPickDim(classes.expandDims(axis)))
-        .squeeze(axis);
-  }
-
-  private static void requireShape(String name, NDArray array, int rank) {
-    if (array.getShape().dimension() != rank) {
-      throw new IllegalArgumentException(
-          name + " must have " + rank + " axes, got shape " + array.getShape());
-    }
   }
 }

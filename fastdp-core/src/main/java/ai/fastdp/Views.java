@@ -4,6 +4,7 @@ package ai.fastdp;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
+import ai.fastdp.hook.SampleAxis;
 
 /**
  * How many views of a sample go through the model: data (B, V, ...) become (B V, ...), and a
@@ -25,14 +26,15 @@ record Views(int perSample) {
       return data;
     }
     NDList folded = new NDList();
+    long samples = data.head().getShape().get(0);
     for (NDArray array : data) {
       Shape shape = array.getShape();
       if (shape.dimension() < 2 || shape.get(1) != perSample) {
         throw new IllegalArgumentException(
             "data must have the "
                 + perSample
-                + " views of a sample on their second axis, got shape "
-                + shape
+                + " views of a sample on their second axis, got "
+                + SampleAxis.FIRST.describe(shape, samples)
                 + "; make a sample of the data set an array of its views (V, ...)");
       }
       NDArray rows = array.reshape(new Shape(shape.get(0) * perSample).addAll(shape.slice(2)));
@@ -66,28 +68,23 @@ record Views(int perSample) {
     }
     return (labels, predictions) -> {
       long samples = labels.head().getShape().get(0);
-      long rows = predictions.head().getShape().get(0);
+      Shape shape = predictions.head().getShape();
+      long rows = shape.dimension() == 0 ? 0 : shape.get(0);
       if (rows == samples) {
         return loss.evaluate(labels, predictions);
       }
       if (rows != samples * perSample) {
         throw new IllegalArgumentException(
-            "predictions must have "
-                + samples * perSample
-                + " views or "
-                + samples
-                + " samples on their first axis, got shape "
-                + predictions.head().getShape());
+            "predictions must have the samples (B) or their "
+                + perSample
+                + " views (B x "
+                + perSample
+                + ") on their first axis, got "
+                + SampleAxis.FIRST.describe(predictions.head().getShape(), samples)
+                + "; have the model keep the first axis of its inputs");
       }
       NDArray losses = loss.evaluate(repeat(labels), predictions);
-      if (!losses.getShape().equals(new Shape(rows))) {
-        throw new IllegalArgumentException(
-            "loss must have shape ("
-                + rows
-                + "), one number for each view, got "
-                + losses.getShape()
-                + "; do not average over the batch (see PerSampleLoss)");
-      }
+      new LossShape(rows, "view").require(losses);
       return losses.reshape(samples, perSample).mean(new int[] {1});
     };
   }

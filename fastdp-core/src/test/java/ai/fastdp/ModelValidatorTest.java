@@ -341,7 +341,7 @@ final class ModelValidatorTest {
       SequentialBlock block = new SequentialBlock().add(first).add(other);
       assertThatThrownBy(() -> ModelValidator.fix(block))
           .isInstanceOf(IllegalArgumentException.class)
-          .hasMessageContainingAll("'02", "replace it yourself");
+          .hasMessageContainingAll("'02", "build the block that holds it anew");
       assertThat(block.getChildren().valueAt(0)).isSameAs(first);
     }
   }

@@ -293,13 +293,13 @@ final class OwnRuleTest {
                 parameter(use.block(), "scale"), use.requireInput().mul(outputGradient));
     assertThatThrownBy(() -> train(new Scale(), 3, Scale.class, summed))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContainingAll("'scale' (5)", "3 samples", "got (3, 3, 5)");
+        .hasMessageContainingAll("'scale' (5)", "samples (B)", "got (B, 3, 5)");
     GhostRule wide =
         (use, outputGradient, gradients) ->
             gradients.addBroadcast(parameter(use.block(), "scale"), outputGradient.get(":,:,:3"));
     assertThatThrownBy(() -> train(new Scale(), 3, Scale.class, wide))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContainingAll("'scale' (5)", "must broadcast", "(3, 3, 3)");
+        .hasMessageContainingAll("'scale' (5)", "must broadcast", "(B, 3, 3)");
     GhostRule linear =
         (use, outputGradient, gradients) ->
             gradients.addLinear(

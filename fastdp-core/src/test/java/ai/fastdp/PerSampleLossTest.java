@@ -164,21 +164,21 @@ final class PerSampleLossTest {
             () ->
                 PerSampleLoss.softmaxCrossEntropy()
                     .evaluate(new NDList(classes), new NDList(sequenceScores)))
-        .hasMessageContaining("predictions must have 2 axes");
+        .hasMessageContaining("predictions of softmaxCrossEntropy must have shape (B, C)");
     assertThatThrownBy(
             () ->
                 PerSampleLoss.softmaxCrossEntropy()
-                    .evaluate(new NDList(classes.expandDims(1)), new NDList(scores)))
-        .hasMessageContaining("labels must have 1 axes");
+                    .evaluate(new NDList(sequence), new NDList(scores)))
+        .hasMessageContaining("labels of softmaxCrossEntropy must have shape (B)");
     assertThatThrownBy(
             () ->
                 PerSampleLoss.sequenceCrossEntropy()
                     .evaluate(new NDList(sequence), new NDList(scores)))
-        .hasMessageContaining("predictions must have 3 axes");
+        .hasMessageContaining("predictions of sequenceCrossEntropy must have shape (B, T, C)");
     assertThatThrownBy(
             () ->
                 PerSampleLoss.sequenceCrossEntropy()
                     .evaluate(new NDList(sequence, classes), new NDList(sequenceScores)))
-        .hasMessageContaining("mask must have 2 axes");
+        .hasMessageContaining("mask of sequenceCrossEntropy must have shape (B, T)");
   }
 }

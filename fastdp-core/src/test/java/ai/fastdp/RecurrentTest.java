@@ -482,8 +482,8 @@ final class RecurrentTest {
         new Wiring((call, x) -> call.run("layer", x)).part("layer", options.build(), 4, 3),
         new long[] {5, 4, 3},
         "input of layer '01layer' (LSTM)",
-        "5 samples on its axis 1",
-        "(5, 4, 3)");
+        "the samples (B) on its axis 1",
+        "an array of 3 axes");
   }
 
   @Test
@@ -495,7 +495,7 @@ final class RecurrentTest {
         new long[] {5, 4, 3},
         "layer '01layer'",
         "at least one time step",
-        "(5, 0, 3)");
+        "(B, 0, 3)");
   }
 
   @Test
@@ -513,8 +513,8 @@ final class RecurrentTest {
             .part("layer", options.build(), 4, 3),
         new long[] {5, 4, 3},
         "initial state of layer '01layer'",
-        "(1, 5, 3)",
-        "(1, 1, 3)");
+        "(1, B, 3)",
+        "an array of 3 axes with another length than B on axis 1");
   }
 
   private static void requireRefusal(Wiring wiring, long[] shape, String... parts) {

@@ -117,7 +117,7 @@ final class ViewsTest {
     NDList data = new NDList(OneStep.normal(model.getNDManager(), 1, 1, SAMPLES, VIEWS, 5));
     assertThatThrownBy(() -> train(VIEWS + 1, data))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContainingAll("4 views", "second axis", "(3, 3, 5)");
+        .hasMessageContainingAll("4 views", "second axis", "(B, 3, 5)");
   }
 
   @Test

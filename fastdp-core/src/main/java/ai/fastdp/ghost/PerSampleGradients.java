@@ -9,6 +9,7 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.fastdp.hook.SampleAxis;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -231,7 +232,7 @@ public final class PerSampleGradients {
       throw new IllegalArgumentException(
           describe(parameter)
               + " must broadcast to the output gradient "
-              + output
+              + text(outputGradient)
               + ", got it as "
               + aligned
               + "; correct the layer's rule");
@@ -270,10 +271,8 @@ public final class PerSampleGradients {
       throw new IllegalArgumentException(
           "per-sample gradient of "
               + describe(parameter)
-              + " must have the shape of the parameter behind "
-              + batchSize
-              + " samples, got "
-              + perSample.getShape()
+              + " must have the shape of the parameter behind the samples (B), got "
+              + text(perSample)
               + "; correct the layer's rule");
     }
     NDArray rows = summed.reshape(batchSize, parameter.getShape().size());
@@ -621,12 +620,10 @@ public final class PerSampleGradients {
           what
               + " of "
               + describe(parameter)
-              + " must have "
-              + batchSize
-              + " samples and, last, "
+              + " must have the samples (B) and, last, "
               + width
               + " elements, got "
-              + array.getShape()
+              + SampleAxis.FIRST.describe(array.getShape(), batchSize)
               + "; correct the layer's rule");
     }
   }
@@ -643,7 +640,7 @@ public final class PerSampleGradients {
     }
   }
 
-  private static IllegalArgumentException misfit(
+  private IllegalArgumentException misfit(
       Parameter parameter, String condition, NDArray input, NDArray outputGradient) {
     return new IllegalArgumentException(
         "use of "
@@ -651,10 +648,15 @@ public final class PerSampleGradients {
             + " must be "
             + condition
             + ", got input "
-            + input.getShape()
+            + text(input)
             + " and output gradient "
-            + outputGradient.getShape()
+            + text(outputGradient)
             + "; correct the layer's rule");
+  }
+
+  /** The shape of an array that a rule gave, with all views of the samples on the first axis. */
+  private String text(NDArray array) {
+    return SampleAxis.FIRST.describe(array.getShape(), batchSize * views);
   }
 
   private static String describe(Parameter parameter) {

@@ -7,6 +7,7 @@ import java.lang.reflect.Field;
 import java.lang.reflect.Modifier;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.Deque;
@@ -15,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -124,7 +126,7 @@ public final class BlockReplacer {
     }
   }
 
-  /** A place of the model whose type is too narrow for a stand-in. */
+  /** A place of the model whose type is too narrow for what is to be put there. */
   private static final class UnheldException extends IllegalArgumentException {
     private static final long serialVersionUID = 1L;
 
@@ -134,14 +136,58 @@ public final class BlockReplacer {
   }
 
   private static void requireHolds(Class<?> type, @Nullable Object replaced, String place) {
-    if (replaced instanceof StandIn standIn && !type.isInstance(standIn)) {
-      throw new UnheldException(
-          place
-              + " must be declared as "
-              + Block.class.getName()
-              + " to hold a block that cannot be subclassed and runs sample by sample, got type "
-              + type.getName()
-              + "; declare it so, or name the block that holds it in optMicroBatched");
+    if (!(replaced instanceof Block) || type.isInstance(replaced)) {
+      return;
+    }
+    boolean standIn = replaced instanceof StandIn;
+    throw new UnheldException(
+        place
+            + " must be declared as "
+            + Block.class.getName()
+            + " to hold "
+            + (standIn
+                ? "a block that cannot be subclassed and runs sample by sample"
+                : "a " + replaced.getClass().getSimpleName())
+            + ", got type "
+            + type.getName()
+            + "; declare it so"
+            + (standIn ? ", or name the block that holds it in optMicroBatched" : ""));
+  }
+
+  /**
+   * A place of a model that holds a block and cannot hold one of another class.
+   *
+   * @param root the model's block
+   * @param block a block of the model
+   * @param type the other class
+   * @return the place and its type, to follow "in"; empty if the block can be replaced
+   */
+  public static Optional<String> narrowPlace(Block root, Block block, Class<?> type) {
+    for (HookedModel.Located owner : HookedModel.walk(root)) {
+      for (Class<?> c = owner.block().getClass(); c != Object.class; c = c.getSuperclass()) {
+        for (Field field : c.getDeclaredFields()) {
+          if (!Modifier.isStatic(field.getModifiers())
+              && isNarrow(field, owner.block(), block, type)) {
+            return Optional.of("field '" + field.getName() + "' of " + c.getName());
+          }
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static boolean isNarrow(Field field, Block owner, Block block, Class<?> type) {
+    try {
+      field.setAccessible(true);
+      Object value = field.get(owner);
+      return value == block
+          ? !field.getType().isAssignableFrom(type)
+          : value instanceof Object[] array
+              && Arrays.asList(array).contains(block)
+              && !array.getClass().getComponentType().isAssignableFrom(type);
+    } catch (ReflectiveOperationException | RuntimeException e) {
+      // It cannot be replaced either; whoever tries says so.
+      return false;
     }
   }
 

@@ -45,12 +45,18 @@ final class CutCandidates {
 
   private void collect(Block block) {
     for (Block child : holders(block)) {
-      if (child.getClass() == SequentialBlock.class) {
+      if (isPlainSequence(child)) {
         collect(child);
       } else if (!found.contains(child)) {
         found.add(child);
       }
     }
+  }
+
+  private static boolean isPlainSequence(Block block) {
+    Class<?> type =
+        block instanceof HookedBlock ? block.getClass().getSuperclass() : block.getClass();
+    return type == SequentialBlock.class;
   }
 
   private List<Block> holders(Block block) {

@@ -2,18 +2,25 @@
 package ai.fastdp.hook;
 
 import ai.djl.ndarray.NDList;
+import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
+import ai.fastdp.hook.HookedModel.Located;
 import org.jspecify.annotations.Nullable;
 
-/** A block at whose output the graph of a recorded pass may be cut. */
+/**
+ * A block at whose output the graph of a recorded pass may be cut; or one that holds a trainable
+ * layer that has no twin, in whose place it sees to it that no other trainer trains the layer.
+ */
 final class CutHook implements BlockHook {
   private final String path;
   private final ForwardRecorder recorder;
+  private final @Nullable Located guarded;
 
-  CutHook(String path, ForwardRecorder recorder) {
+  CutHook(String path, ForwardRecorder recorder, @Nullable Located guarded) {
     this.path = path;
     this.recorder = recorder;
+    this.guarded = guarded;
   }
 
   @Override
@@ -23,6 +30,7 @@ final class CutHook implements BlockHook {
       NDList inputs,
       boolean training,
       @Nullable PairList<String, Object> params) {
+    guard(training);
     return cut(twin.fastdpForward(parameterStore, inputs, training, params));
   }
 
@@ -33,7 +41,18 @@ final class CutHook implements BlockHook {
       NDList data,
       NDList labels,
       @Nullable PairList<String, Object> params) {
+    guard(true);
     return cut(twin.fastdpForward(parameterStore, data, labels, params));
+  }
+
+  private void guard(boolean training) {
+    if (guarded != null
+        && training
+        && !recorder.isRecording()
+        && guarded.block().getParameters().values().stream()
+            .anyMatch(Parameter::requiresGradient)) {
+      recorder.requireNoGraph(guarded.path());
+    }
   }
 
   private NDList cut(NDList outputs) {

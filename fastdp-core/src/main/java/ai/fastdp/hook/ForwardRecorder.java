@@ -112,6 +112,26 @@ public final class ForwardRecorder {
     return keeper == Thread.currentThread();
   }
 
+  /**
+   * Checks that a training pass that is not recorded builds no graph: its gradients would be raw.
+   * Passes that ask for none (another thread's inference, in either mode) are free, and so are the
+   * engine's own.
+   *
+   * @param path the path of a trainable layer that runs
+   * @throws IllegalStateException if the pass builds a graph
+   */
+  void requireNoGraph(String path) {
+    if (JniUtils.isGradMode() && !keepsGraphs()) {
+      throw new IllegalStateException(
+          "layer '"
+              + path
+              + "' must be trained by the private trainer that is attached to its model, got a"
+              + " training pass of another trainer, whose gradients would be neither clipped nor"
+              + " noised; train by the private trainer alone, detach() or close() it first, or run"
+              + " with training = false");
+    }
+  }
+
   /** A stretch of time in which graphs are kept. */
   @FunctionalInterface
   public interface GraphKeeping extends AutoCloseable {
@@ -301,15 +321,13 @@ public final class ForwardRecorder {
             + hook.path()
             + "' ("
             + hook.block().getClass().getSimpleName()
-            + ") must have the "
-            + batchSize
-            + " samples on its "
+            + ") must have the samples (B) on its "
             + (axis.number() == 0 ? "first axis" : "axis " + axis.number())
-            + ", got shape "
-            + array.getShape()
-            + "; do not flatten samples into other axes, look up positions for every sample (ids of"
-            + " shape (B, T)), and declare samples on another axis by"
-            + " PrivacyEngine.Builder.optSampleAxis");
+            + ", got "
+            + axis.describe(array.getShape(), batchSize)
+            + "; do not flatten samples into other axes or squeeze them away (squeeze() without an"
+            + " axis does in a batch of one), look up positions for every sample (ids of shape (B,"
+            + " T)), and declare samples on another axis by PrivacyEngine.Builder.optSampleAxis");
   }
 
   private Recording recording() {

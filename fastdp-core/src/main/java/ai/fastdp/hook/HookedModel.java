@@ -80,6 +80,12 @@ public final class HookedModel {
       if (layer.block() instanceof IdEmbedding) {
         // A final class; its table records the look-ups.
         tables.put(layer.block().getDirectParameters().valueAt(0), hook);
+        for (Located holder : holdersWithTwins(model.getBlock(), layer.block())) {
+          if (!twins.containsKey(holder.block())) {
+            BlockHook guard = new CutHook(holder.path(), recorder, layer);
+            twins.put(holder.block(), factory.twin(holder.path(), holder.block(), guard));
+          }
+        }
       } else {
         twins.put(layer.block(), factory.twin(layer.path(), layer.block(), hook));
       }
@@ -102,6 +108,23 @@ public final class HookedModel {
     hooked.replaceAll(twins);
     owners.forEach(owner -> ATTACHED.addAll(owner.block().getParameters().values()));
     return hooked;
+  }
+
+  /** The innermost blocks that hold a block and can have twins; none if there are no such. */
+  private static List<Located> holdersWithTwins(Block root, Block held) {
+    List<Located> holders =
+        walk(root).stream()
+            .filter(located -> located.block().getChildren().values().contains(held))
+            .toList();
+    List<Located> found = new ArrayList<>();
+    for (Located holder : holders) {
+      if (TwinFactory.canTwin(holder.block().getClass())) {
+        found.add(holder);
+      } else {
+        found.addAll(holdersWithTwins(root, holder.block()));
+      }
+    }
+    return found;
   }
 
   private static LayerHook hook(Located layer, ForwardRecorder recorder) {
@@ -137,7 +160,7 @@ public final class HookedModel {
       if (candidate.block() instanceof HookedBlock) {
         cuts.add(candidate.path());
       } else if (TwinFactory.canTwin(candidate.block().getClass())) {
-        BlockHook hook = new CutHook(candidate.path(), recorder);
+        BlockHook hook = new CutHook(candidate.path(), recorder, null);
         cutTwins.put(candidate.block(), factory.twin(candidate.path(), candidate.block(), hook));
         cuts.add(candidate.path());
       }

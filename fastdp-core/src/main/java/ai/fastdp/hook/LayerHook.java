@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.hook;
 
+import ai.djl.engine.EngineException;
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import org.jspecify.annotations.Nullable;
@@ -17,12 +20,14 @@ public final class LayerHook implements BlockHook {
   private final Block original;
   private final ForwardRecorder recorder;
   private final RecordedForward recorded;
+  private final LayerInput input;
 
   LayerHook(String path, Block original, ForwardRecorder recorder, RecordedForward recorded) {
     this.path = path;
     this.original = original;
     this.recorder = recorder;
     this.recorded = recorded;
+    input = new LayerInput(path, original);
   }
 
   /**
@@ -70,15 +75,43 @@ public final class LayerHook implements BlockHook {
   private NDList run(HookedBlock twin, RecordedForward.Call call) {
     // A block's function of data and labels may call the other one, on the same sample.
     boolean again = recorder.isRecording() && recorded.takesLabels() && recorder.isInside(this);
-    if (again || !recorder.isRecording()) {
+    if (!recorder.isRecording()) {
+      if (call.training() && isTrainable()) {
+        recorder.requireNoGraph(path);
+      }
+      return recorded.runUnrecorded(this, recorder, twin, call);
+    }
+    if (again) {
       return recorded.runUnrecorded(this, recorder, twin, call);
     }
     LayerHook outer = recorder.enter(this);
     try {
-      return recorder.cut(path, recorded.run(this, recorder, twin, call));
+      return recorder.cut(path, recordedRun(twin, call));
     } finally {
       recorder.leave(outer);
     }
+  }
+
+  private NDList recordedRun(HookedBlock twin, RecordedForward.Call call) {
+    if (call.inputs().isEmpty()) {
+      return recorded.run(this, recorder, twin, call);
+    }
+    NDArray first = call.inputs().head();
+    input.require(first);
+    try {
+      return recorded.run(this, recorder, twin, call);
+    } catch (EngineException e) {
+      throw input.explained(first, e);
+    }
+  }
+
+  /** What the layer asks of its first input. */
+  LayerInput input() {
+    return input;
+  }
+
+  private boolean isTrainable() {
+    return original.getParameters().values().stream().anyMatch(Parameter::requiresGradient);
   }
 
   RecordedForward recorded() {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.hook;
 
+import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.pytorch.engine.PtNDArray;
 
@@ -27,7 +28,12 @@ final class TracedTable extends PtNDArray {
 
   @Override
   public NDArray gatherNd(NDArray index) {
-    return recorder.recordRows(hook, index, plain.gatherNd(index));
+    hook.input().require(index);
+    try {
+      return recorder.recordRows(hook, index, plain.gatherNd(index));
+    } catch (EngineException e) {
+      throw hook.input().explained(index, e);
+    }
   }
 
   /** Gives the native array back to the probe, which owns it. */

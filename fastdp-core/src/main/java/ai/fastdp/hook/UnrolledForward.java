@@ -31,6 +31,8 @@ import java.lang.reflect.Field;
  * direction. Outside a recording the fused kernel runs.
  */
 final class UnrolledForward implements RecordedForward {
+  private static final SampleAxis SAMPLES = new SampleAxis(1);
+
   private final TorchScriptModule kernels;
   private final RecurrentBlock block;
   private final String cell;
@@ -87,8 +89,8 @@ final class UnrolledForward implements RecordedForward {
       throw new IllegalArgumentException(
           "input of layer '"
               + hook.path()
-              + "' must have at least one time step, got shape "
-              + input.getShape()
+              + "' must have at least one time step, got "
+              + axis.describe(input.getShape(), samples)
               + "; leave out or pad empty sequences");
     }
     NDList lastStates = new NDList();
@@ -184,9 +186,9 @@ final class UnrolledForward implements RecordedForward {
             "initial state of layer '"
                 + hook.path()
                 + "' must have shape "
-                + shape
+                + SAMPLES.describe(shape, samples)
                 + " (layers and directions, samples, state size), got "
-                + state.getShape()
+                + SAMPLES.describe(state.getShape(), samples)
                 + "; give one state for each sample");
       }
       states.add(state);
@@ -196,8 +198,6 @@ final class UnrolledForward implements RecordedForward {
 
   /** One direction of one layer. */
   private final class Direction {
-    private static final SampleAxis SAMPLES = new SampleAxis(1);
-
     private final LayerHook hook;
     private final ForwardRecorder recorder;
     private final ParameterStore store;

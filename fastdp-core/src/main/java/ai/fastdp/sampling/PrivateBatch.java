@@ -31,6 +31,7 @@ public final class PrivateBatch extends Batch {
   private final SampleAxis labelAxis;
   private Device[] splitDevices = {};
   private List<DeviceShare> shares = List.of();
+  private boolean closed;
 
   private PrivateBatch(
       NDManager manager,
@@ -131,8 +132,14 @@ public final class PrivateBatch extends Batch {
    *
    * @param devices the trainer's devices
    * @return the shares in the order of the devices
+   * @throws IllegalStateException if the batch has been closed
    */
   public List<DeviceShare> shares(Device[] devices) {
+    if (closed) {
+      throw new IllegalStateException(
+          "batch must be open, got a closed one; train it before close(), and take the next one from"
+              + " batches(dataset)");
+    }
     if (isEmpty()) {
       return List.of();
     }
@@ -184,6 +191,7 @@ public final class PrivateBatch extends Batch {
 
   @Override
   public void close() {
+    closed = true;
     super.close();
     if (source != null) {
       source.close();

@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.norm.BatchNorm;
-import ai.djl.nn.norm.GhostBatchNorm;
 import ai.djl.util.Pair;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.hook.BlockReplacer;
@@ -73,8 +72,7 @@ public final class ModelValidator {
             problem(
                 located,
                 "mixes samples through batch statistics, trainable or not",
-                "replace it by GroupNorm, as ModelValidator.fix does, or fix the statistics that it was"
-                    + " trained with, as ModelValidator.freezeStatistics does"));
+                new BatchNormRemedy(root, located).text()));
       } else if (trainable) {
         if (!whole.covers(located.block())) {
           unfit(located, rules).ifPresent(problems::add);
@@ -161,7 +159,8 @@ public final class ModelValidator {
               + located.path()
               + "' must have its channels on axis 1 to be replaced by GroupNorm, got axis "
               + BatchNormTraits.axis(norm)
-              + "; replace it yourself");
+              + "; "
+              + BatchNormRemedy.ANEW);
     }
     GroupNorm group =
         GroupNorm.builder()
@@ -213,13 +212,14 @@ public final class ModelValidator {
   /** What a subclass of a user's does is not known. */
   private static BatchNorm ownBatchNorm(Located located) {
     BatchNorm norm = (BatchNorm) located.block();
-    if (norm.getClass() != BatchNorm.class && norm.getClass() != GhostBatchNorm.class) {
+    if (!BatchNormRemedy.isDjls(norm)) {
       throw new IllegalArgumentException(
           "layer '"
               + located.path()
               + "' must be DJL's own BatchNorm to be replaced, got "
               + norm.getClass().getName()
-              + "; replace it yourself");
+              + "; "
+              + BatchNormRemedy.ANEW);
     }
     return norm;
   }
