@@ -17,7 +17,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.function.Consumer;
@@ -151,12 +150,12 @@ final class SmallRun {
 
   /** The last line of the ledger is dropped, as if the process had died before it. */
   void dropLastRecord() throws IOException {
-    byte[] bytes = Files.readAllBytes(ledger());
-    int end = bytes.length - 1;
-    while (bytes[end - 1] != '\n') {
-      end--;
-    }
-    Files.write(ledger(), Arrays.copyOf(bytes, end));
-    Files.deleteIfExists(directory.resolve("ledger.head"));
+    List<String> lines = Files.readAllLines(ledger());
+    lines.remove(lines.size() - 1);
+    String newest = lines.get(lines.size() - 1);
+    Files.write(ledger(), lines);
+    Files.writeString(
+        directory.resolve("ledger.head"),
+        lines.size() + " " + newest.substring(newest.lastIndexOf('\t') + 1) + "\n");
   }
 }

@@ -73,16 +73,26 @@ final class LedgerLock implements Closeable {
   }
 
   private static LedgerFiles existing(Path file) throws IOException {
-    Path ledger = LedgerFiles.of(file).ledger();
-    if (!Files.exists(ledger)) {
+    LedgerFiles files = LedgerFiles.of(file);
+    // In this order: whoever starts a ledger makes its head file second.
+    boolean remembered = Files.exists(files.head());
+    if (!Files.exists(files.ledger())) {
+      if (remembered) {
+        throw new IllegalStateException(
+            "ledger must not go backwards, got no file "
+                + files.ledger()
+                + " although there is "
+                + files.head()
+                + "; restore the newest ledger");
+      }
       try {
-        Files.createFile(ledger);
+        Files.createFile(files.ledger());
       } catch (FileAlreadyExistsException e) {
         // Another process was faster, and the lock will tell.
       }
     }
     // Once more: only a file that exists tells its real name where upper case equals lower case.
-    return LedgerFiles.of(ledger);
+    return LedgerFiles.of(files.ledger());
   }
 
   private void register(@Nullable Object name) {
@@ -128,8 +138,6 @@ final class LedgerLock implements Closeable {
     lock = ofLock;
     requireLocked(ofLock, 0, Long.MAX_VALUE);
     lockKey = key(files.lock());
-    ofLock.truncate(0);
-    writeFully(ofLock, token);
     FileChannel ofLedger =
         FileChannel.open(files.ledger(), StandardOpenOption.READ, StandardOpenOption.WRITE);
     ledger = ofLedger;
@@ -137,6 +145,9 @@ final class LedgerLock implements Closeable {
     // Some file systems give a file another key when it is first opened for writing.
     ledgerKey = key(files.ledger());
     register(ledgerKey);
+    // Not before both are locked: an owner that is still there must not find another token.
+    ofLock.truncate(0);
+    writeFully(ofLock, token);
   }
 
   private void requireLocked(FileChannel channel, long position, long size) throws IOException {
