@@ -18,6 +18,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.function.ToLongFunction;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -64,6 +65,7 @@ public final class PerSampleGradients {
   private final List<Parameter> denseOrder = new ArrayList<>();
   private final IdentityHashMap<Parameter, NDArray> vectors = new IdentityHashMap<>();
   private @Nullable List<NDArray> dense;
+  private @Nullable NDList matrixNorms;
   // What views of are kept for products of matrices.
   private final Set<NDArray> viewed = Collections.newSetFromMap(new IdentityHashMap<>());
   // By how many elements kept gradients may outgrow the arrays that they replace.
@@ -475,31 +477,7 @@ public final class PerSampleGradients {
     List<NDArray> formed = instantiate();
     NDList parts = new NDList();
     if (!matrixOrder.isEmpty()) {
-      int count = matrixOrder.size();
-      long[] linearUses = new long[count];
-      long[] rowUses = new long[count];
-      long[] rows = new long[count];
-      long[] widths = new long[count];
-      for (int k = 0; k < count; k++) {
-        MatrixUses uses = matrixOrder.get(k);
-        linearUses[k] = uses.inputs.size();
-        rowUses[k] = uses.ids.size();
-        rows[k] = uses.parameter.getShape().get(0);
-        widths[k] = uses.parameter.getShape().get(1);
-      }
-      parts.addAll(
-          kernels.run(
-              manager,
-              "matrix_sq_norms",
-              ofMatrices(uses -> uses.inputs),
-              ofMatrices(uses -> uses.outputGradients),
-              ofMatrices(uses -> uses.ids),
-              ofMatrices(uses -> uses.rowGradients),
-              linearUses,
-              rowUses,
-              rows,
-              widths,
-              cells));
+      parts.add(matrixNorms().head());
     }
     convolutionOrder.forEach(uses -> parts.add(convolutionNorms(uses)));
     if (!formed.isEmpty()) {
@@ -531,17 +509,6 @@ public final class PerSampleGradients {
     List<NDArray> formed = instantiate();
     int count = matrixOrder.size();
     if (count > 0) {
-      List<Long> linearTargets = new ArrayList<>();
-      List<Long> rowTargets = new ArrayList<>();
-      for (int k = 0; k < count; k++) {
-        MatrixUses uses = matrixOrder.get(k);
-        for (int i = 0; i < uses.inputs.size(); i++) {
-          linearTargets.add((long) k);
-        }
-        for (int i = 0; i < uses.ids.size(); i++) {
-          rowTargets.add((long) k);
-        }
-      }
       kernels.run(
           manager,
           "add_matrix_sums",
@@ -549,11 +516,13 @@ public final class PerSampleGradients {
           ofMatrices(uses -> uses.outputGradients),
           ofMatrices(uses -> uses.ids),
           ofMatrices(uses -> uses.rowGradients),
-          linearTargets.stream().mapToLong(Long::longValue).toArray(),
-          rowTargets.stream().mapToLong(Long::longValue).toArray(),
-          factors,
+          ofEachMatrix(uses -> uses.inputs.size()),
+          ofEachMatrix(uses -> uses.ids.size()),
+          matrixNorms(),
+          factors.get(":" + count),
           keep,
-          targets.subList(0, count));
+          targets.subList(0, count),
+          cells);
     }
     for (ConvolutionUses uses : convolutionOrder) {
       convolutionNorms(uses);
@@ -567,6 +536,31 @@ public final class PerSampleGradients {
       kernels.run(
           manager, "add_dense_sums", formed, rest, keep, targets.subList(count, targets.size()));
     }
+  }
+
+  /** Squared norms of the matrices' gradients, and what their sums are made of, once. */
+  private NDList matrixNorms() {
+    if (matrixNorms == null) {
+      matrixNorms =
+          kernels.run(
+              manager,
+              "matrix_sq_norms",
+              ofMatrices(uses -> uses.inputs),
+              ofMatrices(uses -> uses.outputGradients),
+              ofMatrices(uses -> uses.ids),
+              ofMatrices(uses -> uses.rowGradients),
+              ofEachMatrix(uses -> uses.inputs.size()),
+              ofEachMatrix(uses -> uses.ids.size()),
+              ofEachMatrix(uses -> uses.parameter.getShape().get(0)),
+              ofEachMatrix(uses -> uses.parameter.getShape().get(1)),
+              Math.max(0, room),
+              cells);
+    }
+    return matrixNorms;
+  }
+
+  private long[] ofEachMatrix(ToLongFunction<MatrixUses> number) {
+    return matrixOrder.stream().mapToLong(number).toArray();
   }
 
   private NDArray convolutionNorms(ConvolutionUses uses) {
