@@ -2,6 +2,7 @@
 package ai.fastdp;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
@@ -108,6 +109,20 @@ final class ClipRangeTest {
       NDArray a = sizes(scope, true, 36, 3).reshape(samples, 3, 6, 6);
       NDArray g = sizes(scope, false, 16, 4).reshape(samples, 4, 4, 4);
       require(scope, List.of(new Use(conv, a, g)), samples, 7);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {-1, 7, 1L << 40})
+  void sum_idOutsideTheTable_isRefusedAndNoRowOfAnotherSample(long id) {
+    try (NDManager scope = FIXTURE.manager().newSubManager()) {
+      Block table = initialized(Recipe.idEmbedding(7, 2), new Shape(1, 1));
+      NDArray ids = scope.create(new long[] {0, id, 0}, new Shape(3, 1));
+      NDArray g = scope.ones(new Shape(3, 1, 2));
+      NeighbourSums sums =
+          new NeighbourSums(FIXTURE.kernels(), ClippingFunction.abadi(), 1, 1 << 16);
+      List<Use> uses = List.of(new Use(table, ids, g));
+      assertThatThrownBy(() -> sums.sum(scope, uses)).hasMessageContaining("ids must be");
     }
   }
 }

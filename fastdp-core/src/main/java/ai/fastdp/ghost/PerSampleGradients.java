@@ -33,7 +33,7 @@ import org.jspecify.annotations.Nullable;
  * <ul>
  *   <li>linear, \(\sum_t g_t a_t^\top\) of shape (p, d), from inputs A (B, T, d) and output
  *       gradients G (B, T, p): \(\|\cdot\|^2 = \langle A A^\top, G G^\top \rangle\) where that
- *       costs less than forming the product, \(T (p + d) \le p d\);
+ *       costs less than forming the product, \(T (p + d) \le p d\), and the product otherwise;
  *   <li>rows, \(g_t\) added to row \(id_t\) of a table (V, d): the sum over equal ids; with a
  *       linear use of the same table the cross term \(2 \sum_{s,t} P_{s, id_t} \langle h_s, g_t
  *       \rangle\);
@@ -42,9 +42,11 @@ import org.jspecify.annotations.Nullable;
  *   <li>dense, (B, n) formed, for vectors such as biases and scales.
  * </ul>
  *
- * <p>Norms are accumulated in float64. Where the terms of a sample cancel so far that float32
- * products do not settle the norm, or lie near its range's ends, that sample's norm is computed in
- * float64 from the gradient itself.
+ * <p>Norms are accumulated in float64. What is added is what the norm was taken of: rows of a table
+ * are summed sample by sample first, and gradients that were formed for their norms are added as
+ * they were formed. Norms by Gram matrices belong to one product over all samples; where the terms
+ * of a sample cancel so far that float32 products do not settle its norm or its part of the sum, or
+ * lie near float32's ends, that sample's gradient is formed in float64 for both. See docs/adr/0041.
  *
  * @see <a href="https://arxiv.org/abs/2210.00038">Bu et al. 2022, section 3</a>
  */
