@@ -271,13 +271,14 @@ final class ConvolutionShapesTest {
     NDArray target = scope.zeros(new Shape(layer.weight), DataType.FLOAT32);
     kernels.run(
         scope,
-        "add_conv_sum",
+        "add_convolutions",
         layer.inputs,
         layer.outputGradients,
         layer.geometry(),
         layer.weight,
         scope.create(factors),
         scope.create(keep),
+        true,
         isNative,
         target,
         cells);

@@ -25,6 +25,8 @@ final class ConvolutionUses {
   private final List<NDArray> outputGradients = new ArrayList<>();
   private final List<ConvolutionGeometry> geometries = new ArrayList<>();
   private @Nullable NDArray squaredNorms;
+  // Squared norms (B), and which samples' gradients float32 does not give.
+  private List<NDArray> norms = List.of();
   private List<NDArray> formed = List.of();
 
   ConvolutionUses(Parameter weight, Shape shape) {
@@ -78,7 +80,8 @@ final class ConvolutionUses {
             room,
             cells);
     squaredNorms = result.get(0).expandDims(0);
-    formed = List.copyOf(result.subList(1, result.size()));
+    norms = List.copyOf(result.subList(0, 2));
+    formed = List.copyOf(result.subList(2, result.size()));
   }
 
   /** Squared norms (1, B). */
@@ -110,6 +113,8 @@ final class ConvolutionUses {
         outputGradients,
         geometry(),
         shape.getShape(),
+        norms.get(0),
+        norms.get(1),
         factors,
         keep,
         isNative(),

@@ -19,6 +19,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.function.ToLongFunction;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -33,7 +34,7 @@ import org.jspecify.annotations.Nullable;
  * <ul>
  *   <li>linear, \(\sum_t g_t a_t^\top\) of shape (p, d), from inputs A (B, T, d) and output
  *       gradients G (B, T, p): \(\|\cdot\|^2 = \langle A A^\top, G G^\top \rangle\) where that
- *       costs less than forming the product, \(T (p + d) \le p d\);
+ *       costs less than forming the product, \(T (p + d) \le p d\), and the product otherwise;
  *   <li>rows, \(g_t\) added to row \(id_t\) of a table (V, d): the sum over equal ids; with a
  *       linear use of the same table the cross term \(2 \sum_{s,t} P_{s, id_t} \langle h_s, g_t
  *       \rangle\);
@@ -42,9 +43,11 @@ import org.jspecify.annotations.Nullable;
  *   <li>dense, (B, n) formed, for vectors such as biases and scales.
  * </ul>
  *
- * <p>Norms are accumulated in float64. Where the terms of a sample cancel so far that float32
- * products do not settle the norm, or lie near its range's ends, that sample's norm is computed in
- * float64 from the gradient itself.
+ * <p>Norms are accumulated in float64. What is added is what the norm was taken of: rows of a table
+ * are summed sample by sample first, and gradients that were formed for their norms are added as
+ * they were formed. Norms by Gram matrices belong to one product over all samples; where the terms
+ * of a sample cancel so far that float32 products do not settle its norm or its part of the sum, or
+ * lie near float32's ends, that sample's gradient is formed in float64 for both. See docs/adr/0041.
  *
  * @see <a href="https://arxiv.org/abs/2210.00038">Bu et al. 2022, section 3</a>
  */
@@ -65,6 +68,7 @@ public final class PerSampleGradients {
   private final List<Parameter> denseOrder = new ArrayList<>();
   private final IdentityHashMap<Parameter, NDArray> vectors = new IdentityHashMap<>();
   private @Nullable List<NDArray> dense;
+  private @Nullable NDList matrixNorms;
   // What views of are kept for products of matrices.
   private final Set<NDArray> viewed = Collections.newSetFromMap(new IdentityHashMap<>());
   // By how many elements kept gradients may outgrow the arrays that they replace.
@@ -474,31 +478,7 @@ public final class PerSampleGradients {
     List<NDArray> formed = instantiate();
     NDList parts = new NDList();
     if (!matrixOrder.isEmpty()) {
-      int count = matrixOrder.size();
-      long[] linearUses = new long[count];
-      long[] rowUses = new long[count];
-      long[] rows = new long[count];
-      long[] widths = new long[count];
-      for (int k = 0; k < count; k++) {
-        MatrixUses uses = matrixOrder.get(k);
-        linearUses[k] = uses.inputs.size();
-        rowUses[k] = uses.ids.size();
-        rows[k] = uses.parameter.getShape().get(0);
-        widths[k] = uses.parameter.getShape().get(1);
-      }
-      parts.addAll(
-          kernels.run(
-              manager,
-              "matrix_sq_norms",
-              ofMatrices(uses -> uses.inputs),
-              ofMatrices(uses -> uses.outputGradients),
-              ofMatrices(uses -> uses.ids),
-              ofMatrices(uses -> uses.rowGradients),
-              linearUses,
-              rowUses,
-              rows,
-              widths,
-              cells));
+      parts.add(matrixNorms().head());
     }
     convolutionOrder.forEach(uses -> parts.add(convolutionNorms(uses)));
     if (!formed.isEmpty()) {
@@ -530,17 +510,6 @@ public final class PerSampleGradients {
     List<NDArray> formed = instantiate();
     int count = matrixOrder.size();
     if (count > 0) {
-      List<Long> linearTargets = new ArrayList<>();
-      List<Long> rowTargets = new ArrayList<>();
-      for (int k = 0; k < count; k++) {
-        MatrixUses uses = matrixOrder.get(k);
-        for (int i = 0; i < uses.inputs.size(); i++) {
-          linearTargets.add((long) k);
-        }
-        for (int i = 0; i < uses.ids.size(); i++) {
-          rowTargets.add((long) k);
-        }
-      }
       kernels.run(
           manager,
           "add_matrix_sums",
@@ -548,11 +517,13 @@ public final class PerSampleGradients {
           ofMatrices(uses -> uses.outputGradients),
           ofMatrices(uses -> uses.ids),
           ofMatrices(uses -> uses.rowGradients),
-          linearTargets.stream().mapToLong(Long::longValue).toArray(),
-          rowTargets.stream().mapToLong(Long::longValue).toArray(),
-          factors,
+          ofEachMatrix(uses -> uses.inputs.size()),
+          ofEachMatrix(uses -> uses.ids.size()),
+          matrixNorms(),
+          factors.get(":" + count),
           keep,
-          targets.subList(0, count));
+          targets.subList(0, count),
+          cells);
     }
     for (ConvolutionUses uses : convolutionOrder) {
       convolutionNorms(uses);
@@ -566,6 +537,31 @@ public final class PerSampleGradients {
       kernels.run(
           manager, "add_dense_sums", formed, rest, keep, targets.subList(count, targets.size()));
     }
+  }
+
+  /** Squared norms of the matrices' gradients, and what their sums are made of, once. */
+  private NDList matrixNorms() {
+    if (matrixNorms == null) {
+      matrixNorms =
+          kernels.run(
+              manager,
+              "matrix_sq_norms",
+              ofMatrices(uses -> uses.inputs),
+              ofMatrices(uses -> uses.outputGradients),
+              ofMatrices(uses -> uses.ids),
+              ofMatrices(uses -> uses.rowGradients),
+              ofEachMatrix(uses -> uses.inputs.size()),
+              ofEachMatrix(uses -> uses.ids.size()),
+              ofEachMatrix(uses -> uses.parameter.getShape().get(0)),
+              ofEachMatrix(uses -> uses.parameter.getShape().get(1)),
+              Math.max(0, room),
+              cells);
+    }
+    return matrixNorms;
+  }
+
+  private long[] ofEachMatrix(ToLongFunction<MatrixUses> number) {
+    return matrixOrder.stream().mapToLong(number).toArray();
   }
 
   private NDArray convolutionNorms(ConvolutionUses uses) {

@@ -13,20 +13,33 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The sum of clipped per-sample gradients of one logical step, in float32.
+ * The sum of clipped per-sample gradients of one logical step.
+ *
+ * <p>Micro-batches are added up in float32, and after every 64 of them what
+ * has come together goes to a sum in float64, which takes memory in steps of more micro-batches
+ * only. A float32 sum of all would lose more of each micro-batch the more samples came before it:
+ * its error grows with the square of their number, beyond R for 10,000 additions.
  *
  * <p>It is not private. It can be added to from anywhere and read by the mechanism alone. All
  * parameters share one contiguous array, so that noise is added in one pass over memory.
  */
 public final class ClippedGradientSum implements AutoCloseable {
+  /** So many additions to a parameter keep the rounding at that of the additions themselves. */
+  private static final int MOST_ADDITIONS = 64;
+
   private final List<Parameter> parameters;
   private final IdentityHashMap<Parameter, NDArray> views = new IdentityHashMap<>();
   private final TorchScriptModule kernels;
   private final NDManager parent;
   private NDManager manager;
   private NDArray flat;
+  private final IdentityHashMap<Parameter, Integer> additions = new IdentityHashMap<>();
+  // What has been taken from the float32 sum; null until there was need of it.
+  private @Nullable NDArray wide;
+  private boolean isWide;
   private double centredCount;
 
   /**
@@ -65,8 +78,24 @@ public final class ClippedGradientSum implements AutoCloseable {
    */
   public void add(PerSampleGradients gradients, NDArray factors, NDArray keep) {
     List<NDArray> targets = new ArrayList<>();
-    gradients.parameters().forEach(parameter -> targets.add(view(parameter)));
+    List<Parameter> added = gradients.parameters();
+    added.forEach(parameter -> targets.add(view(parameter)));
+    if (added.stream().anyMatch(p -> additions.getOrDefault(p, 0) == MOST_ADDITIONS)) {
+      widen();
+    }
+    added.forEach(parameter -> additions.merge(parameter, 1, Integer::sum));
     gradients.addWeightedSums(factors, keep, targets);
+  }
+
+  /** Moves the float32 sum to the float64 sum. */
+  private void widen() {
+    if (wide == null) {
+      wide = manager.zeros(flat.getShape(), DataType.FLOAT64);
+    }
+    kernels.run(manager, "add_sum", wide, flat);
+    kernels.run(manager, "clear", flat);
+    additions.clear();
+    isWide = true;
   }
 
   /**
@@ -95,7 +124,7 @@ public final class ClippedGradientSum implements AutoCloseable {
               + " of others; add sums of one engine");
     }
     try (NDManager scope = manager.newSubManager()) {
-      NDArray part = other.flat.toDevice(flat.getDevice(), false);
+      NDArray part = other.flat().toDevice(flat.getDevice(), false);
       if (part != other.flat) {
         part.attach(scope);
       }
@@ -108,6 +137,7 @@ public final class ClippedGradientSum implements AutoCloseable {
   /** Sets the sum and the count back to zero for the next logical step. */
   public void clear() {
     kernels.run(manager, "clear", flat);
+    dropWide();
     centredCount = 0;
   }
 
@@ -119,6 +149,9 @@ public final class ClippedGradientSum implements AutoCloseable {
     NDManager before = manager;
     manager = parent.newSubManager();
     views.clear();
+    additions.clear();
+    wide = null;
+    isWide = false;
     flat = allocate();
     centredCount = 0;
     before.close();
@@ -128,8 +161,27 @@ public final class ClippedGradientSum implements AutoCloseable {
     return parameters;
   }
 
+  /** The number of coordinates. */
+  long size() {
+    return flat.size();
+  }
+
+  /** The whole sum, in float32. */
   NDArray flat() {
+    if (isWide && wide != null) {
+      kernels.run(manager, "add_sum", wide, flat);
+      kernels.run(manager, "copy_into", flat, wide);
+      dropWide();
+    }
     return flat;
+  }
+
+  private void dropWide() {
+    additions.clear();
+    if (isWide && wide != null) {
+      kernels.run(manager, "clear", wide);
+    }
+    isWide = false;
   }
 
   /** The sum of \(b_i - \frac12\) over the samples of the step. */

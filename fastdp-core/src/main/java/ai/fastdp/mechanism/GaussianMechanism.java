@@ -56,7 +56,7 @@ public final class GaussianMechanism implements NoiseMechanism {
   @Override
   public void prepare(ClippedGradientSum sum) {
     if (drawsAhead) {
-      chunks.start(sum.flat().size(), Long.MAX_VALUE, GaussianMechanism::draw);
+      chunks.start(sum.size(), Long.MAX_VALUE, GaussianMechanism::draw);
     }
   }
 

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.fastdp.clipping.Clipper;
+import ai.fastdp.clipping.ClippingFunction;
+import ai.fastdp.clipping.ClippingStyle;
+import ai.fastdp.ghost.GhostRules;
+import ai.fastdp.ghost.PerSampleGradients;
+import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.kernel.TorchScriptModule;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+
+/**
+ * Clipped sums of micro-batches as the engine forms them, and how far apart two of them are that
+ * differ in one sample.
+ */
+final class NeighbourSums {
+  /** A use of a layer: an input (B, ...) and an output gradient (B, ...). */
+  record Use(Block layer, NDArray input, NDArray outputGradient) {
+    private Use without(int sample) {
+      return new Use(layer, rest(input, sample), rest(outputGradient, sample));
+    }
+
+    private Use only(int sample) {
+      String row = sample + ":" + (sample + 1);
+      return new Use(layer, input.get(row), outputGradient.get(row));
+    }
+
+    private static NDArray rest(NDArray array, int sample) {
+      long samples = array.getShape().get(0);
+      long[] rows = IntStream.range(0, (int) samples).filter(i -> i != sample).asLongStream().toArray();
+      return array.get(array.getManager().create(rows));
+    }
+  }
+
+  private final TorchScriptModule kernels;
+  private final ClippingFunction function;
+  private final double clipNorm;
+  private final long cells;
+
+  NeighbourSums(
+      TorchScriptModule kernels, ClippingFunction function, double clipNorm, long cells) {
+    this.kernels = kernels;
+    this.function = function;
+    this.clipNorm = clipNorm;
+    this.cells = cells;
+  }
+
+  /** The norm over R of what one sample changes in the sum of all. */
+  double influence(NDManager manager, List<Use> uses, int sample) {
+    try (NDManager scope = manager.newSubManager()) {
+      Map<Parameter, double[]> all = sum(scope, uses);
+      List<Use> rest = uses.stream().map(use -> use.without(sample)).toList();
+      Map<Parameter, double[]> others = sum(scope, rest);
+      return distance(all, others) / clipNorm;
+    }
+  }
+
+  /** The norm over R of what one sample alone adds to a sum of zero. */
+  double contribution(NDManager manager, List<Use> uses, int sample) {
+    try (NDManager scope = manager.newSubManager()) {
+      Map<Parameter, double[]> own = sum(scope, uses.stream().map(u -> u.only(sample)).toList());
+      return BatchOfOneOracle.norm(own.values().toArray(double[][]::new)) / clipNorm;
+    }
+  }
+
+  static double distance(Map<Parameter, double[]> one, Map<Parameter, double[]> other) {
+    double[][] differences =
+        one.entrySet().stream()
+            .map(
+                entry -> {
+                  double[] difference = entry.getValue().clone();
+                  double[] second = other.get(entry.getKey());
+                  for (int j = 0; second != null && j < difference.length; j++) {
+                    difference[j] -= second[j];
+                  }
+                  return difference;
+                })
+            .toArray(double[][]::new);
+    return BatchOfOneOracle.norm(differences);
+  }
+
+  /** The clipped sum of a micro-batch, parameter by parameter. */
+  Map<Parameter, double[]> sum(NDManager scope, List<Use> uses) {
+    Map<Parameter, double[]> sums = new LinkedHashMap<>();
+    long samples = uses.get(0).outputGradient().getShape().get(0);
+    if (samples == 0) {
+      return sums;
+    }
+    PerSampleGradients gradients = new PerSampleGradients(kernels, scope, samples, cells);
+    for (Use use : uses) {
+      LayerRecord record = new LayerRecord("layer", use.layer(), use.input(), use.outputGradient());
+      GhostRules.standard().contribute(record, use.outputGradient(), gradients);
+    }
+    List<Parameter> parameters = gradients.parameters();
+    int[] rows = IntStream.range(0, parameters.size()).toArray();
+    List<String> paths = IntStream.of(rows).mapToObj(k -> "layer/p" + k).toList();
+    Clipper clipper = new Clipper(ClippingStyle.allLayer(), function, clipNorm, paths);
+    Clipper.Factors clipped =
+        clipper.factors(
+            gradients.squaredNorms(),
+            rows,
+            clipNorm,
+            scope.ones(new Shape(samples), DataType.BOOLEAN));
+    List<NDArray> targets = new ArrayList<>();
+    parameters.forEach(p -> targets.add(scope.zeros(p.getShape(), DataType.FLOAT32)));
+    gradients.addWeightedSums(clipped.factors(), clipped.keep(), targets);
+    for (int k = 0; k < rows.length; k++) {
+      sums.put(
+          parameters.get(k), BatchOfOneOracle.widened(targets.get(k).toFloatArray()));
+    }
+    return sums;
+  }
+}
