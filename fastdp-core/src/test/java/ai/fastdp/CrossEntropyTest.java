@@ -74,7 +74,8 @@ final class CrossEntropyTest {
     }
     assertThat(losses.getShape()).isEqualTo(new Shape(expected.losses().length));
     assertThat(doubles(losses)).containsExactly(expected.losses(), within(tolerance));
-    assertThat(doubles(scores.getGradient())).containsExactly(expected.gradient(), within(tolerance));
+    assertThat(doubles(scores.getGradient()))
+        .containsExactly(expected.gradient(), within(tolerance));
     // No rounding where nothing counts.
     for (int j = 0; j < expected.gradient().length; j++) {
       if (expected.gradient()[j] == 0) {
@@ -119,8 +120,7 @@ final class CrossEntropyTest {
   void sequenceCrossEntropy_anyScoreAtAPlaceThatCountsNothing_changesNothing(float hostile) {
     long[] labels = labels(1, 4, -100, 2, 0, 1, 3, 2, 2, 0, 1, 1);
     double[] weights = {1, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1};
-    NDArray mask =
-        manager.create(weights, new Shape(SAMPLES, TIME)).toType(DataType.BOOLEAN, true);
+    NDArray mask = manager.create(weights, new Shape(SAMPLES, TIME)).toType(DataType.BOOLEAN, true);
     for (int width : new int[] {1, CLASSES}) {
       float[] values = OneStep.normal(manager, 3, 3, SAMPLES, TIME, CLASSES).toFloatArray();
       double[] plain = new double[values.length];

@@ -70,10 +70,10 @@ final class ElementwiseLossTest {
         continue;
       }
       for (DataType type : new DataType[] {DataType.FLOAT32, DataType.FLOAT64}) {
-        NDArray predictions =
-            OneStep.normal(manager, 5, 6, shape.getShape()).toType(type, true);
+        NDArray predictions = OneStep.normal(manager, 5, 6, shape.getShape()).toType(type, true);
         NDArray labels = OneStep.normal(manager, 6, 1, shape.getShape()).softmax(-1);
-        Result all = run((y, p) -> loss.evaluate(new NDList(y), new NDList(p)), labels, predictions);
+        Result all =
+            run((y, p) -> loss.evaluate(new NDList(y), new NDList(p)), labels, predictions);
         int width = Math.toIntExact(shape.slice(1).size());
         for (int i = 0; i < SAMPLES; i++) {
           Result one =
@@ -118,8 +118,7 @@ final class ElementwiseLossTest {
   void l2_flatLabelsOfAColumn_doNotMixSamples() {
     NDArray column = OneStep.normal(manager, 1, 1, SAMPLES, 1);
     NDArray flat = OneStep.normal(manager, 2, 1, SAMPLES);
-    double[] losses =
-        doubles(PerSampleLoss.l2().evaluate(new NDList(flat), new NDList(column)));
+    double[] losses = doubles(PerSampleLoss.l2().evaluate(new NDList(flat), new NDList(column)));
     assertThat(losses).hasSize(SAMPLES);
     for (int i = 0; i < SAMPLES; i++) {
       double d = flat.getFloat(i) - column.getFloat(i, 0);
