@@ -32,7 +32,15 @@ final class CrossEntropyTest {
   }
 
   /** Losses and gradient of their sum, in float64 and plain Java. */
-  private record Reference(double[] losses, double[] gradient) {
+  private static final class Reference {
+    final double[] losses;
+    final double[] gradient;
+
+    private Reference(double[] losses, double[] gradient) {
+      this.losses = losses;
+      this.gradient = gradient;
+    }
+
     static Reference of(double[] scores, long[] labels, double[] weights, int time, int classes) {
       int samples = labels.length / time;
       double[] losses = new double[samples];
@@ -72,13 +80,13 @@ final class CrossEntropyTest {
       losses = loss.evaluate(labels, new NDList(scores));
       collector.backward(losses.sum());
     }
-    assertThat(losses.getShape()).isEqualTo(new Shape(expected.losses().length));
-    assertThat(doubles(losses)).containsExactly(expected.losses(), within(tolerance));
+    assertThat(losses.getShape()).isEqualTo(new Shape(expected.losses.length));
+    assertThat(doubles(losses)).containsExactly(expected.losses, within(tolerance));
     assertThat(doubles(scores.getGradient()))
-        .containsExactly(expected.gradient(), within(tolerance));
+        .containsExactly(expected.gradient, within(tolerance));
     // No rounding where nothing counts.
-    for (int j = 0; j < expected.gradient().length; j++) {
-      if (expected.gradient()[j] == 0) {
+    for (int j = 0; j < expected.gradient.length; j++) {
+      if (expected.gradient[j] == 0) {
         assertThat(doubles(scores.getGradient())[j]).isZero();
       }
     }
@@ -201,7 +209,7 @@ final class CrossEntropyTest {
     NDArray labels = manager.create(new float[] {0, label, 1});
     NDArray scores = OneStep.normal(manager, 3, 3, SAMPLES, CLASSES);
     for (boolean whole : new boolean[] {false, true}) {
-      if (whole && label != Math.rint(label) || Math.abs(label) > 100) {
+      if (whole && (label != Math.rint(label) || Math.abs(label) > 100)) {
         continue;
       }
       NDArray given = whole ? labels.toType(DataType.INT64, true) : labels;
