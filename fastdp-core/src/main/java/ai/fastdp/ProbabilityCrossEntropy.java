@@ -9,8 +9,7 @@ import ai.djl.ndarray.NDList;
 final class ProbabilityCrossEntropy implements PerSampleLoss {
   @Override
   public NDArray evaluate(NDList labels, NDList predictions) {
-    LossInputs inputs =
-        new LossInputs("softmaxCrossEntropyOfProbabilities", labels, predictions);
+    LossInputs inputs = new LossInputs("softmaxCrossEntropyOfProbabilities", labels, predictions);
     NDArray scores = inputs.prediction();
     inputs.requirePredictionRank(2, "(B, C)");
     NDArray label = inputs.label();
@@ -25,8 +24,6 @@ final class ProbabilityCrossEntropy implements PerSampleLoss {
     NDArray probabilities = label.toType(scores.getDataType(), false);
     NDArray terms = probabilities.mul(scores.logSoftmax(-1));
     // A class of probability 0 counts nothing, also where its score is minus infinity.
-    return NDArrays.where(probabilities.neq(0), terms, terms.zerosLike())
-        .sum(new int[] {1})
-        .neg();
+    return NDArrays.where(probabilities.neq(0), terms, terms.zerosLike()).sum(new int[] {1}).neg();
   }
 }

@@ -32,7 +32,15 @@ final class CrossEntropyTest {
   }
 
   /** Losses and gradient of their sum, in float64 and plain Java. */
-  private record Reference(double[] losses, double[] gradient) {
+  private static final class Reference {
+    final double[] losses;
+    final double[] gradient;
+
+    private Reference(double[] losses, double[] gradient) {
+      this.losses = losses;
+      this.gradient = gradient;
+    }
+
     static Reference of(double[] scores, long[] labels, double[] weights, int time, int classes) {
       int samples = labels.length / time;
       double[] losses = new double[samples];
@@ -72,12 +80,13 @@ final class CrossEntropyTest {
       losses = loss.evaluate(labels, new NDList(scores));
       collector.backward(losses.sum());
     }
-    assertThat(losses.getShape()).isEqualTo(new Shape(expected.losses().length));
-    assertThat(doubles(losses)).containsExactly(expected.losses(), within(tolerance));
-    assertThat(doubles(scores.getGradient())).containsExactly(expected.gradient(), within(tolerance));
+    assertThat(losses.getShape()).isEqualTo(new Shape(expected.losses.length));
+    assertThat(doubles(losses)).containsExactly(expected.losses, within(tolerance));
+    assertThat(doubles(scores.getGradient()))
+        .containsExactly(expected.gradient, within(tolerance));
     // No rounding where nothing counts.
-    for (int j = 0; j < expected.gradient().length; j++) {
-      if (expected.gradient()[j] == 0) {
+    for (int j = 0; j < expected.gradient.length; j++) {
+      if (expected.gradient[j] == 0) {
         assertThat(doubles(scores.getGradient())[j]).isZero();
       }
     }
@@ -119,8 +128,7 @@ final class CrossEntropyTest {
   void sequenceCrossEntropy_anyScoreAtAPlaceThatCountsNothing_changesNothing(float hostile) {
     long[] labels = labels(1, 4, -100, 2, 0, 1, 3, 2, 2, 0, 1, 1);
     double[] weights = {1, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1};
-    NDArray mask =
-        manager.create(weights, new Shape(SAMPLES, TIME)).toType(DataType.BOOLEAN, true);
+    NDArray mask = manager.create(weights, new Shape(SAMPLES, TIME)).toType(DataType.BOOLEAN, true);
     for (int width : new int[] {1, CLASSES}) {
       float[] values = OneStep.normal(manager, 3, 3, SAMPLES, TIME, CLASSES).toFloatArray();
       double[] plain = new double[values.length];
@@ -201,7 +209,7 @@ final class CrossEntropyTest {
     NDArray labels = manager.create(new float[] {0, label, 1});
     NDArray scores = OneStep.normal(manager, 3, 3, SAMPLES, CLASSES);
     for (boolean whole : new boolean[] {false, true}) {
-      if (whole && label != Math.rint(label) || Math.abs(label) > 100) {
+      if (whole && (label != Math.rint(label) || Math.abs(label) > 100)) {
         continue;
       }
       NDArray given = whole ? labels.toType(DataType.INT64, true) : labels;

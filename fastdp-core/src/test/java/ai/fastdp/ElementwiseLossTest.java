@@ -46,7 +46,15 @@ final class ElementwiseLossTest {
             new SoftmaxCrossEntropyLoss("dense", 1, -1, false, true)));
   }
 
-  private record Result(double[] losses, double[] gradient) {}
+  private static final class Result {
+    final double[] losses;
+    final double[] gradient;
+
+    Result(double[] losses, double[] gradient) {
+      this.losses = losses;
+      this.gradient = gradient;
+    }
+  }
 
   private Result run(BinaryOperator<NDArray> loss, NDArray labels, NDArray predictions) {
     NDArray leaf = predictions.duplicate();
@@ -70,10 +78,10 @@ final class ElementwiseLossTest {
         continue;
       }
       for (DataType type : new DataType[] {DataType.FLOAT32, DataType.FLOAT64}) {
-        NDArray predictions =
-            OneStep.normal(manager, 5, 6, shape.getShape()).toType(type, true);
+        NDArray predictions = OneStep.normal(manager, 5, 6, shape.getShape()).toType(type, true);
         NDArray labels = OneStep.normal(manager, 6, 1, shape.getShape()).softmax(-1);
-        Result all = run((y, p) -> loss.evaluate(new NDList(y), new NDList(p)), labels, predictions);
+        Result all =
+            run((y, p) -> loss.evaluate(new NDList(y), new NDList(p)), labels, predictions);
         int width = Math.toIntExact(shape.slice(1).size());
         for (int i = 0; i < SAMPLES; i++) {
           Result one =
@@ -81,9 +89,9 @@ final class ElementwiseLossTest {
                   (y, p) -> djl.evaluate(new NDList(y), new NDList(p)),
                   labels.get(i + ":" + (i + 1)),
                   predictions.get(i + ":" + (i + 1)));
-          assertThat(all.losses()[i]).isCloseTo(one.losses()[0], within(2e-6));
+          assertThat(all.losses[i]).isCloseTo(one.losses[0], within(2e-6));
           for (int j = 0; j < width; j++) {
-            assertThat(all.gradient()[i * width + j]).isCloseTo(one.gradient()[j], within(1e-6));
+            assertThat(all.gradient[i * width + j]).isCloseTo(one.gradient[j], within(1e-6));
           }
         }
       }
@@ -108,9 +116,9 @@ final class ElementwiseLossTest {
     for (int i = 0; i < z.length; i++) {
       double sign = y[i] == 1 ? -1 : 1;
       double expected = sign / (1 + Math.exp(-sign * z[i]));
-      assertThat(result.losses()[i])
+      assertThat(result.losses[i])
           .isCloseTo(Math.log1p(Math.exp(sign * z[i])), within(1e-6 * Math.max(1, Math.abs(z[i]))));
-      assertThat(result.gradient()[i]).isCloseTo(expected, within(1e-6 * Math.abs(expected)));
+      assertThat(result.gradient[i]).isCloseTo(expected, within(1e-6 * Math.abs(expected)));
     }
   }
 
@@ -118,8 +126,7 @@ final class ElementwiseLossTest {
   void l2_flatLabelsOfAColumn_doNotMixSamples() {
     NDArray column = OneStep.normal(manager, 1, 1, SAMPLES, 1);
     NDArray flat = OneStep.normal(manager, 2, 1, SAMPLES);
-    double[] losses =
-        doubles(PerSampleLoss.l2().evaluate(new NDList(flat), new NDList(column)));
+    double[] losses = doubles(PerSampleLoss.l2().evaluate(new NDList(flat), new NDList(column)));
     assertThat(losses).hasSize(SAMPLES);
     for (int i = 0; i < SAMPLES; i++) {
       double d = flat.getFloat(i) - column.getFloat(i, 0);
@@ -181,7 +188,7 @@ final class ElementwiseLossTest {
                     .evaluate(new NDList(y), new NDList(p)),
             manager.create(new long[] {0, 1, 0}, new Shape(1, 3)),
             manager.create(scores, new Shape(1, 3)));
-    assertThat(result.losses()[0]).isCloseTo(Math.log(2), within(1e-6));
-    assertThat(result.gradient()).containsExactly(new double[] {0, -0.5, 0.5}, within(1e-6));
+    assertThat(result.losses[0]).isCloseTo(Math.log(2), within(1e-6));
+    assertThat(result.gradient).containsExactly(new double[] {0, -0.5, 0.5}, within(1e-6));
   }
 }

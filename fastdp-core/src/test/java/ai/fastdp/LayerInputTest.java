@@ -93,8 +93,7 @@ final class LayerInputTest {
         long[] values = new long[SAMPLES * TIME];
         values[SAMPLES * TIME - 1] = id;
         NDArray input = manager.create(values, new Shape(SAMPLES, TIME));
-        assertThatThrownBy(
-                () -> train(block, input, engine().optSelfCheck(selfCheck), TIME, width))
+        assertThatThrownBy(() -> train(block, input, engine().optSelfCheck(selfCheck), TIME, width))
             .isInstanceOf(IllegalArgumentException.class)
             .hasMessageStartingWith(
                 "ids of " + layer + " must be in [0, 5), got another number; correct");
@@ -171,10 +170,7 @@ final class LayerInputTest {
   void forward_addedParameterOfAnotherType_isPromotedAndTrains() {
     Block block =
         new Wiring((call, x) -> call.run("a", x))
-            .part(
-                "a",
-                ai.fastdp.nn.AddedParameter.builder().setShape(new Shape(5)).build(),
-                5);
+            .part("a", ai.fastdp.nn.AddedParameter.builder().setShape(new Shape(5)).build(), 5);
     NDArray input = OneStep.normal(manager, 1, 1, SAMPLES, 5).toType(DataType.FLOAT64, true);
     assertThatCode(() -> train(block, input, engine(), 5)).doesNotThrowAnyException();
   }

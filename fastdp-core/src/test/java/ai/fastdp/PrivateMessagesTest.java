@@ -91,7 +91,8 @@ final class PrivateMessagesTest {
         (test, samples) -> {
           Block linear = Recipe.plainLinear(2);
           linear.initialize(test.manager, DataType.FLOAT32, new Shape(1, 5));
-          new PerSampleGradients(BookKeepingKernels.compile(test.manager), test.manager, samples, 1000)
+          new PerSampleGradients(
+                  BookKeepingKernels.compile(test.manager), test.manager, samples, 1000)
               .addLinear(
                   linear.getParameters().valueAt(0),
                   test.manager.zeros(input.apply(new Shape(samples))),
