@@ -34,7 +34,9 @@ record RunFiles(
       taken.addAll(ofLedger(real(ledger)));
     }
     if (checkpoint != null) {
+      Path unfinished = checkpoint.resolveSibling(checkpoint.getFileName() + ".new");
       take("checkpoint", checkpoint, taken);
+      take("checkpoint", unfinished, taken);
     }
     if (report != null) {
       take("report", report.file(), taken);
@@ -73,17 +75,21 @@ record RunFiles(
     }
   }
 
-  /** The path without symbolic links, as far as it exists. */
+  /** The path without symbolic links, as far as it exists: links may lead to what is to be made. */
   static Path real(Path file) {
-    Path absolute = file.toAbsolutePath().normalize();
+    Path absolute = file.toAbsolutePath();
     try {
       if (Files.exists(absolute)) {
         return absolute.toRealPath();
       }
       Path parent = absolute.getParent();
-      return parent != null && Files.exists(parent)
-          ? parent.toRealPath().resolve(absolute.getFileName())
-          : absolute;
+      if (parent == null || absolute.getFileName() == null) {
+        return absolute;
+      }
+      Path place = real(parent);
+      return Files.isSymbolicLink(absolute)
+          ? real(place.resolve(Files.readSymbolicLink(absolute)))
+          : place.resolve(absolute.getFileName()).normalize();
     } catch (IOException e) {
       throw new UncheckedIOException("files of a run must be readable", e);
     }
