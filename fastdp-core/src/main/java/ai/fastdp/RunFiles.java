@@ -3,6 +3,7 @@ package ai.fastdp;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.FileSystemLoopException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -22,6 +23,8 @@ record RunFiles(
     @Nullable Path checkpoint,
     long everySteps,
     @Nullable TrainingReport report) {
+
+  private static final int MAX_LINKS = 40;
 
   RunFiles {
     if (checkpoint != null && ledger == null) {
@@ -77,6 +80,10 @@ record RunFiles(
 
   /** The path without symbolic links, as far as it exists: links may lead to what is to be made. */
   static Path real(Path file) {
+    return real(file, MAX_LINKS);
+  }
+
+  private static Path real(Path file, int linksLeft) {
     Path absolute = file.toAbsolutePath();
     try {
       if (Files.exists(absolute)) {
@@ -86,9 +93,12 @@ record RunFiles(
       if (parent == null || absolute.getFileName() == null) {
         return absolute;
       }
-      Path place = real(parent);
+      if (linksLeft == 0) {
+        throw new FileSystemLoopException(file.toString());
+      }
+      Path place = real(parent, linksLeft);
       return Files.isSymbolicLink(absolute)
-          ? real(place.resolve(Files.readSymbolicLink(absolute)))
+          ? real(place.resolve(Files.readSymbolicLink(absolute)), linksLeft - 1)
           : place.resolve(absolute.getFileName()).normalize();
     } catch (IOException e) {
       throw new UncheckedIOException("files of a run must be readable", e);

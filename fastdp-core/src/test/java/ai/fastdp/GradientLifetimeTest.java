@@ -20,6 +20,8 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -91,20 +93,13 @@ final class GradientLifetimeTest {
     List<NDArray> views = new ArrayList<>();
     List<float[]> released = new ArrayList<>();
     Optimizer keeping =
-        new Optimizer(new Optimizer.OptimizerBuilder<>() {
-          @Override
-          protected OptimizerBuilder self() {
-            return this;
-          }
-        }) {
-          @Override
-          public void update(String parameterId, NDArray weight, NDArray grad) {
-            NDArray view = grad.reshape(-1);
-            view.attach(own);
-            views.add(view);
-            released.add(view.toFloatArray());
-          }
-        };
+        new KeepingOptimizer(
+            gradient -> {
+              NDArray view = gradient.reshape(-1);
+              view.attach(own);
+              views.add(view);
+              released.add(view.toFloatArray());
+            });
     try (Model model = SmallRun.model();
         PrivateTrainer trainer = engine().build().attach(model, DpOptimizer.wrap(keeping))) {
       untilARawSum(trainer);
@@ -212,9 +207,31 @@ final class GradientLifetimeTest {
     return false;
   }
 
+  /** A DJL optimizer that shows its gradients. */
+  private static final class KeepingOptimizer extends Optimizer {
+    private final Consumer<NDArray> shown;
+
+    KeepingOptimizer(Consumer<NDArray> shown) {
+      super(new Builder());
+      this.shown = shown;
+    }
+
+    @Override
+    public void update(String parameterId, NDArray weight, NDArray grad) {
+      shown.accept(grad);
+    }
+
+    private static final class Builder extends OptimizerBuilder<Builder> {
+      @Override
+      protected Builder self() {
+        return this;
+      }
+    }
+  }
+
   /** Keeps everything that it is given in the first update, and copies nothing. */
   private final class Keeper implements DpOptimizer {
-    private PrivatizedGradient gradient;
+    private @Nullable PrivatizedGradient gradient;
     private List<NDArray> arrays = List.of();
     private final List<NDArray> views = new ArrayList<>();
     private final List<float[]> released = new ArrayList<>();
