@@ -11,6 +11,7 @@ import ai.djl.training.Trainer;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.dataset.Dataset;
+import ai.djl.training.listener.EvaluatorTrainingListener;
 import ai.djl.training.listener.TrainingListener;
 import ai.djl.training.listener.TrainingListenerAdapter;
 import ai.fastdp.sampling.PrivateBatch;
@@ -58,7 +59,7 @@ final class EvaluationTest {
     long taken = trainer.stepsTaken();
     long charged = trainer.stepsCharged();
     EasyTrain.evaluateDataset(trainer, dataset);
-    assertThat(trainer.getLoss().getAccumulator("validate_epoch")).isPositive().isFinite();
+    assertThat(trainer.getLoss().getAccumulator(EvaluatorTrainingListener.VALIDATE_EPOCH)).isPositive().isFinite();
     assertThat(trainer.stepsTaken()).isEqualTo(taken);
     assertThat(trainer.stepsCharged()).isEqualTo(charged);
   }

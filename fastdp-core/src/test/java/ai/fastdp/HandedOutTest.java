@@ -99,14 +99,6 @@ final class HandedOutTest {
     SET_ELEMENT(list -> list.head().set(new NDIndex("0"), 5)),
     SET_BUFFER(
         list -> list.head().set(FloatBuffer.allocate(Math.toIntExact(list.head().size())))),
-    WRITE_THROUGH_MEMORY(
-        list -> {
-          var memory = list.head().toByteBuffer(true);
-          if (memory.isReadOnly()) {
-            throw new UnsupportedOperationException("read-only");
-          }
-          memory.order(java.nio.ByteOrder.nativeOrder()).putFloat(0, 100);
-        }),
     EXCHANGE_MEMORY(list -> list.head().intern(list.head().mul(2)));
 
     private final Consumer<NDList> attack;
@@ -138,7 +130,7 @@ final class HandedOutTest {
         trainer.step();
         assertThat(weightGradient()).containsExactly(clean);
       } catch (UnsupportedOperationException | IllegalStateException e) {
-        assertThat(e).hasMessageMatching("(?s).*(must stay as they are|must not be modified|read-only).*");
+        assertThat(e).hasMessageMatching("(?s).*(must stay as they are|must not be modified).*");
         assertThat(optimizer.updates).isEqualTo(1);
       }
       assertThat(cleanStep(trainer)).containsExactly(clean);
@@ -248,6 +240,10 @@ final class HandedOutTest {
     try (PrivateTrainer trainer = engine().build().attach(model, optimizer)) {
       PrivateBatch batch = trainer.batches(dataset(model)).iterator().next();
       batch.close();
+      batch.close();
+      assertThatThrownBy(() -> trainer.trainBatch(batch))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("must be open while it is trained, got a closed batch");
       assertThatThrownBy(() -> EasyTrain.trainBatch(trainer, batch))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("must be open while it is trained, got a closed batch");

@@ -31,6 +31,7 @@ public final class PrivateBatch extends Batch {
   private final SampleAxis labelAxis;
   private Device[] splitDevices = {};
   private List<DeviceShare> shares = List.of();
+  private boolean closed;
 
   private PrivateBatch(
       NDManager manager,
@@ -182,11 +183,29 @@ public final class PrivateBatch extends Batch {
     return part;
   }
 
+  /**
+   * {@inheritDoc}
+   *
+   * @throws IllegalStateException if the batch is closed
+   */
+  @Override
+  public NDManager getManager() {
+    if (closed) {
+      throw new IllegalStateException(
+          "a batch must be open while it is trained, got a closed batch; close it after step()");
+    }
+    return super.getManager();
+  }
+
+  /** Releases the batch's arrays; has no effect on a closed batch. */
   @Override
   public void close() {
-    super.close();
-    if (source != null) {
-      source.close();
+    if (!closed) {
+      closed = true;
+      super.close();
+      if (source != null) {
+        source.close();
+      }
     }
   }
 }
