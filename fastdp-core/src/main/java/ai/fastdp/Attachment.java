@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.listener.TrainingListener;
 import ai.fastdp.accounting.FileLedger;
+import ai.fastdp.accounting.LedgerFiles;
 import ai.fastdp.accounting.NoiseOrigin;
 import ai.fastdp.accounting.PrivacyLedger;
 import ai.fastdp.clipping.Clipper;
@@ -16,6 +17,7 @@ import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.NoiseMechanism;
 import ai.fastdp.sampling.DrawnSamples;
+import ai.fastdp.sampling.GivenUpSamples;
 import ai.fastdp.sampling.PoissonSampler;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
@@ -54,6 +56,7 @@ final class Attachment {
 
   /**
    * @param ofEngine the ledger in memory of the engine's runs
+   * @param givenUp what the engine's runs have drawn and given up
    * @param from the checkpoint to go on from; null for a new run
    * @param opened takes what is opened, to be closed if anything fails
    */
@@ -61,6 +64,7 @@ final class Attachment {
       PrivacyPlan plan,
       EngineSettings settings,
       PrivacyLedger ofEngine,
+      GivenUpSamples givenUp,
       Model model,
       DpOptimizer optimizer,
       @Nullable Path from,
@@ -108,7 +112,7 @@ final class Attachment {
     bookKeeper = newBookKeeper(model, kernels, recorder);
     List<Device> used = settings.devices().isEmpty() ? List.of(first) : settings.devices();
     replicas = new Replicas(kernels, manager, trainable, used);
-    samples = new DrawnSamples(new PoissonSampler(plan.sampleRate(), settings.sampling()));
+    samples = new DrawnSamples(new PoissonSampler(plan.sampleRate(), settings.sampling()), givenUp);
     run =
         new RunRecord(
             plan,
@@ -135,12 +139,14 @@ final class Attachment {
    * Attaches a model.
    *
    * @param ofEngine the ledger in memory of the engine's runs
+   * @param givenUp what the engine's runs have drawn and given up
    * @param from the checkpoint to go on from; null for a new run
    */
   static PrivateTrainer attach(
       PrivacyPlan plan,
       EngineSettings settings,
       PrivacyLedger ofEngine,
+      GivenUpSamples givenUp,
       Model model,
       DpOptimizer optimizer,
       @Nullable Path from) {
@@ -159,7 +165,7 @@ final class Attachment {
     settings.axes().requirePaths(HookedModel.walk(model.getBlock()));
     Deque<Runnable> opened = new ArrayDeque<>();
     try {
-      Attachment parts = new Attachment(plan, settings, ofEngine, model, optimizer, from, opened);
+      Attachment parts = new Attachment(plan, settings, ofEngine, givenUp, model, optimizer, from, opened);
       return new PrivateTrainer(parts, model, parts.config);
     } catch (RuntimeException e) {
       opened.forEach(Runnable::run);
@@ -197,7 +203,7 @@ final class Attachment {
   /** What tells budgets apart: a ledger in memory is its own, a file is one by its real path. */
   private Object budget(PrivacyLedger ledger) {
     Path file = settings.files().ledger();
-    return file == null ? ledger : RunFiles.real(file);
+    return file == null ? ledger : LedgerFiles.realPath(file);
   }
 
   private @Nullable RunSaver saver(PlanText text, PrivacyLedger ledger, Model model) {

@@ -17,14 +17,21 @@ enum EasyTrainCall {
   /** Somebody else asks. */
   NONE;
 
-  /** The innermost call of {@link EasyTrain} on this thread. */
+  private static final String TRAINER = PrivateTrainer.class.getName();
+
+  /**
+   * The call of {@link EasyTrain} that asks the trainer directly. A listener that loops over a data
+   * set of its own while EasyTrain trains is somebody else.
+   */
   static EasyTrainCall current() {
     return StackWalker.getInstance()
         .walk(
             frames ->
                 frames
-                    .filter(frame -> frame.getClassName().equals(EasyTrain.class.getName()))
+                    .dropWhile(frame -> !frame.getClassName().equals(TRAINER))
+                    .dropWhile(frame -> frame.getClassName().equals(TRAINER))
                     .findFirst())
+        .filter(frame -> frame.getClassName().equals(EasyTrain.class.getName()))
         .map(frame -> frame.getMethodName().equals("evaluateDataset") ? EVALUATION : TRAINING)
         .orElse(NONE);
   }

@@ -10,7 +10,9 @@ import java.util.Arrays;
 /**
  * Arrays that a training loop has in its hands, and must give back with the values they had.
  *
- * <p>A write in place, through any view of an array, advances PyTorch's version counter of it.
+ * <p>A write in place, through any view of an array, advances PyTorch's version counter of it. What
+ * is written past PyTorch, into the memory that {@code toByteBuffer(true)} shows on a CPU, is not
+ * seen.
  */
 final class HandedOut {
   private final TorchScriptModule kernels;

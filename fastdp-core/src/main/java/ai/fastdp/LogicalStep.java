@@ -51,7 +51,7 @@ final class LogicalStep {
     return plan;
   }
 
-  /** Whether its sample has been handed out, in part or whole, and the ledger does not know. */
+  /** Whether its sample has been drawn and the ledger does not know. */
   boolean isSeenAndNotCharged() {
     return seen && !charged;
   }
@@ -103,9 +103,13 @@ final class LogicalStep {
     }
   }
 
+  /** Its sample is drawn, and loaded next, whether or not that succeeds. */
+  void drawn() {
+    seen = true;
+  }
+
   /** Hands out a physical batch. */
   void handOut(PrivateBatch next, Device[] devices, TorchScriptModule kernels) {
-    seen = true;
     batch = next;
     shares.clear();
     next.shares(devices).forEach(part -> shares.add(new Share(kernels, part)));

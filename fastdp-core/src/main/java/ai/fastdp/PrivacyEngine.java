@@ -13,6 +13,7 @@ import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.hook.SampleAxis;
 import ai.fastdp.mechanism.NoiseSource;
+import ai.fastdp.sampling.GivenUpSamples;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
@@ -50,6 +51,7 @@ public final class PrivacyEngine {
   private final PrivacyPlan plan;
   private final EngineSettings settings;
   private final PrivacyLedger ofEngine;
+  private final GivenUpSamples givenUp = new GivenUpSamples();
 
   private PrivacyEngine(PrivacyPlan plan, EngineSettings settings) {
     this.plan = plan;
@@ -102,7 +104,7 @@ public final class PrivacyEngine {
               + checkpoint
               + "; call resume(model, optimizer) to go on from it, or name another file");
     }
-    return Attachment.attach(plan, settings, ofEngine, model, optimizer, null);
+    return Attachment.attach(plan, settings, ofEngine, givenUp, model, optimizer, null);
   }
 
   /**
@@ -130,7 +132,7 @@ public final class PrivacyEngine {
           "a run must have a checkpoint file to go on, got none; call optCheckpoint(file, steps) on"
               + " the engine's builder");
     }
-    return Attachment.attach(plan, settings, ofEngine, model, optimizer, checkpoint);
+    return Attachment.attach(plan, settings, ofEngine, givenUp, model, optimizer, checkpoint);
   }
 
   /** Collects an engine's settings; none of them but the plan changes what privacy costs. */

@@ -93,9 +93,10 @@ public final class PrivateTrainer extends Trainer {
   private boolean cutsPending = true;
   private boolean selfCheckPending;
   private boolean independencePending;
-  private boolean refusedByRehearsal;
+  private boolean refusedBeforeTraining;
   private boolean closed;
   private boolean failed;
+  private @Nullable RuntimeException failure;
   private @Nullable PoissonBatches source;
   private @Nullable Dataset privateData;
   private @Nullable LogicalStep step;
@@ -294,7 +295,11 @@ public final class PrivateTrainer extends Trainer {
       // The caller may have changed parameters since the last step: copy them to all devices again.
       replicas().parametersChanged();
     }
+    current.drawn();
+    boolean before = refusedBeforeTraining;
+    refusedBeforeTraining = current.isWaiting();
     PrivateBatch next = drawn.next();
+    refusedBeforeTraining = before;
     current.handOut(next, getDevices(), bookKeeper.kernels());
     return next;
   }
@@ -391,9 +396,9 @@ public final class PrivateTrainer extends Trainer {
           "forward must run inside a gradient collector; open newGradientCollector() first, or call"
               + " evaluate(data) for inference");
     }
-    refusedByRehearsal = true;
+    refusedBeforeTraining = true;
     prepare(data, labels);
-    refusedByRehearsal = false;
+    refusedBeforeTraining = false;
     long begin = System.nanoTime();
     try {
       closePass();
@@ -498,6 +503,9 @@ public final class PrivateTrainer extends Trainer {
         e.addSuppressed(notSaved);
       }
       throw e;
+    } catch (RuntimeException e) {
+      failure = e;
+      throw e;
     }
     failed = false;
     samples.complete(run.taken());
@@ -555,6 +563,9 @@ public final class PrivateTrainer extends Trainer {
       recorded.backward(perSample, clipped);
       nonFiniteSamples += clipped.finish();
       samplesSeen += recorded.batchSize();
+    } catch (RuntimeException e) {
+      failure = e;
+      throw e;
     } finally {
       closePass();
     }
@@ -692,8 +703,9 @@ public final class PrivateTrainer extends Trainer {
    * checkpoint holds yet are saved first, if the run has checkpoints.
    *
    * <p>A step whose batch was drawn and is not complete is charged: its sample has been seen, and
-   * dropping it for nothing would let batches be chosen by what is in them. A batch on which the
-   * model or the data failed their check is not charged.
+   * dropping it for nothing would let batches be chosen by what is in them. Where the data set, the
+   * model or the loss failed before any of the batch was trained, the step is not charged: the
+   * engine's next run begins with the same samples.
    */
   public void detach() {
     if (!closed) {
@@ -708,7 +720,11 @@ public final class PrivateTrainer extends Trainer {
 
   private void chargeAbandoned() {
     LogicalStep abandoned = step;
-    if (abandoned == null || refusedByRehearsal || !abandoned.isSeenAndNotCharged()) {
+    if (abandoned == null || !abandoned.isSeenAndNotCharged()) {
+      return;
+    }
+    if (refusedBeforeTraining) {
+      samples.giveUp(run.taken() + 1);
       return;
     }
     try {
@@ -758,7 +774,8 @@ public final class PrivateTrainer extends Trainer {
     if (failed) {
       throw new IllegalStateException(
           "the last step must have succeeded, got one that failed in between; close the trainer and"
-              + " attach again by the same engine, which goes on with the rest of the budget");
+              + " attach again by the same engine, which goes on with the rest of the budget",
+          failure);
     }
   }
 

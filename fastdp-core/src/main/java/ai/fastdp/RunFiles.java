@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
+import ai.fastdp.accounting.LedgerFiles;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -31,27 +32,20 @@ record RunFiles(
     }
     List<Path> taken = new ArrayList<>();
     if (ledger != null) {
-      taken.addAll(ofLedger(real(ledger)));
+      taken.addAll(LedgerFiles.of(ledger).all());
     }
     if (checkpoint != null) {
+      Path unfinished = checkpoint.resolveSibling(checkpoint.getFileName() + ".new");
       take("checkpoint", checkpoint, taken);
+      take("checkpoint", unfinished, taken);
     }
     if (report != null) {
       take("report", report.file(), taken);
     }
   }
 
-  /** A ledger's own file and the files that lie beside it. */
-  private static List<Path> ofLedger(Path ledger) {
-    return List.of(
-        ledger,
-        ledger.resolveSibling(ledger.getFileName() + ".head"),
-        ledger.resolveSibling(ledger.getFileName() + ".head.new"),
-        ledger.resolveSibling(ledger.getFileName() + ".lock"));
-  }
-
   private static void take(String name, Path file, List<Path> taken) {
-    Path real = real(file);
+    Path real = LedgerFiles.realPath(file);
     for (Path other : taken) {
       if (isSame(real, other)) {
         throw new IllegalArgumentException(
@@ -68,22 +62,6 @@ record RunFiles(
     try {
       return file.equals(other)
           || (Files.exists(file) && Files.exists(other) && Files.isSameFile(file, other));
-    } catch (IOException e) {
-      throw new UncheckedIOException("files of a run must be readable", e);
-    }
-  }
-
-  /** The path without symbolic links, as far as it exists. */
-  static Path real(Path file) {
-    Path absolute = file.toAbsolutePath().normalize();
-    try {
-      if (Files.exists(absolute)) {
-        return absolute.toRealPath();
-      }
-      Path parent = absolute.getParent();
-      return parent != null && Files.exists(parent)
-          ? parent.toRealPath().resolve(absolute.getFileName())
-          : absolute;
     } catch (IOException e) {
       throw new UncheckedIOException("files of a run must be readable", e);
     }

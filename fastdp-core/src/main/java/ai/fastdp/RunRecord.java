@@ -52,6 +52,9 @@ final class RunRecord {
   void resumeAt(long steps, ClippingState learned) {
     taken = steps;
     clipping = learned;
+    if (steps > 0) {
+      noteBudget();
+    }
   }
 
   PrivacyPlan plan() {
@@ -94,6 +97,10 @@ final class RunRecord {
   /** Charges a step before anything of it is released, or because its sample is given up. */
   void charge(StepPlan step) {
     ledger.charge(step.event());
+    noteBudget();
+  }
+
+  private void noteBudget() {
     if (noise.isPrivate()) {
       ModelBudgets.spent(parameters, budget);
     }

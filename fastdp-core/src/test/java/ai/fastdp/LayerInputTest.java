@@ -205,7 +205,7 @@ final class LayerInputTest {
       batch.close();
       assertThatThrownBy(() -> trainer.trainBatch(batch))
           .isInstanceOf(IllegalStateException.class)
-          .hasMessageContaining("batch must be open, got a closed one");
+          .hasMessageContaining("batch must be open while it is trained, got a closed batch");
       assertThat(trainer.stepsTaken()).isZero();
     }
   }

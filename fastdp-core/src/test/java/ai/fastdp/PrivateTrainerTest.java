@@ -329,7 +329,7 @@ final class PrivateTrainerTest {
   }
 
   @Test
-  void batches_newCallAfterASkippedBatch_startsAfresh() throws Exception {
+  void batches_newCallAfterASkippedBatch_takesTheSameStep() throws Exception {
     PrivateTrainer trainer = trainer();
     trainer.batches(dataset()).iterator().next().close();
     gradientOfOneStep(trainer);

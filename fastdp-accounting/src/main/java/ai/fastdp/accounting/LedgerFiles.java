@@ -3,6 +3,7 @@ package ai.fastdp.accounting;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.FileSystemLoopException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -32,7 +33,7 @@ public record LedgerFiles(Path ledger, Path head, Path nextHead, Path lock) {
    * @throws UncheckedIOException if the path cannot be resolved
    */
   public static LedgerFiles of(Path file) {
-    Path real = real(file);
+    Path real = realPath(file);
     return new LedgerFiles(
         real, beside(real, ".head"), beside(real, ".head.new"), beside(real, ".lock"));
   }
@@ -45,7 +46,7 @@ public record LedgerFiles(Path ledger, Path head, Path nextHead, Path lock) {
    * @throws UncheckedIOException if the path cannot be resolved
    */
   public boolean contains(Path other) {
-    Path real = real(other);
+    Path real = realPath(other);
     try {
       for (Path file : all()) {
         if (file.equals(real)
@@ -72,26 +73,37 @@ public record LedgerFiles(Path ledger, Path head, Path nextHead, Path lock) {
     return file.resolveSibling(file.getFileName() + suffix);
   }
 
-  /** The real path, also of a file that does not exist yet, or that a link to nothing names. */
-  private static Path real(Path path) {
+  /**
+   * Resolves all links of a path, also of a file that does not exist yet, or that a link to nothing
+   * names.
+   *
+   * @param path any path
+   * @return the path without symbolic links
+   * @throws UncheckedIOException if links lead in a circle, or the path cannot be read
+   */
+  public static Path realPath(Path path) {
     try {
-      Path target = path.toAbsolutePath();
-      for (int links = 0; links < MOST_LINKS && !Files.exists(target); links++) {
-        if (!Files.isSymbolicLink(target)) {
-          return inRealParent(target.normalize());
-        }
-        target = target.resolveSibling(Files.readSymbolicLink(target));
-      }
-      return target.toRealPath();
+      return realPath(path, MOST_LINKS);
     } catch (IOException e) {
       throw new UncheckedIOException("cannot resolve the path " + path, e);
     }
   }
 
-  private static Path inRealParent(Path missing) throws IOException {
-    Path parent = missing.getParent();
-    return parent != null && Files.exists(parent)
-        ? parent.toRealPath().resolve(missing.getFileName())
-        : missing;
+  private static Path realPath(Path path, int linksLeft) throws IOException {
+    Path absolute = path.toAbsolutePath();
+    if (Files.exists(absolute)) {
+      return absolute.toRealPath();
+    }
+    Path parent = absolute.getParent();
+    if (parent == null || absolute.getFileName() == null) {
+      return absolute;
+    }
+    if (linksLeft == 0) {
+      throw new FileSystemLoopException(path.toString());
+    }
+    Path place = realPath(parent, linksLeft);
+    return Files.isSymbolicLink(absolute)
+        ? realPath(place.resolve(Files.readSymbolicLink(absolute)), linksLeft - 1)
+        : place.resolve(absolute.getFileName()).normalize();
   }
 }

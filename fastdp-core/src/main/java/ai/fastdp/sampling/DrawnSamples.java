@@ -12,6 +12,7 @@ import java.util.TreeMap;
  */
 public final class DrawnSamples {
   private final PoissonSampler sampler;
+  private final GivenUpSamples givenUp;
   private final TreeMap<Long, long[]> kept = new TreeMap<>();
   private long size = -1;
 
@@ -19,9 +20,11 @@ public final class DrawnSamples {
    * Creates the samples of a run, of which none is drawn.
    *
    * @param sampler draws a logical batch
+   * @param givenUp what earlier runs have drawn and given up: this run begins with one of them
    */
-  public DrawnSamples(PoissonSampler sampler) {
+  public DrawnSamples(PoissonSampler sampler, GivenUpSamples givenUp) {
     this.sampler = sampler;
+    this.givenUp = givenUp;
   }
 
   /**
@@ -40,7 +43,12 @@ public final class DrawnSamples {
               + " another size; finish the step with the same data set");
     }
     size = datasetSize;
-    return kept.computeIfAbsent(step, number -> sampler.sample(number, datasetSize)).clone();
+    return kept.computeIfAbsent(step, number -> draw(number, datasetSize)).clone();
+  }
+
+  private long[] draw(long step, long datasetSize) {
+    long[] earlier = givenUp.take(datasetSize);
+    return earlier == null ? sampler.sample(step, datasetSize) : earlier;
   }
 
   /**
@@ -50,5 +58,17 @@ public final class DrawnSamples {
    */
   public synchronized void complete(long step) {
     kept.headMap(step, true).clear();
+  }
+
+  /**
+   * Leaves the sample of a step that was neither trained nor paid for to the next run.
+   *
+   * @param step the step's number
+   */
+  public synchronized void giveUp(long step) {
+    long[] sample = kept.remove(step);
+    if (sample != null) {
+      givenUp.keep(size, sample);
+    }
   }
 }

@@ -135,11 +135,7 @@ public final class PrivateBatch extends Batch {
    * @throws IllegalStateException if the batch has been closed
    */
   public List<DeviceShare> shares(Device[] devices) {
-    if (closed) {
-      throw new IllegalStateException(
-          "batch must be open, got a closed one; train it before close(), and take the next one from"
-              + " batches(dataset)");
-    }
+    requireOpen();
     if (isEmpty()) {
       return List.of();
     }
@@ -189,12 +185,34 @@ public final class PrivateBatch extends Batch {
     return part;
   }
 
+  /**
+   * {@inheritDoc}
+   *
+   * @throws IllegalStateException if the batch is closed
+   */
+  @Override
+  public NDManager getManager() {
+    requireOpen();
+    return super.getManager();
+  }
+
+  private void requireOpen() {
+    if (closed) {
+      throw new IllegalStateException(
+          "a batch must be open while it is trained, got a closed batch; close it after step(), and"
+              + " take the next one from batches(dataset)");
+    }
+  }
+
+  /** Releases the batch's arrays; has no effect on a closed batch. */
   @Override
   public void close() {
-    closed = true;
-    super.close();
-    if (source != null) {
-      source.close();
+    if (!closed) {
+      closed = true;
+      super.close();
+      if (source != null) {
+        source.close();
+      }
     }
   }
 }
