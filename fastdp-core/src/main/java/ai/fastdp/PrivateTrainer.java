@@ -20,7 +20,6 @@ import ai.fastdp.accounting.PrivacyLedger;
 import ai.fastdp.accounting.PrivacyStatement;
 import ai.fastdp.clipping.Clipper;
 import ai.fastdp.hook.HookedModel;
-import ai.fastdp.hook.SampleAxis;
 import ai.fastdp.mechanism.ClippedGradientSum;
 import ai.fastdp.mechanism.NoiseMechanism;
 import ai.fastdp.sampling.DeviceShare;
@@ -74,10 +73,10 @@ import org.jspecify.annotations.Nullable;
 public final class PrivateTrainer extends Trainer {
   private final NDManager resources;
   private final PrivacyPlan plan;
-  private final PerSampleLoss perSampleLoss;
   private final TrainableParameters trainable;
   private final HookedModel hooks;
   private final BookKeeper bookKeeper;
+  private final Rehearsal rehearsal;
   private final @Nullable Replicas replicas;
   private final Clipper clipper;
   private final ReleaseUnits units;
@@ -91,9 +90,6 @@ public final class PrivateTrainer extends Trainer {
   private final LongRun identity;
 
   private ClippingState clippingState;
-  private boolean cutsPending = true;
-  private boolean selfCheckPending;
-  private boolean independencePending;
   private boolean closed;
   private @Nullable PoissonBatches source;
   private @Nullable Dataset privateData;
@@ -129,7 +125,6 @@ public final class PrivateTrainer extends Trainer {
     resources = parts.manager();
     plan = parts.plan();
     microBatchSize = new MicroBatchSize(parts.options());
-    perSampleLoss = parts.loss();
     trainable = parts.trainable();
     hooks = parts.hooks();
     bookKeeper = parts.bookKeeper();
@@ -138,8 +133,7 @@ public final class PrivateTrainer extends Trainer {
     ledger = parts.ledger();
     sampler = parts.sampler();
     optimizer = parts.optimizer();
-    selfCheckPending = parts.selfCheck();
-    independencePending = parts.selfCheck();
+    rehearsal = new Rehearsal(bookKeeper, trainable, parts.loss(), parts.selfCheck());
     clipper = parts.clipper();
     units = parts.units();
     clippingState = plan.scheduledClipping(0);
@@ -399,7 +393,7 @@ public final class PrivateTrainer extends Trainer {
               data,
               labels,
               true,
-              replica::value,
+              new BookKeeper.Parameters(replica::value, false),
               (store, ownData, ownLabels) ->
                   getModel().getBlock().forward(store, ownData, ownLabels, null));
       pass = recorded;
@@ -441,45 +435,12 @@ public final class PrivateTrainer extends Trainer {
   private void prepare(NDList given, NDList givenLabels) {
     mechanism.prepare(replicas().firstSum());
     replicas().refreshIfStale();
-    NDList data = onFirstDevice(given);
-    NDList labels = onFirstDevice(givenLabels);
-    if (cutsPending) {
-      settleCuts(data, labels);
-      cutsPending = false;
-    }
-    if (selfCheckPending || (independencePending && bookKeeper.samples(data) > 1)) {
-      SelfCheck check = new SelfCheck(bookKeeper, trainable, perSampleLoss);
-      independencePending = !check.run(data, labels);
-      selfCheckPending = false;
-    }
+    rehearsal.before(getManager(), onFirstDevice(given), onFirstDevice(givenLabels));
   }
 
   /** What is tried out is tried on the first device, with the model's own parameters. */
   private NDList onFirstDevice(NDList list) {
     return replicas().areSeveral() ? list.toDevice(replicas().get(0).device(), false) : list;
-  }
-
-  private void settleCuts(NDList data, NDList labels) {
-    try (NDManager manager = getManager().newSubManager()) {
-      bookKeeper.settleCuts(
-          manager,
-          firstSample(data, bookKeeper.axes().data(), manager),
-          firstSample(labels, bookKeeper.axes().labels(), manager),
-          perSampleLoss,
-          (store, ownData, ownLabels) ->
-              getModel().getBlock().forward(store, ownData, ownLabels, null));
-    }
-  }
-
-  private static NDList firstSample(NDList list, SampleAxis axis, NDManager manager) {
-    NDList one = new NDList();
-    for (NDArray array : list) {
-      NDArray row = axis.slice(array, 0, 1);
-      row.attach(manager);
-      row.setName(array.getName());
-      one.add(row);
-    }
-    return one;
   }
 
   /**
@@ -588,6 +549,7 @@ public final class PrivateTrainer extends Trainer {
     PrivateBatch current = Objects.requireNonNull(batch);
     DeviceShare own = Objects.requireNonNull(share);
     state = State.FAILED;
+    rehearsal.after(perSample);
     // Evaluators and listeners see the outputs until the batch is closed.
     recorded.outputs().attach(own.batch().getManager());
     target.attach(own.batch().getManager());

@@ -31,7 +31,6 @@ public final class ForwardRecorder {
   private final SampleAxes axes;
   private final Set<String> cutPaths = new LinkedHashSet<>();
   private volatile @Nullable Recording current;
-  private volatile @Nullable Thread keeper;
 
   /**
    * Creates a recorder.
@@ -96,27 +95,6 @@ public final class ForwardRecorder {
   boolean isRecording() {
     Recording recording = current;
     return recording != null && recording.thread == Thread.currentThread();
-  }
-
-  /**
-   * Lets blocks that DJL runs without a graph in inference mode run with one, on this thread.
-   *
-   * @return close it to go back
-   */
-  public GraphKeeping keepGraphs() {
-    keeper = Thread.currentThread();
-    return () -> keeper = null;
-  }
-
-  boolean keepsGraphs() {
-    return keeper == Thread.currentThread();
-  }
-
-  /** A stretch of time in which graphs are kept. */
-  @FunctionalInterface
-  public interface GraphKeeping extends AutoCloseable {
-    @Override
-    void close();
   }
 
   /** The module of the kernels. */

@@ -71,7 +71,7 @@ public final class LayerHook implements BlockHook {
     // A block's function of data and labels may call the other one, on the same sample.
     boolean again = recorder.isRecording() && recorded.takesLabels() && recorder.isInside(this);
     if (again || !recorder.isRecording()) {
-      return recorded.runUnrecorded(this, recorder, twin, call);
+      return call.run(twin);
     }
     LayerHook outer = recorder.enter(this);
     try {

@@ -3,6 +3,9 @@ package ai.fastdp.hook;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.Shape;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 
 /**
  * The axis of an array that its samples are on.
@@ -83,5 +86,18 @@ public record SampleAxis(int number) {
    */
   public NDArray slice(NDArray array, long from, long to) {
     return array.get(new NDIndex().addAllDim(number).addSliceDim(from, to));
+  }
+
+  /**
+   * A shape as it may be shown: the number of samples in a batch is private, and B stands for it.
+   *
+   * @param shape the shape
+   * @param samples the number of samples
+   * @return the shape with B for every axis of that size
+   */
+  public static String hidden(Shape shape, long samples) {
+    return LongStream.of(shape.getShape())
+        .mapToObj(size -> size == samples ? "B" : Long.toString(size))
+        .collect(Collectors.joining(", ", "(", ")"));
   }
 }
