@@ -17,7 +17,6 @@ import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.KeptMemory;
 import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.hook.SampleAxes;
-import ai.fastdp.hook.SampleAxis;
 import ai.fastdp.hook.TracedParameterStore;
 import ai.fastdp.kernel.FloatType;
 import ai.fastdp.kernel.TorchScriptModule;
@@ -282,8 +281,10 @@ final class BookKeeper {
     void requirePerSample(NDArray losses) {
       if (losses.getShape().dimension() != 1 || losses.getShape().get(0) != batchSize) {
         throw new IllegalArgumentException(
-            "loss must have shape (B), one number for each sample, got "
-                + SampleAxis.hidden(losses.getShape(), batchSize)
+            "loss must have shape ("
+                + batchSize
+                + "), one number for each sample, got "
+                + losses.getShape()
                 + "; do not average over the batch (see PerSampleLoss)");
       }
     }

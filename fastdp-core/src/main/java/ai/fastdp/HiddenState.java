@@ -80,6 +80,6 @@ final class HiddenState {
   }
 
   private double loss(NDManager manager, NDList one, NDList label, Mode mode) {
-    return Arrays.stream(runs.ordinary(manager, one, label, mode, Arithmetic.OWN)).sum();
+    return Arrays.stream(runs.recorded(manager, one, label, mode, Arithmetic.OWN).values()).sum();
   }
 }

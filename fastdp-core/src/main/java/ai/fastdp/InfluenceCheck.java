@@ -82,7 +82,7 @@ final class InfluenceCheck {
       return new IllegalStateException(
           "samples must not influence each other's losses, got a loss that depends on another"
               + " sample's input "
-              + SampleAxis.hidden(shape, rows)
+              + SampleAxis.FIRST.describe(shape, rows)
               + "; remove what mixes the batch axis before the first trainable layer");
     }
     return new IllegalStateException(
@@ -90,7 +90,7 @@ final class InfluenceCheck {
             + " sample's output of layer '"
             + pass.records().get(number).path()
             + "' "
-            + SampleAxis.hidden(shape, rows)
+            + SampleAxis.FIRST.describe(shape, rows)
             + "; remove what mixes the batch axis after it (batch statistics, means over"
             + " the batch, a changed order of samples, a loss that averages or broadcasts)");
   }

@@ -69,8 +69,8 @@ final class LossRun {
         });
   }
 
-  /** The losses of a batch whose pass is an ordinary one of DJL. */
-  double[] ordinary(NDManager parent, NDList data, NDList labels, Mode mode, Arithmetic type) {
+  /** The losses of a batch whose pass is an ordinary one of DJL in training mode. */
+  double[] ordinary(NDManager parent, NDList data, NDList labels, Arithmetic type) {
     Views views = bookKeeper.views();
     return withoutGraph(
         parent,
@@ -79,7 +79,7 @@ final class LossRun {
           NDList ownLabels = copies(type.of(labels, manager), manager);
           ParameterStore store = new Values(manager, type.parameters().values());
           NDList outputs =
-              mode.run(block(), store, views.fold(ownData), views.repeat(ownLabels));
+              Mode.TRAINING.run(block(), store, views.fold(ownData), views.repeat(ownLabels));
           return numbers(loss.evaluate(type.of(labels, manager), outputs));
         });
   }

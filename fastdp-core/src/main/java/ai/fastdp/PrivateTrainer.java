@@ -26,6 +26,7 @@ import ai.fastdp.sampling.DeviceShare;
 import ai.fastdp.sampling.PoissonBatches;
 import ai.fastdp.sampling.PoissonSampler;
 import ai.fastdp.sampling.PrivateBatch;
+import ai.fastdp.sampling.SequenceLengths;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -77,6 +78,8 @@ public final class PrivateTrainer extends Trainer {
   private final HookedModel hooks;
   private final BookKeeper bookKeeper;
   private final Rehearsal rehearsal;
+  private final boolean selfCheck;
+  private final @Nullable SequenceLengths padTo;
   private final @Nullable Replicas replicas;
   private final Clipper clipper;
   private final ReleaseUnits units;
@@ -134,6 +137,8 @@ public final class PrivateTrainer extends Trainer {
     sampler = parts.sampler();
     optimizer = parts.optimizer();
     rehearsal = new Rehearsal(bookKeeper, trainable, parts.loss(), parts.selfCheck());
+    selfCheck = parts.selfCheck();
+    padTo = parts.padTo();
     clipper = parts.clipper();
     units = parts.units();
     clippingState = plan.scheduledClipping(0);
@@ -267,7 +272,9 @@ public final class PrivateTrainer extends Trainer {
             microBatchSize,
             steps + 1,
             count,
-            plan.steps());
+            plan.steps(),
+            padTo,
+            selfCheck);
     source = drawn;
     privateData = dataset;
     Iterator<PrivateBatch> iterator =

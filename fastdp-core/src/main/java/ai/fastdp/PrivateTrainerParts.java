@@ -7,6 +7,8 @@ import ai.fastdp.clipping.Clipper;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.mechanism.NoiseMechanism;
 import ai.fastdp.sampling.PoissonSampler;
+import ai.fastdp.sampling.SequenceLengths;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What {@link PrivacyEngine} puts together and {@link PrivateTrainer} runs; all native memory is
@@ -29,4 +31,5 @@ record PrivateTrainerParts(
     PoissonSampler sampler,
     DpOptimizer optimizer,
     boolean selfCheck,
+    @Nullable SequenceLengths padTo,
     LongRun run) {}

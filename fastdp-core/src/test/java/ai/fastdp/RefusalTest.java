@@ -493,7 +493,7 @@ final class RefusalTest {
   @Test
   void loss_column_isRefused() {
     assertLossRefused(
-        (labels, outputs) -> squares(labels, outputs).expandDims(1), "(B, 1)");
+        (labels, outputs) -> squares(labels, outputs).expandDims(1), "(4, 1)");
   }
 
   @Test
@@ -502,7 +502,7 @@ final class RefusalTest {
     assertLossRefused(
         (labels, outputs) ->
             outputs.head().sum(new int[] {1}).expandDims(1).sub(labels.head().sum(new int[] {1})),
-        "(B, B)");
+        "(4, 4)");
   }
 
   @Test
@@ -536,7 +536,7 @@ final class RefusalTest {
                     normal(SAMPLES, 4),
                     engine().optSelfCheck(false).optLoss((l, o) -> squares(l, o).expandDims(1))))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContainingAll("loss must have shape (B)", "(B, 1)");
+        .hasMessageContainingAll("loss must have shape (4)", "(4, 1)");
   }
 
   private void assertLossRefused(PerSampleLoss loss, String... parts) {

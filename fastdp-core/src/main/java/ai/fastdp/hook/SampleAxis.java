@@ -4,8 +4,8 @@ package ai.fastdp.hook;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
-import java.util.stream.Collectors;
-import java.util.stream.LongStream;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * The axis of an array that its samples are on.
@@ -38,6 +38,30 @@ public record SampleAxis(int number) {
    */
   public boolean holds(NDArray array, long samples) {
     return array.getShape().dimension() > number && array.getShape().get(number) == samples;
+  }
+
+  /**
+   * The shape of an array in an error. The number of samples is private, so that B stands in its
+   * place. Where the samples are not on this axis, any axis may have a length that tells their
+   * number: then the number of axes is all that is said.
+   *
+   * @param shape the shape
+   * @param samples the number of samples
+   * @return the text, to follow "got"
+   */
+  public String describe(Shape shape, long samples) {
+    int axes = shape.dimension();
+    if (axes <= number || shape.get(number) != samples) {
+      return "an array of "
+          + axes
+          + (axes == 1 ? " axis" : " axes")
+          + (axes > number ? " with another length than B on axis " + number : "");
+    }
+    List<String> lengths = new ArrayList<>();
+    for (int i = 0; i < axes; i++) {
+      lengths.add(i == number ? "B" : String.valueOf(shape.get(i)));
+    }
+    return "(" + String.join(", ", lengths) + ")";
   }
 
   /**
@@ -86,18 +110,5 @@ public record SampleAxis(int number) {
    */
   public NDArray slice(NDArray array, long from, long to) {
     return array.get(new NDIndex().addAllDim(number).addSliceDim(from, to));
-  }
-
-  /**
-   * A shape as it may be shown: the number of samples in a batch is private, and B stands for it.
-   *
-   * @param shape the shape
-   * @param samples the number of samples
-   * @return the shape with B for every axis of that size
-   */
-  public static String hidden(Shape shape, long samples) {
-    return LongStream.of(shape.getShape())
-        .mapToObj(size -> size == samples ? "B" : Long.toString(size))
-        .collect(Collectors.joining(", ", "(", ")"));
   }
 }

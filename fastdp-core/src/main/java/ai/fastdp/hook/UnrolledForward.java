@@ -190,7 +190,7 @@ final class UnrolledForward implements RecordedForward {
                 ? value(x, "h2h_BIAS")
                 : x.getManager().zeros(new Shape(z.getShape().get(2)), z.getDataType());
         // One bias for every time and sample, whose gradients are those of the states' part.
-        ofStates = recorder.tap(hook, bias.stopGradient().broadcast(z.getShape()), SAMPLES);
+        ofStates = recorder.tap(hook, bias.broadcast(z.getShape()), SAMPLES);
         all = kernels.runDifferentiable(method, z, state, weight, ofStates.onward()).head();
       } else {
         all = kernels.runDifferentiable(method, z, state, weight).head();
