@@ -27,8 +27,8 @@ record Arithmetic(boolean isWide, BookKeeper.Parameters parameters) {
     return new Arithmetic(
         true,
         new BookKeeper.Parameters(
-            parameter ->
-                copies.computeIfAbsent(parameter, p -> widened(p.getArray(), manager)), false));
+            parameter -> copies.computeIfAbsent(parameter, p -> widened(p.getArray(), manager)),
+            false));
   }
 
   private static NDArray widened(NDArray array, NDManager manager) {

@@ -71,7 +71,11 @@ final class GradientCheck {
       }
       PerSampleGradients gradients = whole.gradients(losses);
       whole.requireAllReached(gradients);
-      requireEqual(gradients, expected, "").ifPresent(e -> { throw e; });
+      requireEqual(gradients, expected, "")
+          .ifPresent(
+              e -> {
+                throw e;
+              });
       return bookKeeper.cutPaths().isEmpty()
           ? Optional.empty()
           : compareCut(manager, data, labels, values, expected);
@@ -112,8 +116,7 @@ final class GradientCheck {
     NDList found =
         bookKeeper
             .kernels()
-            .run(
-                manager, "parameter_gradients", bookKeeper.scaled(losses), (long) sample, arrays);
+            .run(manager, "parameter_gradients", bookKeeper.scaled(losses), (long) sample, arrays);
     Map<Parameter, NDArray> gradients = new IdentityHashMap<>();
     double square = 0;
     for (int k = 0; k < parameters.size(); k++) {

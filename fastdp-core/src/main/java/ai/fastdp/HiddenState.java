@@ -39,7 +39,8 @@ final class HiddenState {
       NDList oneLabel = runs.takeLabels(labels, first, manager);
       NDList others = runs.takeData(data, rest, manager);
       NDList otherLabels = runs.takeLabels(labels, rest, manager);
-      boolean infers = LossRun.attempt(() -> loss(manager, one, oneLabel, Mode.INFERENCE)).isPresent();
+      boolean infers =
+          LossRun.attempt(() -> loss(manager, one, oneLabel, Mode.INFERENCE)).isPresent();
       Mode mode = infers ? Mode.INFERENCE : Mode.TRAINING;
       double before = loss(manager, one, oneLabel, mode);
       if (before != loss(manager, one, oneLabel, mode)) {

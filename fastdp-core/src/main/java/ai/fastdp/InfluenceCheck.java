@@ -18,9 +18,9 @@ import java.util.Random;
  * <p>A backward pass with the weight 0 for some losses must leave exactly 0 in all rows of their
  * samples, at every layer's output and every floating-point input: 0 times anything finite is 0, in
  * any type and in any order of summation, so that rounding cannot be mistaken for an influence. The
- * passes are chosen such that for every ordered pair of samples there is one in which the first
- * has the weight 0 and the second the weight 1: about \(\log_2 B + \frac12 \log_2 \log_2 B\) passes,
- * 8 for 64 samples. It is one forward pass in training mode, so dropout does not disturb.
+ * passes are chosen such that for every ordered pair of samples there is one in which the first has
+ * the weight 0 and the second the weight 1: about \(\log_2 B + \frac12 \log_2 \log_2 B\) passes, 8
+ * for 64 samples. It is one forward pass in training mode, so dropout does not disturb.
  *
  * <p>It sees every path of influence that has a derivative other than zero at these samples,
  * samples that change their rows between layers among them. It does not see what has none: choices,

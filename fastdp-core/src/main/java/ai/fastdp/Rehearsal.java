@@ -121,7 +121,10 @@ final class Rehearsal {
   }
 
   private static Shape without(NDArray array, SampleAxis axis) {
-    return array.getShape().slice(0, axis.number()).addAll(array.getShape().slice(axis.number() + 1));
+    return array
+        .getShape()
+        .slice(0, axis.number())
+        .addAll(array.getShape().slice(axis.number() + 1));
   }
 
   private void settleCuts(NDManager parent, NDList data, NDList labels) {

@@ -119,8 +119,7 @@ final class SelfCheck {
    *
    * @throws IllegalStateException if the model or the loss fails it
    */
-  void compare(
-      NDManager parent, Compared elsewhere, NDArray losses, NDList data, NDList labels) {
+  void compare(NDManager parent, Compared elsewhere, NDArray losses, NDList data, NDList labels) {
     double[] trained;
     try (NDArray plain = losses.stopGradient()) {
       trained = LossRun.numbers(plain);

@@ -61,19 +61,23 @@ final class HiddenStateTest {
               }
               return call.run("a", x);
             });
-    assertRefused(
-        block.part("a", Recipe.linear(WIDTH), WIDTH), false, "parameter '01a/bias' (4)");
+    assertRefused(block.part("a", Recipe.linear(WIDTH), WIDTH), false, "parameter '01a/bias' (4)");
   }
 
   @Test
   void loss_thatWritesIntoAParameter_isRefused() {
-    Running block = new Running(false) {
+    Running block =
+        new Running(false) {
           @Override
           void learn(NDArray mean, NDArray x) {}
         };
     PerSampleLoss loss =
         (labels, outputs) -> {
-          block.mean().getArray().stopGradient().addi(outputs.head().stopGradient().mean(new int[] {0}));
+          block
+              .mean()
+              .getArray()
+              .stopGradient()
+              .addi(outputs.head().stopGradient().mean(new int[] {0}));
           return outputs.head().square().sum(new int[] {1});
         };
     assertThatThrownBy(() -> train(block, false, loss))
@@ -115,7 +119,8 @@ final class HiddenStateTest {
 
   @Test
   void forward_fixedStatistics_trains() throws Exception {
-    Running block = new Running(false) {
+    Running block =
+        new Running(false) {
           @Override
           void learn(NDArray mean, NDArray x) {}
         };
@@ -185,10 +190,7 @@ final class HiddenStateTest {
                 .attach(model, optimizer)) {
       trainer.initialize(data.getShape());
       PrivateBatch batch =
-          trainer
-              .batches(OneStep.dataset(new NDList(data), new NDList(data)))
-              .iterator()
-              .next();
+          trainer.batches(OneStep.dataset(new NDList(data), new NDList(data))).iterator().next();
       try {
         trainer.trainBatch(batch);
         trainer.step();

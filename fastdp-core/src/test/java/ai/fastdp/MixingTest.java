@@ -55,7 +55,8 @@ final class MixingTest {
           NDArray margins = scores.expandDims(0).sub(scores.expandDims(1));
           return margins.exp().add(1).log().mul(same).sum(new int[] {1});
         };
-    assertRefused(linear(), loss, data(), manager.zeros(new Shape(SAMPLES)), manager.create(queries));
+    assertRefused(
+        linear(), loss, data(), manager.zeros(new Shape(SAMPLES)), manager.create(queries));
   }
 
   @Test
@@ -122,8 +123,7 @@ final class MixingTest {
               return rows(h, back);
             });
     block.part("a", Recipe.linear(WIDTH), WIDTH).part("b", Recipe.linear(WIDTH), WIDTH);
-    assertRefused(
-        block, squares(), manager.create(lengths, new Shape(SAMPLES, WIDTH)), zeros());
+    assertRefused(block, squares(), manager.create(lengths, new Shape(SAMPLES, WIDTH)), zeros());
   }
 
   @Test

@@ -106,9 +106,7 @@ final class PaddingTest {
         new Texts(new Texts.Building(padding(-1)), new int[] {4, 4}) {
           @Override
           public Iterable<ai.djl.training.dataset.Batch> getData(
-              NDManager parent,
-              ai.djl.training.dataset.Sampler sampler,
-              ExecutorService executor)
+              NDManager parent, ai.djl.training.dataset.Sampler sampler, ExecutorService executor)
               throws java.io.IOException, ai.djl.translate.TranslateException {
             return super.getData(parent, sampler, executor);
           }
@@ -182,8 +180,7 @@ final class PaddingTest {
 
   /** Positions are averaged: padding shows. */
   private static Wiring means() {
-    return new Wiring(
-            (call, x) -> call.run("a", x.expandDims(2)).mean(new int[] {1}))
+    return new Wiring((call, x) -> call.run("a", x.expandDims(2)).mean(new int[] {1}))
         .part("a", Recipe.plainLinear(2), 4, 1);
   }
 
@@ -195,8 +192,7 @@ final class PaddingTest {
 
   private double[] step(RandomAccessDataset texts, PrivacyEngine.Builder engine) throws Exception {
     Block block =
-        new Wiring(
-                (call, x) -> call.run("a", x.div(100).expandDims(2)).mean(new int[] {1}))
+        new Wiring((call, x) -> call.run("a", x.div(100).expandDims(2)).mean(new int[] {1}))
             .part("a", Recipe.plainLinear(2), 4, 1);
     try (Model model = OneStep.model(block)) {
       block.setInitializer(new ConstantInitializer(0.5f), Parameter.Type.WEIGHT);

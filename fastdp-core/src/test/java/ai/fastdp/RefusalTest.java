@@ -492,8 +492,7 @@ final class RefusalTest {
 
   @Test
   void loss_column_isRefused() {
-    assertLossRefused(
-        (labels, outputs) -> squares(labels, outputs).expandDims(1), "(4, 1)");
+    assertLossRefused((labels, outputs) -> squares(labels, outputs).expandDims(1), "(4, 1)");
   }
 
   @Test

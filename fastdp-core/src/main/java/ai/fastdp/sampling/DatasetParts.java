@@ -38,8 +38,7 @@ record DatasetParts(RandomAccessDataset dataset) {
 
   /** The arrays that a batchifier pads, and beside each the axis that it pads. */
   static List<List<Integer>> padded(PaddingStackBatchifier batchifier) {
-    return List.of(
-        numbers(batchifier, "arraysToPad"), numbers(batchifier, "dimsToPad"));
+    return List.of(numbers(batchifier, "arraysToPad"), numbers(batchifier, "dimsToPad"));
   }
 
   /** The lengths to which a batchifier pads at least; -1 for the longest of the batch. */

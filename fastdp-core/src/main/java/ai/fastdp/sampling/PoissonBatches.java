@@ -23,8 +23,8 @@ import org.jspecify.annotations.Nullable;
  * The micro-batches of a run of logical steps over a data set.
  *
  * <p>Each logical batch is drawn by Poisson sampling and cut into physical micro-batches. DJL's own
- * loader fetches the samples, so that batchifiers, pipelines and prefetching work as ever; sequences
- * are padded to a declared length in place of the longest sample's.
+ * loader fetches the samples, so that batchifiers, pipelines and prefetching work as ever;
+ * sequences are padded to a declared length in place of the longest sample's.
  */
 public final class PoissonBatches implements Iterator<PrivateBatch> {
   private final NDManager manager;

@@ -38,10 +38,7 @@ final class SampleLoader {
    *     length is declared
    */
   SampleLoader(
-      RandomAccessDataset dataset,
-      @Nullable SequenceLengths lengths,
-      int dataAxis,
-      int labelAxis) {
+      RandomAccessDataset dataset, @Nullable SequenceLengths lengths, int dataAxis, int labelAxis) {
     this.dataset = dataset;
     this.lengths = lengths;
     this.dataAxis = dataAxis;
