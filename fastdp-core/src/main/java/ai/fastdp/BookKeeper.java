@@ -18,6 +18,7 @@ import ai.fastdp.hook.KeptMemory;
 import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.hook.TracedParameterStore;
+import ai.fastdp.kernel.FloatType;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.List;
@@ -82,32 +83,50 @@ final class BookKeeper {
    * @param run runs the model's block
    */
   Pass forward(NDManager parent, NDList data, NDList labels, boolean cutting, Run run) {
-    return forward(parent, data, labels, cutting, Parameter::getArray, run);
+    return forward(parent, data, labels, cutting, Parameters.OWN, run);
   }
 
   /**
-   * The same with the parameters as a device has them.
+   * How a pass reads the parameters.
+   *
+   * @param values the array that stands for a parameter
+   * @param inGraph whether the graph leads to the arrays, as in ordinary training
+   */
+  record Parameters(Function<Parameter, NDArray> values, boolean inGraph) {
+    /** The model's own, outside the graph. */
+    static final Parameters OWN = new Parameters(Parameter::getArray, false);
+  }
+
+  /**
+   * The same with the parameters as a device, or another floating-point type, has them.
    *
    * @param parent on the device
-   * @param values the arrays of the parameters there
+   * @param parameters the arrays of the parameters there
    */
   Pass forward(
       NDManager parent,
       NDList data,
       NDList labels,
       boolean cutting,
-      Function<Parameter, NDArray> values,
+      Parameters parameters,
       Run run) {
+    ParameterWatch watch = new ParameterWatch(kernels, model.getBlock(), parameters.values());
     NDManager manager = new KeptMemory().newSubManager(parent);
     NDManager graph = manager.newSubManager();
     long batchSize = samples(data);
     long rows = batchSize * views.perSample();
     try (ForwardRecorder.Recording recording = recorder.begin(manager, rows, cutting)) {
       ParameterStore store =
-          new TracedParameterStore(manager, recorder, trainable.asSet(), hooks.tables(), values);
+          new TracedParameterStore(
+              manager,
+              recorder,
+              trainable.asSet(),
+              hooks.tables(),
+              parameters.values(),
+              parameters.inGraph());
       NDList outputs =
           run.apply(store, views.fold(aliases(data, graph)), views.repeat(aliases(labels, graph)));
-      return new Pass(manager, graph, batchSize, recording, outputs);
+      return new Pass(manager, graph, batchSize, recording, watch, outputs);
     } catch (RuntimeException e) {
       manager.close();
       throw e;
@@ -139,11 +158,6 @@ final class BookKeeper {
   /** Where batches have their samples. */
   SampleAxes axes() {
     return axes;
-  }
-
-  /** Runs a model outside a pass with a graph in every mode; close it to go back. */
-  ForwardRecorder.GraphKeeping keepGraphs() {
-    return recorder.keepGraphs();
   }
 
   /**
@@ -217,6 +231,7 @@ final class BookKeeper {
     private final NDManager graph;
     private final long batchSize;
     private final ForwardRecorder.Recording recording;
+    private final ParameterWatch watch;
     private final NDList outputs;
 
     private Pass(
@@ -224,11 +239,13 @@ final class BookKeeper {
         NDManager graph,
         long batchSize,
         ForwardRecorder.Recording recording,
+        ParameterWatch watch,
         NDList outputs) {
       this.manager = manager;
       this.graph = graph;
       this.batchSize = batchSize;
       this.recording = recording;
+      this.watch = watch;
       this.outputs = outputs;
     }
 
@@ -273,6 +290,34 @@ final class BookKeeper {
     }
 
     /**
+     * Checks that the pass has changed no parameter, frozen ones included, and nothing recorded.
+     * Parameters are for the optimizer alone to change: what a pass writes into one is raw data.
+     */
+    void requireUnmodified() {
+      watch.requireUnmodified();
+      recording.checkUnmodified();
+    }
+
+    /** Whether everything that can be seen of the pass was computed in float64. */
+    boolean isInFloat64(NDArray losses) {
+      return losses.getDataType() == DataType.FLOAT64
+          && records().stream().allMatch(use -> use.output().getDataType() == DataType.FLOAT64)
+          && graph.getManagedArrays().stream().noneMatch(Pass::mayBeRounded);
+    }
+
+    /** Arrays of whole numbers, such as masks, are exact in any type. */
+    private static boolean mayBeRounded(NDArray array) {
+      if (!FloatType.mayBe(array.getDataType()) || array.size() < 2) {
+        return false;
+      }
+      try (NDArray wide = array.toType(DataType.FLOAT64, true);
+          NDArray rest = wide.sub(wide.round());
+          NDArray broken = rest.neq(0).logicalAnd(rest.eq(rest))) {
+        return broken.any().getBoolean();
+      }
+    }
+
+    /**
      * Back-propagates the losses; ends the pass's graph.
      *
      * <p>The handles of all arrays that the model made are closed first: what back-propagation
@@ -280,7 +325,7 @@ final class BookKeeper {
      */
     void backward(NDArray losses, SegmentedBackward.Sink sink) {
       requirePerSample(losses);
-      recording.checkUnmodified();
+      requireUnmodified();
       losses.attach(manager);
       NDArray scaled = scaled(losses);
       scaled.attach(manager);

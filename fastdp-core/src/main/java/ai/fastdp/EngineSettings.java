@@ -7,6 +7,7 @@ import ai.djl.training.listener.TrainingListener;
 import ai.fastdp.accounting.PrivacyLedger;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.hook.SampleAxes;
+import ai.fastdp.sampling.SequenceLengths;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.function.LongFunction;
@@ -20,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param loss the per-sample loss, averaged over views
  * @param options speed and memory
  * @param selfCheck whether batches are checked before they are trained
+ * @param padTo the lengths of sequences; null where the data set's batches are as they are
  * @param lossScale what losses are multiplied by before they are propagated
  * @param views what a sample is
  * @param axes where samples are
@@ -40,6 +42,7 @@ record EngineSettings(
     PerSampleLoss loss,
     PerformanceOptions options,
     boolean selfCheck,
+    @Nullable SequenceLengths padTo,
     double lossScale,
     Views views,
     SampleAxes axes,

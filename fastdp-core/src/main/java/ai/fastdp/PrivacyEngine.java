@@ -14,6 +14,7 @@ import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.hook.SampleAxis;
 import ai.fastdp.mechanism.NoiseSource;
 import ai.fastdp.sampling.GivenUpSamples;
+import ai.fastdp.sampling.SequenceLengths;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
@@ -143,6 +144,7 @@ public final class PrivacyEngine {
     private PerSampleLoss loss = PerSampleLoss.softmaxCrossEntropy();
     private PerformanceOptions options = PerformanceOptions.defaults();
     private boolean selfCheck = true;
+    private @Nullable SequenceLengths padTo;
     private double lossScale = 1;
     private int viewsPerSample = 1;
     private SampleAxis dataAxis = SampleAxis.FIRST;
@@ -196,14 +198,70 @@ public final class PrivacyEngine {
     }
 
     /**
-     * Switches the check of the engine against back-propagation on the first batch; on by default.
+     * Switches the checks that samples do not influence each other and that gradients are right; on
+     * by default.
      *
-     * @param value false to leave it out
+     * <p>On the first batch with two samples, before it is trained on:
+     *
+     * <ul>
+     *   <li>Derivatives: no sample's loss moves with another sample's inputs or activations, for
+     *       all pairs of samples of the physical batch.
+     *   <li>Values: a sample's loss is the same in the batch, in random parts of it and alone, to
+     *       1e-9 where the model can run in float64. This is done in training mode where that is
+     *       not random, else in inference mode; a model that is random in both is not compared.
+     *   <li>State: a training pass over other samples leaves a sample's loss as it is. Parameters,
+     *       frozen ones too, are watched in every pass, whether the checks are on or off.
+     *   <li>Gradients: those of three samples equal ordinary back-propagation.
+     *   <li>Data: four samples have the shapes and values in the batch that they have when they are
+     *       loaded alone.
+     * </ul>
+     *
+     * <p>Later, on the second, fourth, eighth ... physical batch, on any with more samples than all
+     * before and on any with other axes, a few samples are looked at: the derivatives of two, the
+     * losses of four, the data of two.
+     *
+     * <p>What none of this sees: an influence that only other data would show, a gradient that
+     * depends on the batch where neither the loss nor a derivative does, and one below 1e-3 of a
+     * loss, without a derivative, that the first batch does not show.
+     *
+     * @param value false to leave them out
      * @return this builder
      */
     public Builder optSelfCheck(boolean value) {
       selfCheck = value;
       return this;
+    }
+
+    /**
+     * Pads the sequences of every sample to public lengths, and cuts longer ones, each by itself.
+     *
+     * <p>DJL's padding batchifiers pad to the longest sample of a batch, so that one record changes
+     * what the others contribute; without declared lengths they are refused. With them the data
+     * set's batchifier works as ever, with its own values of padding and its valid lengths, on
+     * lengths that are always the same: {@link ai.djl.translate.PaddingStackBatchifier} on the axes
+     * that it pads, any other batchifier but a plain stack on the first axis of every array.
+     *
+     * @param data the length of sequences in data, at least 1, chosen without looking at the
+     *     private data
+     * @param labels the length of sequences in labels, likewise
+     * @return this builder
+     * @throws IllegalArgumentException if a length is below 1
+     */
+    public Builder optPadTo(long data, long labels) {
+      padTo = new SequenceLengths(data, labels);
+      return this;
+    }
+
+    /**
+     * Pads the sequences of every sample, in data and labels, to one public length; see {@link
+     * #optPadTo(long, long)}.
+     *
+     * @param length the length, at least 1
+     * @return this builder
+     * @throws IllegalArgumentException if it is below 1
+     */
+    public Builder optPadTo(long length) {
+      return optPadTo(length, length);
     }
 
     /**
@@ -545,6 +603,7 @@ public final class PrivacyEngine {
               views.mean(loss),
               options,
               selfCheck,
+              padTo,
               lossScale,
               views,
               new SampleAxes(dataAxis, labelAxis, layerAxis, layerAxes),

@@ -19,11 +19,11 @@ import ai.fastdp.accounting.PrivacyBudgetExceededException;
 import ai.fastdp.accounting.PrivacyStatement;
 import ai.fastdp.clipping.Clipper;
 import ai.fastdp.hook.HookedModel;
-import ai.fastdp.hook.SampleAxis;
 import ai.fastdp.mechanism.NoiseMechanism;
 import ai.fastdp.sampling.DrawnSamples;
 import ai.fastdp.sampling.PoissonBatches;
 import ai.fastdp.sampling.PrivateBatch;
+import ai.fastdp.sampling.SequenceLengths;
 import java.io.IOException;
 import java.util.Iterator;
 import java.util.List;
@@ -74,10 +74,12 @@ public final class PrivateTrainer extends Trainer {
 
   private final NDManager resources;
   private final RunRecord run;
-  private final PerSampleLoss perSampleLoss;
   private final TrainableParameters trainable;
   private final HookedModel hooks;
   private final BookKeeper bookKeeper;
+  private final Rehearsal rehearsal;
+  private final boolean selfCheck;
+  private final @Nullable SequenceLengths padTo;
   private final @Nullable Replicas replicas;
   private final Clipper clipper;
   private final ReleaseUnits units;
@@ -90,9 +92,6 @@ public final class PrivateTrainer extends Trainer {
   private final boolean savesCheckpoints;
   private final @Nullable ReportWriter report;
 
-  private boolean cutsPending = true;
-  private boolean selfCheckPending;
-  private boolean independencePending;
   private boolean refusedBeforeTraining;
   private boolean closed;
   private boolean failed;
@@ -111,7 +110,6 @@ public final class PrivateTrainer extends Trainer {
     resources = parts.manager();
     run = parts.run();
     microBatchSize = new MicroBatchSize(parts.settings().options());
-    perSampleLoss = parts.settings().loss();
     trainable = parts.trainable();
     hooks = parts.hooks();
     bookKeeper = parts.bookKeeper();
@@ -120,8 +118,11 @@ public final class PrivateTrainer extends Trainer {
     commit = parts.commit();
     samples = parts.samples();
     optimizer = parts.optimizer();
-    selfCheckPending = parts.settings().selfCheck();
-    independencePending = parts.settings().selfCheck();
+    rehearsal =
+        new Rehearsal(
+            bookKeeper, trainable, parts.settings().loss(), parts.settings().selfCheck());
+    selfCheck = parts.settings().selfCheck();
+    padTo = parts.settings().padTo();
     anyDataSize = parts.settings().anyDataSize();
     savesCheckpoints = parts.settings().files().checkpoint() != null;
     clipper = parts.clipper();
@@ -264,7 +265,9 @@ public final class PrivateTrainer extends Trainer {
             microBatchSize,
             run.taken() + 1,
             count,
-            run.plan().steps());
+            run.plan().steps(),
+            padTo,
+            selfCheck);
     source = drawn;
     privateData = dataset;
     Iterator<PrivateBatch> iterator =
@@ -409,7 +412,7 @@ public final class PrivateTrainer extends Trainer {
               data,
               labels,
               true,
-              replica::value,
+              new BookKeeper.Parameters(replica::value, false),
               (store, ownData, ownLabels) ->
                   getModel().getBlock().forward(store, ownData, ownLabels, null));
       PassInFlight pass = new PassInFlight(bookKeeper.kernels(), next, recorded);
@@ -432,45 +435,12 @@ public final class PrivateTrainer extends Trainer {
   private void prepare(NDList given, NDList givenLabels) {
     mechanism.prepare(replicas().firstSum());
     replicas().refreshIfStale();
-    NDList data = onFirstDevice(given);
-    NDList labels = onFirstDevice(givenLabels);
-    if (cutsPending) {
-      settleCuts(data, labels);
-      cutsPending = false;
-    }
-    if (selfCheckPending || (independencePending && bookKeeper.samples(data) > 1)) {
-      SelfCheck check = new SelfCheck(bookKeeper, trainable, perSampleLoss);
-      independencePending = !check.run(data, labels);
-      selfCheckPending = false;
-    }
+    rehearsal.before(getManager(), onFirstDevice(given), onFirstDevice(givenLabels));
   }
 
   /** What is tried out is tried on the first device, with the model's own parameters. */
   private NDList onFirstDevice(NDList list) {
     return replicas().areSeveral() ? list.toDevice(replicas().get(0).device(), false) : list;
-  }
-
-  private void settleCuts(NDList data, NDList labels) {
-    try (NDManager manager = getManager().newSubManager()) {
-      bookKeeper.settleCuts(
-          manager,
-          firstSample(data, bookKeeper.axes().data(), manager),
-          firstSample(labels, bookKeeper.axes().labels(), manager),
-          perSampleLoss,
-          (store, ownData, ownLabels) ->
-              getModel().getBlock().forward(store, ownData, ownLabels, null));
-    }
-  }
-
-  private static NDList firstSample(NDList list, SampleAxis axis, NDManager manager) {
-    NDList one = new NDList();
-    for (NDArray array : list) {
-      NDArray row = axis.slice(array, 0, 1);
-      row.attach(manager);
-      row.setName(array.getName());
-      one.add(row);
-    }
-    return one;
   }
 
   /**
@@ -544,6 +514,7 @@ public final class PrivateTrainer extends Trainer {
     BookKeeper.Pass recorded = pass.pass();
     Share own = pass.share();
     LogicalStep current = currentStep();
+    rehearsal.after(perSample);
     failed = true;
     // Evaluators and listeners see the outputs until the batch is closed.
     pass.outputs().attach(own.part().batch().getManager());

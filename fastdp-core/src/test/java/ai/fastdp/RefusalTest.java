@@ -492,8 +492,7 @@ final class RefusalTest {
 
   @Test
   void loss_column_isRefused() {
-    assertLossRefused(
-        (labels, outputs) -> squares(labels, outputs).expandDims(1), "(" + 3 + ", 1)");
+    assertLossRefused((labels, outputs) -> squares(labels, outputs).expandDims(1), "(4, 1)");
   }
 
   @Test
@@ -502,7 +501,7 @@ final class RefusalTest {
     assertLossRefused(
         (labels, outputs) ->
             outputs.head().sum(new int[] {1}).expandDims(1).sub(labels.head().sum(new int[] {1})),
-        "(3, 3)");
+        "(4, 4)");
   }
 
   @Test

@@ -31,7 +31,6 @@ public final class ForwardRecorder {
   private final SampleAxes axes;
   private final Set<String> cutPaths = new LinkedHashSet<>();
   private volatile @Nullable Recording current;
-  private volatile @Nullable Thread keeper;
 
   /**
    * Creates a recorder.
@@ -99,29 +98,14 @@ public final class ForwardRecorder {
   }
 
   /**
-   * Lets blocks that DJL runs without a graph in inference mode run with one, on this thread.
-   *
-   * @return close it to go back
-   */
-  public GraphKeeping keepGraphs() {
-    keeper = Thread.currentThread();
-    return () -> keeper = null;
-  }
-
-  boolean keepsGraphs() {
-    return keeper == Thread.currentThread();
-  }
-
-  /**
    * Checks that a training pass that is not recorded builds no graph: its gradients would be raw.
-   * Passes that ask for none (another thread's inference, in either mode) are free, and so are the
-   * engine's own.
+   * Passes that ask for none, such as another thread's inference, are free.
    *
    * @param path the path of a trainable layer that runs
    * @throws IllegalStateException if the pass builds a graph
    */
   void requireNoGraph(String path) {
-    if (JniUtils.isGradMode() && !keepsGraphs()) {
+    if (JniUtils.isGradMode()) {
       throw new IllegalStateException(
           "layer '"
               + path
@@ -130,13 +114,6 @@ public final class ForwardRecorder {
               + " noised; train by the private trainer alone, detach() or close() it first, or run"
               + " with training = false");
     }
-  }
-
-  /** A stretch of time in which graphs are kept. */
-  @FunctionalInterface
-  public interface GraphKeeping extends AutoCloseable {
-    @Override
-    void close();
   }
 
   /** The module of the kernels. */

@@ -79,10 +79,10 @@ public final class LayerHook implements BlockHook {
       if (call.training() && isTrainable()) {
         recorder.requireNoGraph(path);
       }
-      return recorded.runUnrecorded(this, recorder, twin, call);
+      return call.run(twin);
     }
     if (again) {
-      return recorded.runUnrecorded(this, recorder, twin, call);
+      return call.run(twin);
     }
     LayerHook outer = recorder.enter(this);
     try {

@@ -17,11 +17,6 @@ interface RecordedForward {
   /** Runs the block and records what its gradients need. */
   NDList run(LayerHook hook, ForwardRecorder recorder, HookedBlock layer, Call call);
 
-  /** Runs the block outside a recording. */
-  default NDList runUnrecorded(LayerHook hook, ForwardRecorder recorder, HookedBlock l, Call call) {
-    return call.run(l);
-  }
-
   /** Whether a parameter may be read while the block runs. */
   default boolean owns(Block block, Parameter parameter) {
     return block.getDirectParameters().values().stream().anyMatch(p -> p == parameter);

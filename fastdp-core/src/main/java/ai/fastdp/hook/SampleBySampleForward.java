@@ -117,11 +117,6 @@ final class SampleBySampleForward implements RecordedForward {
   }
 
   @Override
-  public NDList runUnrecorded(LayerHook hook, ForwardRecorder recorder, HookedBlock b, Call call) {
-    return script == null ? call.run(b) : script.runUnrecorded(hook, recorder, b, call);
-  }
-
-  @Override
   public boolean owns(Block block, Parameter parameter) {
     return block.getParameters().values().stream().anyMatch(p -> p == parameter);
   }

@@ -34,12 +34,6 @@ final class ScriptedForward implements RecordedForward {
     return withGraph(hook, layer, call);
   }
 
-  @Override
-  public NDList runUnrecorded(
-      LayerHook hook, ForwardRecorder recorder, HookedBlock layer, Call call) {
-    return recorder.keepsGraphs() ? withGraph(hook, layer, call) : call.run(layer);
-  }
-
   /** Runs the module in the mode that is asked for, with a graph in either. */
   NDList withGraph(LayerHook hook, HookedBlock layer, Call call) {
     if (call.training()) {

@@ -26,6 +26,7 @@ public final class TracedParameterStore extends ParameterStore {
   private final Set<Parameter> trainable;
   private final Map<Parameter, LayerHook> tables;
   private final Function<Parameter, NDArray> values;
+  private final boolean inGraph;
   private final IdentityHashMap<Parameter, NDArray> aliases = new IdentityHashMap<>();
 
   /**
@@ -36,19 +37,23 @@ public final class TracedParameterStore extends ParameterStore {
    * @param trainable the parameters that are being trained, by identity
    * @param tables the tables that record their own look-ups, by identity
    * @param values the array of a parameter on the device of the pass
+   * @param inGraph whether the graph leads to the parameters all the same, to compare with ordinary
+   *     back-propagation
    */
   public TracedParameterStore(
       NDManager manager,
       ForwardRecorder recorder,
       Set<Parameter> trainable,
       Map<Parameter, LayerHook> tables,
-      Function<Parameter, NDArray> values) {
+      Function<Parameter, NDArray> values,
+      boolean inGraph) {
     super(manager, false);
     this.manager = manager;
     this.recorder = recorder;
     this.trainable = trainable;
     this.tables = tables;
     this.values = values;
+    this.inGraph = inGraph;
   }
 
   @Override
@@ -59,7 +64,7 @@ public final class TracedParameterStore extends ParameterStore {
     }
     NDArray alias = aliases.get(parameter);
     if (alias == null || alias.isReleased()) {
-      alias = detached(parameter);
+      alias = inGraph ? inGraph(parameter) : detached(parameter);
       aliases.put(parameter, alias);
     }
     if (!trainable.contains(parameter)) {

@@ -4,7 +4,6 @@ package ai.fastdp.hook;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.internal.NDArrayEx;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
@@ -117,51 +116,6 @@ final class UnrolledForward implements RecordedForward {
     return result;
   }
 
-  /**
-   * {@inheritDoc}
-   *
-   * <p>The self-check differentiates in inference mode, which cuDNN's kernels do not: there the
-   * fused kernel runs in training mode without dropout, which is the same.
-   */
-  @Override
-  public NDList runUnrecorded(
-      LayerHook hook, ForwardRecorder recorder, HookedBlock layer, Call call) {
-    if (call.training() || !recorder.keepsGraphs()) {
-      return call.run(layer);
-    }
-    NDArray input = call.inputs().head();
-    NDArrayEx kernel = input.getNDArrayInternal();
-    NDList parameters = new NDList();
-    for (Parameter parameter : block.getDirectParameters().values()) {
-      parameters.add(call.store().getValue(parameter, input.getDevice(), true));
-    }
-    NDList states = states(hook, call.inputs(), input.getShape().get(axis.number()));
-    boolean both = directions == 2;
-    boolean samplesFirst = axis.number() == 0;
-    NDList outputs;
-    if (block instanceof LSTM) {
-      outputs = kernel.lstm(input, states, parameters, biased, layers, 0, true, both, samplesFirst);
-    } else if (block instanceof GRU) {
-      outputs =
-          kernel.gru(input, states.head(), parameters, biased, layers, 0, true, both, samplesFirst);
-    } else {
-      RNN.Activation activation = (RNN.Activation) setting(RNN.class, "activation");
-      outputs =
-          kernel.rnn(
-              input,
-              states.head(),
-              parameters,
-              biased,
-              layers,
-              activation,
-              0,
-              true,
-              both,
-              samplesFirst);
-    }
-    return returnState ? outputs : new NDList(outputs.head());
-  }
-
   /** The given initial states, zeros for those that are not given. */
   private NDList states(LayerHook hook, NDList inputs, long samples) {
     DataType type = inputs.head().getDataType();
@@ -236,7 +190,7 @@ final class UnrolledForward implements RecordedForward {
                 ? value(x, "h2h_BIAS")
                 : x.getManager().zeros(new Shape(z.getShape().get(2)), z.getDataType());
         // One bias for every time and sample, whose gradients are those of the states' part.
-        ofStates = recorder.tap(hook, bias.stopGradient().broadcast(z.getShape()), SAMPLES);
+        ofStates = recorder.tap(hook, bias.broadcast(z.getShape()), SAMPLES);
         all = kernels.runDifferentiable(method, z, state, weight, ofStates.onward()).head();
       } else {
         all = kernels.runDifferentiable(method, z, state, weight).head();

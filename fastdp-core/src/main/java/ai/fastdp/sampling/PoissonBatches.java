@@ -23,7 +23,8 @@ import org.jspecify.annotations.Nullable;
  * The micro-batches of a run of logical steps over a data set.
  *
  * <p>Each logical batch is drawn by Poisson sampling and cut into physical micro-batches. DJL's own
- * loader fetches the samples, so that batchifiers, pipelines and prefetching work as ever.
+ * loader fetches the samples, so that batchifiers, pipelines and prefetching work as ever;
+ * sequences are padded to a declared length in place of the longest sample's.
  */
 public final class PoissonBatches implements Iterator<PrivateBatch> {
   private final NDManager manager;
@@ -37,12 +38,13 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
   private final long steps;
   private final Queue<Chunk> toReturn = new ArrayDeque<>();
   private final Iterator<Batch> loader;
+  private final @Nullable LoneSampleCheck check;
   private long nextToDraw;
   // The samples of the newest logical batch, and how many of them have been cut off.
   private long[] drawn = {};
   private int cut;
 
-  private record Chunk(long step, int size, boolean last) {}
+  private record Chunk(long step, int size, boolean last, List<Long> indices) {}
 
   /**
    * Draws batches as they are asked for.
@@ -57,6 +59,10 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
    * @param firstStep the number of the first logical step, from 1
    * @param count how many logical steps to draw
    * @param steps the number of steps of the whole plan, for progress
+   * @param lengths the lengths to which sequences are padded or cut; null for none
+   * @param checking whether samples are also loaded alone, and compared with those in batches
+   * @throws IllegalArgumentException if the data set pads to the longest sample of a batch and no
+   *     length is declared
    * @throws IOException if the data set cannot be read
    * @throws TranslateException if the data set's pipeline fails
    */
@@ -70,7 +76,9 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
       IntSupplier physicalBatchSize,
       long firstStep,
       long count,
-      long steps)
+      long steps,
+      @Nullable SequenceLengths lengths,
+      boolean checking)
       throws IOException, TranslateException {
     this.dataset = dataset;
     this.manager = manager;
@@ -82,7 +90,13 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
     this.lastStep = firstStep + count - 1;
     this.steps = steps;
     nextToDraw = firstStep;
-    loader = dataset.getData(manager, new Chunks(), executor).iterator();
+    SampleLoader loading = new SampleLoader(dataset, lengths, dataAxis, labelAxis);
+    check =
+        checking
+            ? new LoneSampleCheck(
+                loading, manager, new SampleAxis(dataAxis), new SampleAxis(labelAxis))
+            : null;
+    loader = loading.load(manager, new Chunks(), executor);
   }
 
   @Override
@@ -110,6 +124,9 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
     int count = chunk.size();
     batch.getData().forEach(array -> requireSamples("data", array, dataAxis, count));
     batch.getLabels().forEach(array -> requireSamples("labels", array, labelAxis, count));
+    if (check != null) {
+      check.look(chunk.indices(), batch);
+    }
     return PrivateBatch.of(
         batch,
         count,
@@ -141,7 +158,7 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
     drawn = samples.of(step, dataset.size());
     cut = 0;
     if (drawn.length == 0) {
-      toReturn.add(new Chunk(step, 0, true));
+      toReturn.add(new Chunk(step, 0, true, List.of()));
     }
   }
 
@@ -149,7 +166,7 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
     int size = Math.min(physicalBatchSize.getAsInt(), drawn.length - cut);
     List<Long> indices = LongStream.of(drawn).skip(cut).limit(size).boxed().toList();
     cut += size;
-    toReturn.add(new Chunk(nextToDraw - 1, size, cut == drawn.length));
+    toReturn.add(new Chunk(nextToDraw - 1, size, cut == drawn.length, indices));
     return indices;
   }
 

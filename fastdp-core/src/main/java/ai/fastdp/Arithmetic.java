@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.nn.Parameter;
+import ai.fastdp.kernel.FloatType;
+import java.util.IdentityHashMap;
+import java.util.Map;
+
+/**
+ * The floating-point type in which a model is tried out: its own, or float64, in which rounding
+ * cannot be mistaken for an influence.
+ *
+ * @param isWide whether it is float64
+ * @param parameters the parameters in that type
+ */
+record Arithmetic(boolean isWide, BookKeeper.Parameters parameters) {
+  /** The types of the model and its data. */
+  static final Arithmetic OWN = new Arithmetic(false, BookKeeper.Parameters.OWN);
+
+  /** Float64, with copies of the parameters that belong to a manager. */
+  static Arithmetic wide(NDManager manager) {
+    Map<Parameter, NDArray> copies = new IdentityHashMap<>();
+    return new Arithmetic(
+        true,
+        new BookKeeper.Parameters(
+            parameter -> copies.computeIfAbsent(parameter, p -> widened(p.getArray(), manager)),
+            false));
+  }
+
+  private static NDArray widened(NDArray array, NDManager manager) {
+    NDArray alias = array.stopGradient();
+    if (!FloatType.isFloat(array)) {
+      alias.attach(manager);
+      return alias;
+    }
+    NDArray wide = alias.toType(DataType.FLOAT64, true);
+    wide.attach(manager);
+    wide.setName(array.getName());
+    alias.close();
+    return wide;
+  }
+
+  /** A list of arrays in this type; arrays of whole numbers stay as they are. */
+  NDList of(NDList list, NDManager manager) {
+    if (!isWide) {
+      return list;
+    }
+    NDList wide = new NDList();
+    list.forEach(array -> wide.add(widened(array, manager)));
+    for (int i = 0; i < wide.size(); i++) {
+      wide.get(i).setName(list.get(i).getName());
+    }
+    return wide;
+  }
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.fastdp.LossRun.Losses;
+import ai.fastdp.LossRun.Mode;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Checks by values that a sample's loss is the same in whatever company: in the batch, in random
+ * parts of it in another order, and alone, by the engine and by DJL.
+ *
+ * <p>It sees what has no derivative: the largest of a batch, ranks, counts, places, labels of
+ * others. It runs in training mode where a training pass gives the same losses twice, else in
+ * inference mode, else not at all: a model that is random in both has no losses to compare, and
+ * neither has one with dropout that cannot run without its labels.
+ *
+ * <p>Losses that differ by more than rounding are computed again in float64, where the model can
+ * run in it, and may then differ by 1e-9 of a loss. Where it cannot, the tolerance is that of its
+ * type. A difference is an error only if it comes again every time, as that of a rule would.
+ */
+final class CompanyCheck {
+  private static final int REPEATS = 8;
+
+  private final BookKeeper bookKeeper;
+  private final LossRun runs;
+  private final Random random;
+  private final double tolerance;
+  private @Nullable Mode mode = Mode.TRAINING;
+
+  CompanyCheck(BookKeeper bookKeeper, LossRun runs, Random random, double tolerance) {
+    this.bookKeeper = bookKeeper;
+    this.runs = runs;
+    this.random = random;
+    this.tolerance = tolerance;
+  }
+
+  /** The mode in which the model's losses can be compared; none where it is random in both. */
+  Optional<Mode> mode() {
+    return Optional.ofNullable(mode);
+  }
+
+  /**
+   * Runs the check on all samples of a batch, at least two.
+   *
+   * @throws IllegalStateException if it fails
+   */
+  void run(NDManager parent, NDList data, NDList labels) {
+    int samples = Math.toIntExact(bookKeeper.samples(data));
+    List<long[]> parts = parts(samples);
+    while (mode != null) {
+      Mode tried = mode;
+      boolean works = tried == Mode.TRAINING || works(parent, data, labels, tried);
+      if (works && isSteady(parent, data, labels, tried)) {
+        Trial trial = new Trial(parent, data, labels, tried, parts);
+        if (trial.agrees()) {
+          return;
+        }
+      }
+      // It is random in this mode.
+      mode = tried == Mode.TRAINING ? Mode.INFERENCE : null;
+    }
+  }
+
+  private boolean works(NDManager parent, NDList data, NDList labels, Mode tried) {
+    return LossRun.attempt(() -> runs.recorded(parent, data, labels, tried, Arithmetic.OWN))
+        .isPresent();
+  }
+
+  private boolean isSteady(NDManager parent, NDList data, NDList labels, Mode tried) {
+    double[] first = runs.recorded(parent, data, labels, tried, Arithmetic.OWN).values();
+    double[] second = runs.recorded(parent, data, labels, tried, Arithmetic.OWN).values();
+    return worst(first, second).difference() <= tolerance;
+  }
+
+  /** A random sample and two random parts of the rest, all in random order. */
+  private List<long[]> parts(int samples) {
+    List<Long> order = new ArrayList<>();
+    for (long i = 0; i < samples; i++) {
+      order.add(i);
+    }
+    Collections.shuffle(order, random);
+    int end = 1 + samples / 2;
+    return Stream.of(order.subList(0, 1), order.subList(1, end), order.subList(end, samples))
+        .filter(part -> !part.isEmpty())
+        .map(part -> part.stream().mapToLong(Long::longValue).toArray())
+        .toList();
+  }
+
+  private record Difference(int sample, double difference) {}
+
+  private static Difference worst(double[] one, double[] other) {
+    Difference worst = new Difference(0, 0);
+    for (int i = 0; i < one.length; i++) {
+      double difference = Tolerance.difference(one[i], other[i]);
+      if (difference > worst.difference()) {
+        worst = new Difference(i, difference);
+      }
+    }
+    return worst;
+  }
+
+  /** One comparison of a batch with its parts, in one type or the other. */
+  private final class Trial {
+    private final NDManager parent;
+    private final NDList data;
+    private final NDList labels;
+    private final Mode tried;
+    private final List<long[]> parts;
+
+    Trial(NDManager parent, NDList data, NDList labels, Mode tried, List<long[]> parts) {
+      this.parent = parent;
+      this.data = data;
+      this.labels = labels;
+      this.tried = tried;
+      this.parts = parts;
+    }
+
+    /** Whether the losses agree; false where they are not the same twice. */
+    boolean agrees() {
+      if (worst(compare(Arithmetic.OWN)).difference() <= Tolerance.UNDOUBTED) {
+        return true;
+      }
+      try (NDManager manager = parent.newSubManager()) {
+        Arithmetic wide = Arithmetic.wide(manager);
+        Optional<Comparison> inFloat64 =
+            LossRun.attempt(() -> compare(wide)).filter(Comparison::isWide);
+        Arithmetic type = inFloat64.isPresent() ? wide : Arithmetic.OWN;
+        double allowed = inFloat64.isPresent() ? Tolerance.WIDE : tolerance;
+        Comparison first = inFloat64.orElseGet(() -> compare(type));
+        Difference worst = worst(first);
+        if (worst.difference() <= allowed) {
+          return true;
+        }
+        for (int i = 1; i < REPEATS; i++) {
+          if (!comesAgain(first, compare(type), worst.sample())) {
+            return false;
+          }
+        }
+      }
+      throw new IllegalStateException(
+          "a sample's loss must not depend on the rest of its batch, got another value in other"
+              + " company; remove what mixes the batch axis in the model or the loss (the largest"
+              + " of a batch, ranks, counts, places in the batch)");
+    }
+
+    private static Difference worst(Comparison comparison) {
+      return CompanyCheck.worst(comparison.batch(), comparison.parts());
+    }
+
+    private static boolean comesAgain(Comparison first, Comparison again, int sample) {
+      double was = first.parts()[sample] - first.batch()[sample];
+      double is = again.parts()[sample] - again.batch()[sample];
+      return !Double.isFinite(was)
+          ? !Double.isFinite(is)
+          : Math.abs(is - was) <= 0.1 * Math.abs(was);
+    }
+
+    private record Comparison(double[] batch, double[] parts, boolean isWide) {}
+
+    private Comparison compare(Arithmetic type) {
+      Losses whole = runs.recorded(parent, data, labels, tried, type);
+      double[] others = new double[whole.values().length];
+      boolean wide = whole.isWide();
+      for (long[] rows : parts) {
+        try (NDManager manager = parent.newSubManager()) {
+          NDList some = runs.takeData(data, rows, manager);
+          NDList someLabels = runs.takeLabels(labels, rows, manager);
+          Losses losses = runs.recorded(manager, some, someLabels, tried, type);
+          wide &= losses.isWide();
+          for (int i = 0; i < rows.length; i++) {
+            others[Math.toIntExact(rows[i])] = losses.values()[i];
+          }
+        }
+      }
+      int single = Math.toIntExact(parts.get(0)[0]);
+      double ordinary = tried == Mode.TRAINING ? alone(single, type) : others[single];
+      if (Tolerance.difference(whole.values()[single], ordinary)
+          > Tolerance.difference(whole.values()[single], others[single])) {
+        others[single] = ordinary;
+      }
+      return new Comparison(whole.values(), others, wide);
+    }
+
+    /** The loss of a sample in an ordinary pass of a batch of one. */
+    private double alone(long sample, Arithmetic type) {
+      try (NDManager manager = parent.newSubManager()) {
+        long[] row = {sample};
+        NDList one = runs.takeData(data, row, manager);
+        NDList oneLabel = runs.takeLabels(labels, row, manager);
+        return Arrays.stream(runs.ordinary(manager, one, oneLabel, type)).sum();
+      }
+    }
+  }
+}

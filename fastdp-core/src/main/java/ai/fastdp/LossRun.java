@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.djl.pytorch.jni.JniUtils;
+import ai.djl.training.ParameterStore;
+import ai.fastdp.hook.SampleAxis;
+import java.util.function.Function;
+import java.util.function.Supplier;
+
+/** The losses of batches that are tried out, without a graph. */
+final class LossRun {
+  private final BookKeeper bookKeeper;
+  private final PerSampleLoss loss;
+
+  LossRun(BookKeeper bookKeeper, PerSampleLoss loss) {
+    this.bookKeeper = bookKeeper;
+    this.loss = loss;
+  }
+
+  /** In which of its modes the model runs. */
+  enum Mode {
+    /** As in training. */
+    TRAINING,
+    /** Without dropout. */
+    INFERENCE;
+
+    NDList run(Block block, ParameterStore store, NDList data, NDList labels) {
+      return this == TRAINING
+          ? block.forward(store, data, labels, null)
+          : block.forward(store, data, false, null);
+    }
+  }
+
+  /**
+   * The losses of a batch.
+   *
+   * @param values one for each sample
+   * @param isWide whether everything that can be seen was computed in float64
+   */
+  record Losses(double[] values, boolean isWide) {}
+
+  /** The losses of a batch whose pass is recorded, as those that are trained on are. */
+  Losses recorded(NDManager parent, NDList data, NDList labels, Mode mode, Arithmetic type) {
+    return withoutGraph(
+        parent,
+        manager -> {
+          NDList ownData = type.of(data, manager);
+          NDList ownLabels = type.of(labels, manager);
+          try (BookKeeper.Pass pass =
+              bookKeeper.forward(
+                  manager,
+                  ownData,
+                  ownLabels,
+                  false,
+                  type.parameters(),
+                  (store, d, l) -> mode.run(block(), store, d, l))) {
+            NDArray losses = loss.evaluate(ownLabels, pass.outputs());
+            pass.requirePerSample(losses);
+            pass.requireUnmodified();
+            return new Losses(numbers(losses), type.isWide() && pass.isInFloat64(losses));
+          }
+        });
+  }
+
+  /** The losses of a batch whose pass is an ordinary one of DJL in training mode. */
+  double[] ordinary(NDManager parent, NDList data, NDList labels, Arithmetic type) {
+    Views views = bookKeeper.views();
+    return withoutGraph(
+        parent,
+        manager -> {
+          NDList ownData = copies(type.of(data, manager), manager);
+          NDList ownLabels = copies(type.of(labels, manager), manager);
+          ParameterStore store = new Values(manager, type.parameters().values());
+          NDList outputs =
+              Mode.TRAINING.run(block(), store, views.fold(ownData), views.repeat(ownLabels));
+          return numbers(loss.evaluate(type.of(labels, manager), outputs));
+        });
+  }
+
+  /** Some of the samples of data or labels, under a manager. */
+  NDList take(NDList list, SampleAxis axis, long[] rows, NDManager manager) {
+    NDList taken = new NDList();
+    NDManager cpu = manager.newSubManager(Device.cpu());
+    for (NDArray array : list) {
+      NDArray number = cpu.create((long) axis.number());
+      NDArray index = cpu.create(rows).toDevice(array.getDevice(), false);
+      NDArray some = bookKeeper.kernels().runDifferentiable("take", array, number, index).head();
+      some.attach(manager);
+      some.setName(array.getName());
+      taken.add(some);
+    }
+    return taken;
+  }
+
+  /** Some of the samples of a batch's data. */
+  NDList takeData(NDList data, long[] rows, NDManager manager) {
+    return take(data, bookKeeper.axes().data(), rows, manager);
+  }
+
+  /** Some of the samples of a batch's labels. */
+  NDList takeLabels(NDList labels, long[] rows, NDManager manager) {
+    return take(labels, bookKeeper.axes().labels(), rows, manager);
+  }
+
+  static double[] numbers(NDArray losses) {
+    try (NDArray wide = losses.toType(DataType.FLOAT64, true)) {
+      return wide.toDoubleArray();
+    }
+  }
+
+  private Block block() {
+    return bookKeeper.model().getBlock();
+  }
+
+  /** Lists of their own, which a model may add to, of arrays of the manager. */
+  private static NDList copies(NDList list, NDManager manager) {
+    NDList copies = new NDList();
+    for (NDArray array : list) {
+      NDArray alias = array.stopGradient();
+      alias.attach(manager);
+      alias.setName(array.getName());
+      copies.add(alias);
+    }
+    return copies;
+  }
+
+  private static <T> T withoutGraph(NDManager parent, Function<NDManager, T> work) {
+    boolean before = JniUtils.isGradMode();
+    JniUtils.setGradMode(false);
+    try (NDManager manager = parent.newSubManager()) {
+      return work.apply(manager);
+    } finally {
+      JniUtils.setGradMode(before);
+    }
+  }
+
+  /** The result of a run that the model may not be made for; null where it fails. */
+  static <T> java.util.Optional<T> attempt(Supplier<T> run) {
+    try {
+      return java.util.Optional.of(run.get());
+    } catch (RuntimeException e) {
+      return java.util.Optional.empty();
+    }
+  }
+
+  /** Hands out the parameters of an arithmetic. */
+  private static final class Values extends ParameterStore {
+    private final NDManager manager;
+    private final Function<Parameter, NDArray> values;
+
+    Values(NDManager manager, Function<Parameter, NDArray> values) {
+      super(manager, false);
+      this.manager = manager;
+      this.values = values;
+    }
+
+    @Override
+    @SuppressWarnings("NullAway") // DJL's layers ask for the value of a parameter they do not have.
+    public NDArray getValue(Parameter parameter, Device device, boolean training) {
+      if (parameter == null) {
+        return null;
+      }
+      NDArray alias = values.apply(parameter).stopGradient();
+      alias.attach(manager);
+      alias.setName(parameter.getName());
+      return alias;
+    }
+  }
+}

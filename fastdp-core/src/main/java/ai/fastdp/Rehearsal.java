@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.fastdp.hook.SampleAxis;
+import java.security.SecureRandom;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What is tried out on batches before they are trained on: where the graph can be cut, and the
+ * {@link SelfCheck}.
+ *
+ * <p>The check is made in full on the first batch with two samples, and in short on the second,
+ * fourth, eighth ... physical batch, on any that has more samples than all before and on any with
+ * other axes. Whatever fails is an error before the batch's step is released.
+ */
+final class Rehearsal {
+  private final BookKeeper bookKeeper;
+  private final TrainableParameters trainable;
+  private final PerSampleLoss loss;
+  private final Random random = new Random(new SecureRandom().nextLong());
+  private final Set<List<Shape>> shapes = new HashSet<>();
+  private final boolean checking;
+  private boolean cutsPending = true;
+  private boolean gradientsPending;
+  private boolean independencePending;
+  private @Nullable SelfCheck check;
+  private long batches;
+  private long largest;
+  private @Nullable Due due;
+
+  /** A comparison for which the losses of the pass to come are needed. */
+  private record Due(NDManager manager, SelfCheck.Compared elsewhere, NDList data, NDList labels) {}
+
+  Rehearsal(
+      BookKeeper bookKeeper, TrainableParameters trainable, PerSampleLoss loss, boolean checking) {
+    this.bookKeeper = bookKeeper;
+    this.trainable = trainable;
+    this.loss = loss;
+    this.checking = checking;
+    gradientsPending = checking;
+    independencePending = checking;
+  }
+
+  /**
+   * Tries a batch that will be trained on next.
+   *
+   * @param manager the manager of what is made; open until the batch's losses are there
+   * @param data on the device of the model's own parameters
+   * @param labels there, too
+   * @throws IllegalStateException if the model or the loss fails the check
+   */
+  void before(NDManager manager, NDList data, NDList labels) {
+    due = null;
+    if (cutsPending) {
+      settleCuts(manager, data, labels);
+      cutsPending = false;
+    }
+    if (!checking) {
+      return;
+    }
+    long samples = bookKeeper.samples(data);
+    batches++;
+    boolean powerOfTwo = (batches & batches - 1) == 0;
+    boolean newShape = shapes.add(axes(data, labels));
+    boolean larger = samples > largest;
+    largest = Math.max(largest, samples);
+    if (gradientsPending || independencePending && samples > 1) {
+      independencePending = !check().inFull(manager, data, labels);
+      gradientsPending = false;
+    } else if (powerOfTwo || newShape || larger) {
+      Optional<SelfCheck.Compared> elsewhere = check().inShort(manager, data, labels);
+      due = elsewhere.map(e -> new Due(manager, e, data, labels)).orElse(null);
+    }
+  }
+
+  /**
+   * Looks at the losses of the batch that was tried last.
+   *
+   * @param losses (B), in the graph of the pass that is trained on
+   * @throws IllegalStateException if they are not those of the same samples in other company
+   */
+  void after(NDArray losses) {
+    Due comparison = due;
+    due = null;
+    if (comparison != null) {
+      check()
+          .compare(
+              comparison.manager(),
+              comparison.elsewhere(),
+              losses,
+              comparison.data(),
+              comparison.labels());
+    }
+  }
+
+  private SelfCheck check() {
+    SelfCheck made = check;
+    if (made == null) {
+      // Made when the parameters have arrays: their types decide on the tolerance.
+      made = new SelfCheck(bookKeeper, trainable, loss, random);
+      check = made;
+    }
+    return made;
+  }
+
+  /** The shapes of a batch's arrays without the samples. */
+  private List<Shape> axes(NDList data, NDList labels) {
+    List<Shape> all = new java.util.ArrayList<>();
+    data.forEach(array -> all.add(without(array, bookKeeper.axes().data())));
+    labels.forEach(array -> all.add(without(array, bookKeeper.axes().labels())));
+    return all;
+  }
+
+  private static Shape without(NDArray array, SampleAxis axis) {
+    return array
+        .getShape()
+        .slice(0, axis.number())
+        .addAll(array.getShape().slice(axis.number() + 1));
+  }
+
+  private void settleCuts(NDManager parent, NDList data, NDList labels) {
+    try (NDManager manager = parent.newSubManager()) {
+      LossRun runs = new LossRun(bookKeeper, loss);
+      long[] first = {0};
+      bookKeeper.settleCuts(
+          manager,
+          runs.takeData(data, first, manager),
+          runs.takeLabels(labels, first, manager),
+          loss,
+          (store, ownData, ownLabels) ->
+              bookKeeper.model().getBlock().forward(store, ownData, ownLabels, null));
+    }
+  }
+}

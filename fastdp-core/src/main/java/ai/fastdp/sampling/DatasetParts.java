@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.sampling;
+
+import ai.djl.Device;
+import ai.djl.training.dataset.RandomAccessDataset;
+import ai.djl.translate.Batchifier;
+import ai.djl.translate.PaddingStackBatchifier;
+import ai.djl.translate.Pipeline;
+import java.lang.reflect.Field;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Reads what DJL's data sets and batchifiers keep to themselves. */
+record DatasetParts(RandomAccessDataset dataset) {
+  Batchifier dataBatchifier() {
+    return (Batchifier) required(RandomAccessDataset.class, dataset, "dataBatchifier");
+  }
+
+  Batchifier labelBatchifier() {
+    return (Batchifier) required(RandomAccessDataset.class, dataset, "labelBatchifier");
+  }
+
+  @Nullable Pipeline pipeline() {
+    return (Pipeline) read(RandomAccessDataset.class, dataset, "pipeline");
+  }
+
+  @Nullable Pipeline targetPipeline() {
+    return (Pipeline) read(RandomAccessDataset.class, dataset, "targetPipeline");
+  }
+
+  int prefetchNumber() {
+    return (Integer) required(RandomAccessDataset.class, dataset, "prefetchNumber");
+  }
+
+  @Nullable Device device() {
+    return (Device) read(RandomAccessDataset.class, dataset, "device");
+  }
+
+  /** The arrays that a batchifier pads, and beside each the axis that it pads. */
+  static List<List<Integer>> padded(PaddingStackBatchifier batchifier) {
+    return List.of(numbers(batchifier, "arraysToPad"), numbers(batchifier, "dimsToPad"));
+  }
+
+  /** The lengths to which a batchifier pads at least; -1 for the longest of the batch. */
+  static List<Integer> leastLengths(PaddingStackBatchifier batchifier) {
+    return numbers(batchifier, "paddingSizes");
+  }
+
+  private static List<Integer> numbers(PaddingStackBatchifier batchifier, String name) {
+    List<?> numbers = (List<?>) required(PaddingStackBatchifier.class, batchifier, name);
+    return numbers.stream().map(Integer.class::cast).toList();
+  }
+
+  private static Object required(Class<?> owner, Object object, String name) {
+    Object value = read(owner, object, name);
+    if (value == null) {
+      throw new IllegalArgumentException(
+          name + " of " + object.getClass().getName() + " must be set, got none");
+    }
+    return value;
+  }
+
+  private static @Nullable Object read(Class<?> owner, Object object, String name) {
+    try {
+      Field field = owner.getDeclaredField(name);
+      field.setAccessible(true);
+      return field.get(object);
+    } catch (ReflectiveOperationException e) {
+      throw new LinkageError(
+          "this version of DJL keeps " + owner.getSimpleName() + "." + name + " elsewhere", e);
+    }
+  }
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Block;
+import ai.djl.nn.Parameter;
+import ai.fastdp.sampling.PrivateBatch;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Blocks that carry raw data out of a pass: in parameters no gradient updates, or in fields. */
+final class HiddenStateTest {
+  private static final int SAMPLES = 8;
+  private static final int WIDTH = 4;
+
+  private NDManager manager;
+
+  @BeforeEach
+  void open() {
+    manager = NDManager.newBaseManager("PyTorch");
+  }
+
+  @AfterEach
+  void close() {
+    manager.close();
+  }
+
+  @ParameterizedTest(name = "self-check {0}")
+  @ValueSource(booleans = {true, false})
+  void forward_runningMeanInAFrozenParameter_isRefused(boolean selfCheck) {
+    Running block = new Running(false);
+    assertRefused(block, selfCheck, "parameter 'runningMean' (4)", "raw data");
+  }
+
+  @ParameterizedTest(name = "self-check {0}")
+  @ValueSource(booleans = {true, false})
+  void forward_runningMeanByTheStoresArray_isRefused(boolean selfCheck) {
+    Running block = new Running(true);
+    assertRefused(block, selfCheck, "parameter 'runningMean' (4)", "raw data");
+  }
+
+  @Test
+  void forward_biasOfAnotherLayerInPlace_isRefused() {
+    Wiring block =
+        new Wiring(
+            (call, x) -> {
+              Parameter bias = call.part("a").getParameters().get("bias");
+              if (call.training()) {
+                bias.getArray().stopGradient().addi(x.mean(new int[] {0}));
+              }
+              return call.run("a", x);
+            });
+    assertRefused(block.part("a", Recipe.linear(WIDTH), WIDTH), false, "parameter '01a/bias' (4)");
+  }
+
+  @Test
+  void loss_thatWritesIntoAParameter_isRefused() {
+    Running block =
+        new Running(false) {
+          @Override
+          void learn(NDArray mean, NDArray x) {}
+        };
+    PerSampleLoss loss =
+        (labels, outputs) -> {
+          block
+              .mean()
+              .getArray()
+              .stopGradient()
+              .addi(outputs.head().stopGradient().mean(new int[] {0}));
+          return outputs.head().square().sum(new int[] {1});
+        };
+    assertThatThrownBy(() -> train(block, false, loss))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("parameter 'runningMean' (4)");
+  }
+
+  @Test
+  void forward_runningMeanInAField_isRefused() {
+    NDArray[] mean = {manager.zeros(new Shape(WIDTH))};
+    Wiring block =
+        new Wiring(
+            (call, x) -> {
+              if (call.training()) {
+                NDArray now = x.mean(new int[] {0}).stopGradient();
+                now.attach(manager);
+                mean[0] = mean[0].mul(0.9f).add(now.mul(0.1f));
+                return call.run("a", x);
+              }
+              return call.run("a", x.sub(mean[0]));
+            });
+    assertRefused(block.part("a", Recipe.linear(WIDTH), WIDTH), true, "leave nothing behind");
+  }
+
+  @Test
+  void forward_lastActivationsInAField_isRefused() {
+    NDArray[] last = {manager.zeros(new Shape(WIDTH))};
+    Wiring block =
+        new Wiring(
+            (call, x) -> {
+              NDArray h = call.run("a", x.add(last[0].mul(0.1f)));
+              NDArray now = x.max(new int[] {0}).stopGradient().toType(DataType.FLOAT32, true);
+              now.attach(manager);
+              last[0] = now;
+              return h;
+            });
+    assertRefused(block.part("a", Recipe.linear(WIDTH), WIDTH), true, "leave nothing behind");
+  }
+
+  @Test
+  void forward_fixedStatistics_trains() throws Exception {
+    Running block =
+        new Running(false) {
+          @Override
+          void learn(NDArray mean, NDArray x) {}
+        };
+    train(block, true, squares());
+  }
+
+  /** A normalisation of a user's own. */
+  private static class Running extends Wiring {
+    private final Parameter mean;
+
+    Running(boolean byStore) {
+      this(byStore, new Running[1]);
+    }
+
+    private Running(boolean byStore, Running[] self) {
+      super(
+          (call, x) -> {
+            Parameter own = self[0].mean;
+            NDArray array =
+                byStore
+                    ? call.store().getValue(own, x.getDevice(), call.training())
+                    : own.getArray();
+            if (call.training()) {
+              self[0].learn(array, x.mean(new int[] {0}));
+            }
+            return call.run("a", x.sub(array));
+          });
+      self[0] = this;
+      mean =
+          addParameter(
+              Parameter.builder()
+                  .setName("runningMean")
+                  .setType(Parameter.Type.RUNNING_MEAN)
+                  .optShape(new Shape(WIDTH))
+                  .optRequiresGrad(false)
+                  .build());
+      part("a", Recipe.linear(WIDTH), WIDTH);
+    }
+
+    Parameter mean() {
+      return mean;
+    }
+
+    void learn(NDArray mean, NDArray x) {
+      mean.muli(0.9f).addi(x.mul(0.1f));
+    }
+  }
+
+  private static PerSampleLoss squares() {
+    return (labels, outputs) -> outputs.head().square().sum(new int[] {1});
+  }
+
+  private void assertRefused(Block block, boolean selfCheck, String... parts) {
+    assertThatThrownBy(() -> train(block, selfCheck, squares()))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContainingAll(parts);
+  }
+
+  private void train(Block block, boolean selfCheck, PerSampleLoss loss) throws Exception {
+    CapturingOptimizer optimizer = new CapturingOptimizer();
+    NDArray data = OneStep.normal(manager, 3, 1, SAMPLES, WIDTH).add(2);
+    try (Model model = OneStep.model(block);
+        PrivateTrainer trainer =
+            OneStep.engine(OneStep.everySample(SAMPLES, 1).build(), loss)
+                .optSelfCheck(selfCheck)
+                .build()
+                .attach(model, optimizer)) {
+      trainer.initialize(data.getShape());
+      PrivateBatch batch =
+          trainer.batches(OneStep.dataset(new NDList(data), new NDList(data))).iterator().next();
+      try {
+        trainer.trainBatch(batch);
+        trainer.step();
+      } finally {
+        batch.close();
+        assertThat(optimizer.updates).isBetween(0, 1);
+      }
+    }
+  }
+}
