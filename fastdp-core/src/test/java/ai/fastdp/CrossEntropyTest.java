@@ -82,8 +82,7 @@ final class CrossEntropyTest {
     }
     assertThat(losses.getShape()).isEqualTo(new Shape(expected.losses.length));
     assertThat(doubles(losses)).containsExactly(expected.losses, within(tolerance));
-    assertThat(doubles(scores.getGradient()))
-        .containsExactly(expected.gradient, within(tolerance));
+    assertThat(doubles(scores.getGradient())).containsExactly(expected.gradient, within(tolerance));
     // No rounding where nothing counts.
     for (int j = 0; j < expected.gradient.length; j++) {
       if (expected.gradient[j] == 0) {

@@ -32,6 +32,7 @@ import ai.fastdp.nn.AddedParameter;
 import ai.fastdp.nn.TiedLinear;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -187,8 +188,8 @@ final class OtherTrainerTest {
   @Test
   void forward_inferenceOnAnotherThreadDuringAPass_isFreeAndTrainingThereIsRefused()
       throws Exception {
-    AtomicReference<Throwable> inference = new AtomicReference<>();
-    AtomicReference<Throwable> training = new AtomicReference<>();
+    AtomicReference<@Nullable Throwable> inference = new AtomicReference<>();
+    AtomicReference<@Nullable Throwable> training = new AtomicReference<>();
     Block layer = Recipe.linear(3);
     Model[] holder = new Model[1];
     Wiring wiring =
@@ -216,8 +217,8 @@ final class OtherTrainerTest {
     assertThat(training.get()).hasMessageContainingAll("layer '01a'", "private trainer");
   }
 
-  private Throwable onAnotherThread(Model model, boolean training) {
-    AtomicReference<Throwable> thrown = new AtomicReference<>();
+  private @Nullable Throwable onAnotherThread(Model model, boolean training) {
+    AtomicReference<@Nullable Throwable> thrown = new AtomicReference<>();
     Thread thread =
         new Thread(
             () -> {
