@@ -72,7 +72,7 @@ record RunFiles(
   private static boolean isSame(Path file, Path other) {
     try {
       return file.equals(other)
-          || Files.exists(file) && Files.exists(other) && Files.isSameFile(file, other);
+          || (Files.exists(file) && Files.exists(other) && Files.isSameFile(file, other));
     } catch (IOException e) {
       throw new UncheckedIOException("files of a run must be readable", e);
     }
