@@ -243,8 +243,8 @@ final class AbandonedBatchTest {
   @Test
   void close_drawnBatchAndNothingLeft_isQuiet() throws Exception {
     PrivacyEngine engine = builder(2, 100).build();
+    PrivateTrainer slow = engine.attach(model, new CapturingOptimizer());
     try (Model other = SmallRun.model();
-        PrivateTrainer slow = engine.attach(model, new CapturingOptimizer());
         PrivateTrainer fast = engine.attach(other, new CapturingOptimizer())) {
       first(slow, IndexedRows.of(SAMPLES));
       SmallRun.train(fast, 2);
