@@ -165,7 +165,8 @@ final class Attachment {
     settings.axes().requirePaths(HookedModel.walk(model.getBlock()));
     Deque<Runnable> opened = new ArrayDeque<>();
     try {
-      Attachment parts = new Attachment(plan, settings, ofEngine, givenUp, model, optimizer, from, opened);
+      Attachment parts =
+          new Attachment(plan, settings, ofEngine, givenUp, model, optimizer, from, opened);
       return new PrivateTrainer(parts, model, parts.config);
     } catch (RuntimeException e) {
       opened.forEach(Runnable::run);

@@ -67,8 +67,7 @@ final class AbandonedBatchTest {
       for (int step = 1; step <= 3; step++) {
         List<Long> drawn = IndexedRows.samples(first(trainer, IndexedRows.of(SAMPLES)));
         for (int i = 0; i < 5; i++) {
-          assertThat(IndexedRows.samples(first(trainer, IndexedRows.of(SAMPLES))))
-              .isEqualTo(drawn);
+          assertThat(IndexedRows.samples(first(trainer, IndexedRows.of(SAMPLES)))).isEqualTo(drawn);
         }
         assertThat(trainStep(trainer).subList(0, drawn.size())).isEqualTo(drawn);
       }
@@ -244,8 +243,8 @@ final class AbandonedBatchTest {
   @Test
   void close_drawnBatchAndNothingLeft_isQuiet() throws Exception {
     PrivacyEngine engine = builder(2, 100).build();
+    PrivateTrainer slow = engine.attach(model, new CapturingOptimizer());
     try (Model other = SmallRun.model();
-        PrivateTrainer slow = engine.attach(model, new CapturingOptimizer());
         PrivateTrainer fast = engine.attach(other, new CapturingOptimizer())) {
       first(slow, IndexedRows.of(SAMPLES));
       SmallRun.train(fast, 2);
@@ -337,7 +336,8 @@ final class AbandonedBatchTest {
   @Test
   void iterateDataset_twoEpochsWithABreak_takesAllStepsOfWhatWasDrawn() throws Exception {
     IndexedRows data = IndexedRows.of(SAMPLES);
-    try (PrivateTrainer trainer = builder(10, 100).build().attach(model, new CapturingOptimizer())) {
+    try (PrivateTrainer trainer =
+        builder(10, 100).build().attach(model, new CapturingOptimizer())) {
       for (int epoch = 1; epoch <= 2; epoch++) {
         List<Long> drawn =
             IndexedRows.samples((PrivateBatch) trainer.iterateDataset(data).iterator().next());

@@ -59,7 +59,9 @@ final class EvaluationTest {
     long taken = trainer.stepsTaken();
     long charged = trainer.stepsCharged();
     EasyTrain.evaluateDataset(trainer, dataset);
-    assertThat(trainer.getLoss().getAccumulator(EvaluatorTrainingListener.VALIDATE_EPOCH)).isPositive().isFinite();
+    assertThat(trainer.getLoss().getAccumulator(EvaluatorTrainingListener.VALIDATE_EPOCH))
+        .isPositive()
+        .isFinite();
     assertThat(trainer.stepsTaken()).isEqualTo(taken);
     assertThat(trainer.stepsCharged()).isEqualTo(charged);
   }

@@ -134,8 +134,7 @@ final class FreshNoiseTest {
   @org.junit.jupiter.params.provider.ValueSource(booleans = {true, false})
   void resume_lostStepsTakenAgain_sharesNoNoise(boolean sameEngine) throws Exception {
     SmallRun run = new SmallRun(Files.createDirectories(directory.resolve("run")));
-    PrivacyPlan plan =
-        plan(8).optClipping(ClippingFunction.adaptiveQuantile(0.5, 2)).build();
+    PrivacyPlan plan = plan(8).optClipping(ClippingFunction.adaptiveQuantile(0.5, 2)).build();
     PrivacyEngine engine = run.secureEngine(plan, 2).build();
     Recorder before = new Recorder();
     SmallRun crashed;
@@ -186,8 +185,7 @@ final class FreshNoiseTest {
       List<Parameter> parameters = model.getBlock().getParameters().values();
       NoiseMechanism mechanism =
           supply.newMechanism(FIXTURE.kernels(), manager, Device.cpu(), plan(2).build(), 0);
-      try (ClippedGradientSum sum =
-              new ClippedGradientSum(FIXTURE.kernels(), manager, parameters);
+      try (ClippedGradientSum sum = new ClippedGradientSum(FIXTURE.kernels(), manager, parameters);
           mechanism;
           PrivatizedGradient gradient = mechanism.privatize(sum, MULTIPLIER, 1)) {
         return flat(gradient);

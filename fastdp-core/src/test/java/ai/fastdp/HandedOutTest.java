@@ -97,8 +97,7 @@ final class HandedOutTest {
     SCALE_A_VIEW(list -> list.head().reshape(-1).muli(2)),
     MIXUP(list -> list.head().muli(0.5f).addi(list.head().get("1:2").mul(0.5f))),
     SET_ELEMENT(list -> list.head().set(new NDIndex("0"), 5)),
-    SET_BUFFER(
-        list -> list.head().set(FloatBuffer.allocate(Math.toIntExact(list.head().size())))),
+    SET_BUFFER(list -> list.head().set(FloatBuffer.allocate(Math.toIntExact(list.head().size())))),
     EXCHANGE_MEMORY(list -> list.head().intern(list.head().mul(2)));
 
     private final Consumer<NDList> attack;

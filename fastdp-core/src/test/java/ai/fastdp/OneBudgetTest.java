@@ -265,8 +265,7 @@ final class OneBudgetTest {
   }
 
   private static WeakReference<Parameter> spentAndDropped(Object budget) {
-    Parameter parameter =
-        Parameter.builder().setName("w").setType(Parameter.Type.WEIGHT).build();
+    Parameter parameter = Parameter.builder().setName("w").setType(Parameter.Type.WEIGHT).build();
     ModelBudgets.spent(List.of(parameter), budget);
     ModelBudgets.requireSame(List.of(parameter), budget);
     assertThatThrownBy(() -> ModelBudgets.requireSame(List.of(parameter), new Object()))

@@ -73,8 +73,7 @@ final class RunFilesTest {
         .doesNotThrowAnyException();
     assertThatCode(
             () ->
-                files(
-                    directory.resolve("a/l"), directory.resolve("b/l"), directory.resolve("c/l")))
+                files(directory.resolve("a/l"), directory.resolve("b/l"), directory.resolve("c/l")))
         .doesNotThrowAnyException();
   }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.sampling;
 
-import java.util.ArrayList;
-import java.util.Iterator;
-import java.util.List;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,27 +16,20 @@ import org.jspecify.annotations.Nullable;
  * threads.
  */
 public final class GivenUpSamples {
-  private final List<Sample> samples = new ArrayList<>();
-
-  private record Sample(long datasetSize, long[] indices) {}
+  // By the size of the data set that they were drawn from, in the order in which they were given up.
+  private final Map<Long, Deque<long[]>> samples = new HashMap<>();
 
   /** Creates an empty collection. */
   public GivenUpSamples() {}
 
   /** Keeps the sample of a step that was given up. */
   synchronized void keep(long datasetSize, long[] indices) {
-    samples.add(new Sample(datasetSize, indices.clone()));
+    samples.computeIfAbsent(datasetSize, size -> new ArrayDeque<>()).add(indices.clone());
   }
 
   /** Hands out the oldest sample of a data set of this size, once; null if there is none. */
   synchronized long @Nullable [] take(long datasetSize) {
-    for (Iterator<Sample> each = samples.iterator(); each.hasNext(); ) {
-      Sample sample = each.next();
-      if (sample.datasetSize() == datasetSize) {
-        each.remove();
-        return sample.indices();
-      }
-    }
-    return null;
+    Deque<long[]> ofSize = samples.get(datasetSize);
+    return ofSize == null ? null : ofSize.poll();
   }
 }
