@@ -279,14 +279,7 @@ final class BookKeeper {
 
     /** Checks that a loss has one number for each sample. */
     void requirePerSample(NDArray losses) {
-      if (losses.getShape().dimension() != 1 || losses.getShape().get(0) != batchSize) {
-        throw new IllegalArgumentException(
-            "loss must have shape ("
-                + batchSize
-                + "), one number for each sample, got "
-                + losses.getShape()
-                + "; do not average over the batch (see PerSampleLoss)");
-      }
+      new LossShape(batchSize, "sample").require(losses);
     }
 
     /**

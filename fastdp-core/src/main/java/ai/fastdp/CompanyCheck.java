@@ -5,12 +5,12 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.fastdp.LossRun.Losses;
 import ai.fastdp.LossRun.Mode;
+import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
-import java.util.Random;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -32,11 +32,11 @@ final class CompanyCheck {
 
   private final BookKeeper bookKeeper;
   private final LossRun runs;
-  private final Random random;
+  private final SecureRandom random;
   private final double tolerance;
   private @Nullable Mode mode = Mode.TRAINING;
 
-  CompanyCheck(BookKeeper bookKeeper, LossRun runs, Random random, double tolerance) {
+  CompanyCheck(BookKeeper bookKeeper, LossRun runs, SecureRandom random, double tolerance) {
     this.bookKeeper = bookKeeper;
     this.runs = runs;
     this.random = random;

@@ -7,10 +7,10 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.fastdp.hook.SampleAxis;
 import ai.fastdp.kernel.FloatType;
+import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.Random;
 
 /**
  * Checks by derivatives that no sample's loss moves with another sample's activations or inputs.
@@ -29,9 +29,9 @@ import java.util.Random;
 final class InfluenceCheck {
   private final BookKeeper bookKeeper;
   private final PerSampleLoss loss;
-  private final Random random;
+  private final SecureRandom random;
 
-  InfluenceCheck(BookKeeper bookKeeper, PerSampleLoss loss, Random random) {
+  InfluenceCheck(BookKeeper bookKeeper, PerSampleLoss loss, SecureRandom random) {
     this.bookKeeper = bookKeeper;
     this.loss = loss;
     this.random = random;

@@ -119,8 +119,7 @@ public final class PrivateTrainer extends Trainer {
     samples = parts.samples();
     optimizer = parts.optimizer();
     rehearsal =
-        new Rehearsal(
-            bookKeeper, trainable, parts.settings().loss(), parts.settings().selfCheck());
+        new Rehearsal(bookKeeper, trainable, parts.settings().loss(), parts.settings().selfCheck());
     selfCheck = parts.settings().selfCheck();
     padTo = parts.settings().padTo();
     anyDataSize = parts.settings().anyDataSize();
@@ -163,7 +162,8 @@ public final class PrivateTrainer extends Trainer {
    * The rest of the plan's steps as micro-batches.
    *
    * <p>The sampler that the data set was built with is not used, nor its batch size: every sample
-   * enters a logical batch with the plan's sample rate, independently of all others.
+   * enters a logical batch with the plan's sample rate, independently of all others. Samplers of
+   * DJL's are replaced silently; one of a class of the user's own is refused.
    *
    * <p>A logical batch that has been drawn is the batch of its step until the step is complete.
    * Whoever breaks off, after an exception in the loop, say, and calls this again gets the same

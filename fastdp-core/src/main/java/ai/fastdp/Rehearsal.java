@@ -10,7 +10,6 @@ import java.security.SecureRandom;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
-import java.util.Random;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -26,7 +25,7 @@ final class Rehearsal {
   private final BookKeeper bookKeeper;
   private final TrainableParameters trainable;
   private final PerSampleLoss loss;
-  private final Random random = new Random(new SecureRandom().nextLong());
+  private final SecureRandom random = new SecureRandom();
   private final Set<List<Shape>> shapes = new HashSet<>();
   private final boolean checking;
   private boolean cutsPending = true;

@@ -5,11 +5,11 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.fastdp.LossRun.Mode;
+import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.Random;
 import java.util.stream.LongStream;
 
 /**
@@ -43,11 +43,14 @@ final class SelfCheck {
   private final InfluenceCheck influence;
   private final CompanyCheck company;
   private final GradientCheck gradients;
-  private final Random random;
+  private final SecureRandom random;
   private final double tolerance;
 
   SelfCheck(
-      BookKeeper bookKeeper, TrainableParameters trainable, PerSampleLoss loss, Random random) {
+      BookKeeper bookKeeper,
+      TrainableParameters trainable,
+      PerSampleLoss loss,
+      SecureRandom random) {
     this.bookKeeper = bookKeeper;
     this.random = random;
     tolerance = Tolerance.of(bookKeeper);

@@ -492,7 +492,7 @@ final class RefusalTest {
 
   @Test
   void loss_column_isRefused() {
-    assertLossRefused((labels, outputs) -> squares(labels, outputs).expandDims(1), "(4, 1)");
+    assertLossRefused((labels, outputs) -> squares(labels, outputs).expandDims(1), "(B, 1)");
   }
 
   @Test
@@ -535,7 +535,7 @@ final class RefusalTest {
                     normal(SAMPLES, 4),
                     engine().optSelfCheck(false).optLoss((l, o) -> squares(l, o).expandDims(1))))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContainingAll("loss must have shape (4)", "(4, 1)");
+        .hasMessageContainingAll("loss must have shape (B)", "(B, 1)");
   }
 
   private void assertLossRefused(PerSampleLoss loss, String... parts) {

@@ -12,6 +12,22 @@ import org.jspecify.annotations.Nullable;
 
 /** Reads what DJL's data sets and batchifiers keep to themselves. */
 record DatasetParts(RandomAccessDataset dataset) {
+  /**
+   * Checks that no sampler of the user's own is expected to choose the samples.
+   *
+   * @throws IllegalArgumentException if the data set was built with one
+   */
+  static void requireDjlsSampler(RandomAccessDataset dataset) {
+    Object sampler = read(RandomAccessDataset.class, dataset, "sampler");
+    if (sampler != null && !sampler.getClass().getName().startsWith("ai.djl.")) {
+      throw new IllegalArgumentException(
+          "sampler of the data set must be one of DJL's, which Poisson sampling replaces, got "
+              + sampler.getClass().getName()
+              + ", whose choice of samples would not be followed; leave it out: the guarantee holds"
+              + " for samples that each enter a batch with the plan's sample rate");
+    }
+  }
+
   Batchifier dataBatchifier() {
     return (Batchifier) required(RandomAccessDataset.class, dataset, "dataBatchifier");
   }

@@ -16,7 +16,8 @@ import org.jspecify.annotations.Nullable;
  * threads.
  */
 public final class GivenUpSamples {
-  // By the size of the data set that they were drawn from, in the order in which they were given up.
+  // By the size of the data set that they were drawn from, in the order in which they were given
+  // up.
   private final Map<Long, Deque<long[]>> samples = new HashMap<>();
 
   /** Creates an empty collection. */

@@ -11,11 +11,11 @@ import ai.fastdp.hook.SampleAxis;
 import ai.fastdp.kernel.FloatType;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Random;
 import java.util.Set;
 import java.util.stream.IntStream;
 
@@ -39,7 +39,7 @@ final class LoneSampleCheck {
   private final NDManager parent;
   private final SampleAxis dataAxis;
   private final SampleAxis labelAxis;
-  private final Random random = new Random();
+  private final SecureRandom random = new SecureRandom();
   private final Set<List<Shape>> shapes = new HashSet<>();
   private boolean pending = true;
   private boolean randomValues;

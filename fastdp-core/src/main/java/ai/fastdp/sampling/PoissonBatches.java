@@ -61,8 +61,8 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
    * @param steps the number of steps of the whole plan, for progress
    * @param lengths the lengths to which sequences are padded or cut; null for none
    * @param checking whether samples are also loaded alone, and compared with those in batches
-   * @throws IllegalArgumentException if the data set pads to the longest sample of a batch and no
-   *     length is declared
+   * @throws IllegalArgumentException if the data set has a sampler of a class of the user's own, or
+   *     pads to the longest sample of a batch and no length is declared
    * @throws IOException if the data set cannot be read
    * @throws TranslateException if the data set's pipeline fails
    */
@@ -90,6 +90,7 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
     this.lastStep = firstStep + count - 1;
     this.steps = steps;
     nextToDraw = firstStep;
+    DatasetParts.requireDjlsSampler(dataset);
     SampleLoader loading = new SampleLoader(dataset, lengths, dataAxis, labelAxis);
     check =
         checking
@@ -143,10 +144,8 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
           name
               + " must have the samples of the batch on "
               + (axis == 0 ? "the first axis" : "axis " + axis)
-              + ", got shape "
-              + array.getShape()
-              + " for a batch of "
-              + count
+              + ", got "
+              + new SampleAxis(axis).describe(array.getShape(), count)
               + "; use a batchifier that stacks samples on axis "
               + axis
               + ", or declare their axis by PrivacyEngine.Builder.optBatchAxes");
