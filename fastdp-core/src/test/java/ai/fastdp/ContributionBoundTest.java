@@ -199,7 +199,17 @@ final class ContributionBoundTest {
                 clipNorm,
                 style);
       }
-      String sample = "sample " + n + " (seed " + seed + ") under " + function + ", " + style + ", R " + clipNorm;
+      String sample =
+          "sample "
+              + n
+              + " (seed "
+              + seed
+              + ") under "
+              + function
+              + ", "
+              + style
+              + ", R "
+              + clipNorm;
       assertThat(added.norm()).as(sample).isLessThanOrEqualTo(BOUND);
       for (int group : added.groups()) {
         double share = added.normOfGroup(group) / style.bound(added.groups(), group);
@@ -226,7 +236,12 @@ final class ContributionBoundTest {
                     scope.create(gradient, new Shape(1, 1, 4)));
             Contribution added =
                 contribution(
-                    scope, List.of(new Use(HostileModel.layer("linear"), pair)), 1 << 14, function, 1, style);
+                    scope,
+                    List.of(new Use(HostileModel.layer("linear"), pair)),
+                    1 << 14,
+                    function,
+                    1,
+                    style);
             assertThat(added.norm()).as("%s under %s, %s", bad, function, style).isZero();
           }
         }
@@ -245,7 +260,12 @@ final class ContributionBoundTest {
                   scope.zeros(new Shape(1, 1, 4)));
           Contribution added =
               contribution(
-                  scope, List.of(new Use(HostileModel.layer("linear"), pair)), 1 << 14, function, 1, style);
+                  scope,
+                  List.of(new Use(HostileModel.layer("linear"), pair)),
+                  1 << 14,
+                  function,
+                  1,
+                  style);
           assertThat(added.norm()).as("%s, %s", function, style).isZero();
         }
       }

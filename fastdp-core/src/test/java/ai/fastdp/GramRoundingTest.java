@@ -35,7 +35,8 @@ final class GramRoundingTest {
 
   @ParameterizedTest
   @CsvSource({"16, 64", "64, 256", "250, 600", "700, 1536"})
-  void contribution_dotsThatLoseTheirSmallTerms_staysWithinTheStatedBound(int positions, int width) {
+  void contribution_dotsThatLoseTheirSmallTerms_staysWithinTheStatedBound(
+      int positions, int width) {
     double largest = 0;
     for (double share : new double[] {1.02, 1.2, 2, 4}) {
       for (float square : new float[] {0x1.8p-26f, 0x1.ffp-26f, 0x1p-25f, 0x1.8p-24f}) {
@@ -60,7 +61,8 @@ final class GramRoundingTest {
       }
     }
     Figures.report("contribution by Gram matrices of " + positions + ", " + width, largest);
-    assertThat(largest).isLessThanOrEqualTo(1 + (4.0 * width + 2 * Math.sqrt(positions)) * positions * 0x1p-24);
+    assertThat(largest)
+        .isLessThanOrEqualTo(1 + (4.0 * width + 2 * Math.sqrt(positions)) * positions * 0x1p-24);
   }
 
   @ParameterizedTest
@@ -85,7 +87,8 @@ final class GramRoundingTest {
       long[] sides = {width};
       long[] one = {1};
       List<NDArray> results =
-          FIXTURE.kernels()
+          FIXTURE
+              .kernels()
               .run(
                   scope,
                   "matrix_sq_norms",
@@ -103,7 +106,8 @@ final class GramRoundingTest {
       assertThat(results.get(1).any().getBoolean()).isFalse();
       for (int i = 0; i < samples; i++) {
         double exact =
-            FIXTURE.kernels()
+            FIXTURE
+                .kernels()
                 .run(
                     scope,
                     "wide_sq_norm",

@@ -127,8 +127,7 @@ enum HostileModel {
       output[2] = -1;
       return List.of(
           new Use(layer("table"), new Pair(hostile.ids(2), hostile.array(row, 1, 5))),
-          new Use(
-              layer("head"), new Pair(hostile.array(input, 1, 5), hostile.array(output, 1, 7))),
+          new Use(layer("head"), new Pair(hostile.array(input, 1, 5), hostile.array(output, 1, 7))),
           new Use(layer("head"), hostile.pair(1, 5, 7)));
     }
   },

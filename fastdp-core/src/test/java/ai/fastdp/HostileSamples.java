@@ -155,4 +155,3 @@ final class HostileSamples {
     return new Pair(ids(ids), pair.outputGradient());
   }
 }
-

@@ -38,7 +38,8 @@ final class NeighbourSums {
 
     private static NDArray rest(NDArray array, int sample) {
       long samples = array.getShape().get(0);
-      long[] rows = IntStream.range(0, (int) samples).filter(i -> i != sample).asLongStream().toArray();
+      long[] rows =
+          IntStream.range(0, (int) samples).filter(i -> i != sample).asLongStream().toArray();
       return array.get(array.getManager().create(rows));
     }
   }
@@ -48,8 +49,7 @@ final class NeighbourSums {
   private final double clipNorm;
   private final long cells;
 
-  NeighbourSums(
-      TorchScriptModule kernels, ClippingFunction function, double clipNorm, long cells) {
+  NeighbourSums(TorchScriptModule kernels, ClippingFunction function, double clipNorm, long cells) {
     this.kernels = kernels;
     this.function = function;
     this.clipNorm = clipNorm;
@@ -107,10 +107,7 @@ final class NeighbourSums {
     for (Use given : uses) {
       // What has been taken is closed.
       Use use =
-          new Use(
-              given.layer(),
-              copy(scope, given.input()),
-              copy(scope, given.outputGradient()));
+          new Use(given.layer(), copy(scope, given.input()), copy(scope, given.outputGradient()));
       LayerRecord record = new LayerRecord("layer", use.layer(), use.input(), use.outputGradient());
       GhostRules.standard().contribute(record, use.outputGradient(), gradients);
     }
@@ -128,8 +125,7 @@ final class NeighbourSums {
     parameters.forEach(p -> targets.add(scope.zeros(p.getShape(), DataType.FLOAT32)));
     gradients.addWeightedSums(clipped.factors(), clipped.keep(), targets);
     for (int k = 0; k < rows.length; k++) {
-      sums.put(
-          parameters.get(k), BatchOfOneOracle.widened(targets.get(k).toFloatArray()));
+      sums.put(parameters.get(k), BatchOfOneOracle.widened(targets.get(k).toFloatArray()));
     }
     return sums;
   }

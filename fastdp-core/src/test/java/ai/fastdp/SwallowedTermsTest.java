@@ -30,7 +30,9 @@ final class SwallowedTermsTest {
 
   @RegisterExtension static final KernelsFixture FIXTURE = new KernelsFixture();
 
-  /** T terms: one of size 1, small ones below half a unit in its last place, and minus the first. */
+  /**
+   * T terms: one of size 1, small ones below half a unit in its last place, and minus the first.
+   */
   private static float[] terms(int count, double remainder) {
     float[] terms = new float[count];
     float small = 0.499f * (float) Math.ulp(1f);
@@ -63,7 +65,8 @@ final class SwallowedTermsTest {
     return new NeighbourSums(FIXTURE.kernels(), ClippingFunction.automaticDirection(), 1, 1 << 22);
   }
 
-  private static void requireBounded(NDManager scope, Block layer, NDArray input, NDArray gradient) {
+  private static void requireBounded(
+      NDManager scope, Block layer, NDArray input, NDArray gradient) {
     List<Use> uses = List.of(new Use(layer, input, gradient));
     for (ClippingFunction function :
         List.of(ClippingFunction.automatic(1e-6), ClippingFunction.automaticDirection())) {
@@ -75,8 +78,16 @@ final class SwallowedTermsTest {
 
   @ParameterizedTest
   @CsvSource({
-    "300, 4, 5", "1000, 4, 5", "10000, 4, 5", "100000, 4, 5", "1000, 1, 1", "10000, 1, 1",
-    "1000, 1, 64", "100, 256, 256", "250, 512, 600", "3000, 128, 128"
+    "300, 4, 5",
+    "1000, 4, 5",
+    "10000, 4, 5",
+    "100000, 4, 5",
+    "1000, 1, 1",
+    "10000, 1, 1",
+    "1000, 1, 64",
+    "100, 256, 256",
+    "250, 512, 600",
+    "3000, 128, 128"
   })
   void contribution_linearTermsSwallowed_staysWithinClipNorm(int positions, int p, int d) {
     try (NDManager scope = FIXTURE.manager().newSubManager()) {

@@ -18,10 +18,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * The sum of clipped per-sample gradients of one logical step.
  *
- * <p>Micro-batches are added up in float32, and after every 64 of them what
- * has come together goes to a sum in float64, which takes memory in steps of more micro-batches
- * only. A float32 sum of all would lose more of each micro-batch the more samples came before it:
- * its error grows with the square of their number, beyond R for 10,000 additions.
+ * <p>Micro-batches are added up in float32, and after every 64 of them what has come together goes
+ * to a sum in float64, which takes memory in steps of more micro-batches only. A float32 sum of all
+ * would lose more of each micro-batch the more samples came before it: its error grows with the
+ * square of their number, beyond R for 10,000 additions.
  *
  * <p>It is not private. It can be added to from anywhere and read by the mechanism alone. All
  * parameters share one contiguous array, so that noise is added in one pass over memory.

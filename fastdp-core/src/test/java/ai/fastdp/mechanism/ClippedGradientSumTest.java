@@ -21,8 +21,7 @@ final class ClippedGradientSumTest {
   @RegisterExtension static final KernelsFixture FIXTURE = new KernelsFixture();
 
   private static Parameter parameter(NDManager manager) {
-    Parameter parameter =
-        Parameter.builder().setName("b").setType(Parameter.Type.BIAS).build();
+    Parameter parameter = Parameter.builder().setName("b").setType(Parameter.Type.BIAS).build();
     parameter.setShape(new Shape(1));
     parameter.initialize(manager, DataType.FLOAT32);
     return parameter;
@@ -32,8 +31,7 @@ final class ClippedGradientSumTest {
   private static void add(ClippedGradientSum sum, Parameter parameter, float value, int times) {
     for (int n = 0; n < times; n++) {
       try (NDManager scope = FIXTURE.manager().newSubManager()) {
-        PerSampleGradients gradients =
-            new PerSampleGradients(FIXTURE.kernels(), scope, 1, 1 << 10);
+        PerSampleGradients gradients = new PerSampleGradients(FIXTURE.kernels(), scope, 1, 1 << 10);
         gradients.addDense(parameter, scope.create(new float[] {value}, new Shape(1, 1)));
         NDArray one = scope.ones(new Shape(1, 1));
         sum.add(gradients, one, scope.ones(new Shape(1), DataType.BOOLEAN));
@@ -44,8 +42,7 @@ final class ClippedGradientSumTest {
   private static float sumOf(int ones, float small) {
     try (NDManager scope = FIXTURE.manager().newSubManager()) {
       Parameter parameter = parameter(scope);
-      ClippedGradientSum sum =
-          new ClippedGradientSum(FIXTURE.kernels(), scope, List.of(parameter));
+      ClippedGradientSum sum = new ClippedGradientSum(FIXTURE.kernels(), scope, List.of(parameter));
       add(sum, parameter, 1, ones);
       add(sum, parameter, small, SAMPLES);
       return sum.flat().getFloat(0);
@@ -65,8 +62,7 @@ final class ClippedGradientSumTest {
   void flat_afterManyAdditions_isTheirSumAndStaysSo() {
     try (NDManager scope = FIXTURE.manager().newSubManager()) {
       Parameter parameter = parameter(scope);
-      ClippedGradientSum sum =
-          new ClippedGradientSum(FIXTURE.kernels(), scope, List.of(parameter));
+      ClippedGradientSum sum = new ClippedGradientSum(FIXTURE.kernels(), scope, List.of(parameter));
       ClippedGradientSum other =
           new ClippedGradientSum(FIXTURE.kernels(), scope, List.of(parameter));
       add(sum, parameter, 1, 200);
