@@ -52,7 +52,7 @@ final class GramRoundingTest {
           g[t * width] = t % 2 == 0 ? 1 : -1;
         }
         // What is left when the signs cancel, so that float32 is just trusted.
-        double wanted = share * positions / 9.0;
+        double wanted = share * positions / 4.0;
         double own = delta * positions * positions / 4.0;
         g[0] += (float) Math.sqrt(Math.max(0, wanted - own));
         try (NDManager scope = FIXTURE.manager().newSubManager()) {
@@ -61,7 +61,8 @@ final class GramRoundingTest {
       }
     }
     Figures.report("contribution by Gram matrices of " + positions + ", " + width, largest);
-    assertThat(largest).isLessThanOrEqualTo(1 + 9.0 * positions * width * 0x1p-24);
+    assertThat(largest)
+        .isLessThanOrEqualTo(1 + (4.0 * width + 2 * Math.sqrt(positions)) * positions * 0x1p-24);
   }
 
   @ParameterizedTest

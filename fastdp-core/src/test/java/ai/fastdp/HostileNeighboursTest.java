@@ -51,6 +51,9 @@ final class HostileNeighboursTest {
 
     private final String layer;
     private final int uses;
+
+    // A lambda without state.
+    @SuppressWarnings("ImmutableEnumChecker")
     private final Function<HostileSamples, Pair> draw;
 
     Case(String layer, int uses, Function<HostileSamples, Pair> draw) {

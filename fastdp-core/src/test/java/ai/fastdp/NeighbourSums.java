@@ -90,6 +90,12 @@ final class NeighbourSums {
     return BatchOfOneOracle.norm(differences);
   }
 
+  private static NDArray copy(NDManager scope, NDArray array) {
+    NDArray copy = array.duplicate();
+    copy.attach(scope);
+    return copy;
+  }
+
   /** The clipped sum of a micro-batch, parameter by parameter. */
   Map<Parameter, double[]> sum(NDManager scope, List<Use> uses) {
     Map<Parameter, double[]> sums = new LinkedHashMap<>();
@@ -98,7 +104,10 @@ final class NeighbourSums {
       return sums;
     }
     PerSampleGradients gradients = new PerSampleGradients(kernels, scope, samples, cells);
-    for (Use use : uses) {
+    for (Use given : uses) {
+      // What has been taken is closed.
+      Use use =
+          new Use(given.layer(), copy(scope, given.input()), copy(scope, given.outputGradient()));
       LayerRecord record = new LayerRecord("layer", use.layer(), use.input(), use.outputGradient());
       GhostRules.standard().contribute(record, use.outputGradient(), gradients);
     }

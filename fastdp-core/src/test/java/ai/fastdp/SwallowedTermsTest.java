@@ -35,7 +35,7 @@ final class SwallowedTermsTest {
    */
   private static float[] terms(int count, double remainder) {
     float[] terms = new float[count];
-    float small = 0.499f * (float) Math.ulp(1f);
+    float small = 0.499f * Math.ulp(1f);
     Arrays.fill(terms, small);
     terms[0] = 1;
     terms[count - 2] = -1;
