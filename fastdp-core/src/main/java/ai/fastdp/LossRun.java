@@ -11,6 +11,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.training.ParameterStore;
 import ai.fastdp.hook.SampleAxis;
+import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.Supplier;
 
@@ -142,11 +143,11 @@ final class LossRun {
   }
 
   /** The result of a run that the model may not be made for; null where it fails. */
-  static <T> java.util.Optional<T> attempt(Supplier<T> run) {
+  static <T> Optional<T> attempt(Supplier<T> run) {
     try {
-      return java.util.Optional.of(run.get());
+      return Optional.of(run.get());
     } catch (RuntimeException e) {
-      return java.util.Optional.empty();
+      return Optional.empty();
     }
   }
 

@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import ai.fastdp.LossRun.Mode;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
@@ -136,7 +137,7 @@ final class SelfCheck {
   /** Some samples of a batch: the last one, and others at random. */
   private long[] rows(int samples, int count) {
     List<Long> others = new ArrayList<>(LongStream.range(0, samples - 1).boxed().toList());
-    java.util.Collections.shuffle(others, random);
+    Collections.shuffle(others, random);
     long[] rows = new long[Math.min(samples, count)];
     Arrays.setAll(rows, i -> i == 0 ? samples - 1 : others.get(i - 1));
     return rows;
