@@ -39,13 +39,26 @@ final class LossRun {
     }
   }
 
-  /**
-   * The losses of a batch.
-   *
-   * @param values one for each sample
-   * @param isWide whether everything that can be seen was computed in float64
-   */
-  record Losses(double[] values, boolean isWide) {}
+  /** The losses of a batch. */
+  static final class Losses {
+    private final double[] values;
+    private final boolean wide;
+
+    private Losses(double[] values, boolean wide) {
+      this.values = values;
+      this.wide = wide;
+    }
+
+    /** One for each sample; not to be changed. */
+    double[] values() {
+      return values;
+    }
+
+    /** Whether everything that can be seen was computed in float64. */
+    boolean isWide() {
+      return wide;
+    }
+  }
 
   /** The losses of a batch whose pass is recorded, as those that are trained on are. */
   Losses recorded(NDManager parent, NDList data, NDList labels, Mode mode, Arithmetic type) {

@@ -81,7 +81,15 @@ final class SelfCheck {
   }
 
   /** Losses of some samples in another batch than the one that is trained on. */
-  record Compared(long[] rows, double[] losses) {}
+  static final class Compared {
+    private final long[] rows;
+    private final double[] losses;
+
+    private Compared(long[] rows, double[] losses) {
+      this.rows = rows;
+      this.losses = losses;
+    }
+  }
 
   /**
    * Checks in short.
@@ -125,9 +133,9 @@ final class SelfCheck {
     try (NDArray plain = losses.stopGradient()) {
       trained = LossRun.numbers(plain);
     }
-    for (int i = 0; i < elsewhere.rows().length; i++) {
-      double here = trained[Math.toIntExact(elsewhere.rows()[i])];
-      if (Tolerance.difference(here, elsewhere.losses()[i]) > tolerance) {
+    for (int i = 0; i < elsewhere.rows.length; i++) {
+      double here = trained[Math.toIntExact(elsewhere.rows[i])];
+      if (Tolerance.difference(here, elsewhere.losses[i]) > tolerance) {
         company.run(parent, data, labels);
         return;
       }
