@@ -8,7 +8,6 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Parameter;
 import ai.fastdp.kernel.FloatType;
 import java.util.IdentityHashMap;
-import java.util.Map;
 
 /**
  * The floating-point type in which a model is tried out: its own, or float64, in which rounding
@@ -23,7 +22,7 @@ record Arithmetic(boolean isWide, BookKeeper.Parameters parameters) {
 
   /** Float64, with copies of the parameters that belong to a manager. */
   static Arithmetic wide(NDManager manager) {
-    Map<Parameter, NDArray> copies = new IdentityHashMap<>();
+    IdentityHashMap<Parameter, NDArray> copies = new IdentityHashMap<>();
     return new Arithmetic(
         true,
         new BookKeeper.Parameters(

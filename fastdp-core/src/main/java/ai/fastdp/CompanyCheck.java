@@ -108,7 +108,37 @@ final class CompanyCheck {
     return worst;
   }
 
-  /** One comparison of a batch with its parts, in one type or the other. */
+  /** The losses of samples in their batch and elsewhere. */
+  private static final class Comparison {
+    private final double[] batch;
+    private final double[] parts;
+    private final boolean wide;
+
+    Comparison(double[] batch, double[] parts, boolean wide) {
+      this.batch = batch;
+      this.parts = parts;
+      this.wide = wide;
+    }
+
+    boolean isWide() {
+      return wide;
+    }
+
+    Difference worst() {
+      return CompanyCheck.worst(batch, parts);
+    }
+
+    /** Whether a sample's losses differ again as they did. */
+    boolean comesAgain(Comparison again, int sample) {
+      double was = parts[sample] - batch[sample];
+      double is = again.parts[sample] - again.batch[sample];
+      return !Double.isFinite(was)
+          ? !Double.isFinite(is)
+          : Math.abs(is - was) <= 0.1 * Math.abs(was);
+    }
+  }
+
+  /** Compares a batch with its parts, in one type or the other. */
   private final class Trial {
     private final NDManager parent;
     private final NDList data;
@@ -126,7 +156,7 @@ final class CompanyCheck {
 
     /** Whether the losses agree; false where they are not the same twice. */
     boolean agrees() {
-      if (worst(compare(Arithmetic.OWN)).difference() <= Tolerance.UNDOUBTED) {
+      if (compare(Arithmetic.OWN).worst().difference() <= Tolerance.UNDOUBTED) {
         return true;
       }
       try (NDManager manager = parent.newSubManager()) {
@@ -136,12 +166,12 @@ final class CompanyCheck {
         Arithmetic type = inFloat64.isPresent() ? wide : Arithmetic.OWN;
         double allowed = inFloat64.isPresent() ? Tolerance.WIDE : tolerance;
         Comparison first = inFloat64.orElseGet(() -> compare(type));
-        Difference worst = worst(first);
+        Difference worst = first.worst();
         if (worst.difference() <= allowed) {
           return true;
         }
         for (int i = 1; i < REPEATS; i++) {
-          if (!comesAgain(first, compare(type), worst.sample())) {
+          if (!first.comesAgain(compare(type), worst.sample())) {
             return false;
           }
         }
@@ -151,20 +181,6 @@ final class CompanyCheck {
               + " company; remove what mixes the batch axis in the model or the loss (the largest"
               + " of a batch, ranks, counts, places in the batch)");
     }
-
-    private static Difference worst(Comparison comparison) {
-      return CompanyCheck.worst(comparison.batch(), comparison.parts());
-    }
-
-    private static boolean comesAgain(Comparison first, Comparison again, int sample) {
-      double was = first.parts()[sample] - first.batch()[sample];
-      double is = again.parts()[sample] - again.batch()[sample];
-      return !Double.isFinite(was)
-          ? !Double.isFinite(is)
-          : Math.abs(is - was) <= 0.1 * Math.abs(was);
-    }
-
-    private record Comparison(double[] batch, double[] parts, boolean isWide) {}
 
     private Comparison compare(Arithmetic type) {
       Losses whole = runs.recorded(parent, data, labels, tried, type);

@@ -12,7 +12,6 @@ import ai.fastdp.ghost.PerSampleGradients;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -108,7 +107,7 @@ final class GradientCheck {
   }
 
   /** The gradient of one sample's loss by parameter, and its norm. */
-  private record Expected(Map<Parameter, NDArray> gradients, double norm) {}
+  private record Expected(IdentityHashMap<Parameter, NDArray> gradients, double norm) {}
 
   private Expected expected(NDManager manager, NDArray losses, int sample) {
     List<Parameter> parameters = trainable.parameters();
@@ -117,7 +116,7 @@ final class GradientCheck {
         bookKeeper
             .kernels()
             .run(manager, "parameter_gradients", bookKeeper.scaled(losses), (long) sample, arrays);
-    Map<Parameter, NDArray> gradients = new IdentityHashMap<>();
+    IdentityHashMap<Parameter, NDArray> gradients = new IdentityHashMap<>();
     double square = 0;
     for (int k = 0; k < parameters.size(); k++) {
       NDArray wide = found.get(k).toType(DataType.FLOAT32, false);

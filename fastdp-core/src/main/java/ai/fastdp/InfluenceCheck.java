@@ -113,15 +113,15 @@ final class InfluenceCheck {
     for (int p = 0; p < passes; p++) {
       weights.add(new float[samples]);
     }
-    long set = (1L << passes / 2) - 1;
+    long set = (1L << (passes / 2)) - 1;
     for (int sample : order) {
       for (int p = 0; p < passes; p++) {
-        weights.get(p)[sample] = set >> p & 1;
+        weights.get(p)[sample] = (set >> p) & 1;
       }
       // The next larger number with as many ones.
       long lowest = set & -set;
       long ripple = set + lowest;
-      set = ((set ^ ripple) >>> 2) / lowest | ripple;
+      set = (((set ^ ripple) >>> 2) / lowest) | ripple;
     }
     return weights;
   }

@@ -11,6 +11,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.training.ParameterStore;
 import ai.fastdp.hook.SampleAxis;
+import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.Supplier;
 
@@ -38,13 +39,26 @@ final class LossRun {
     }
   }
 
-  /**
-   * The losses of a batch.
-   *
-   * @param values one for each sample
-   * @param isWide whether everything that can be seen was computed in float64
-   */
-  record Losses(double[] values, boolean isWide) {}
+  /** The losses of a batch. */
+  static final class Losses {
+    private final double[] values;
+    private final boolean wide;
+
+    private Losses(double[] values, boolean wide) {
+      this.values = values;
+      this.wide = wide;
+    }
+
+    /** One for each sample; not to be changed. */
+    double[] values() {
+      return values;
+    }
+
+    /** Whether everything that can be seen was computed in float64. */
+    boolean isWide() {
+      return wide;
+    }
+  }
 
   /** The losses of a batch whose pass is recorded, as those that are trained on are. */
   Losses recorded(NDManager parent, NDList data, NDList labels, Mode mode, Arithmetic type) {
@@ -142,11 +156,11 @@ final class LossRun {
   }
 
   /** The result of a run that the model may not be made for; null where it fails. */
-  static <T> java.util.Optional<T> attempt(Supplier<T> run) {
+  static <T> Optional<T> attempt(Supplier<T> run) {
     try {
-      return java.util.Optional.of(run.get());
+      return Optional.of(run.get());
     } catch (RuntimeException e) {
-      return java.util.Optional.empty();
+      return Optional.empty();
     }
   }
 

@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.fastdp.hook.SampleAxis;
 import java.security.SecureRandom;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
@@ -68,11 +69,11 @@ final class Rehearsal {
     }
     long samples = bookKeeper.samples(data);
     batches++;
-    boolean powerOfTwo = (batches & batches - 1) == 0;
+    boolean powerOfTwo = (batches & (batches - 1)) == 0;
     boolean newShape = shapes.add(axes(data, labels));
     boolean larger = samples > largest;
     largest = Math.max(largest, samples);
-    if (gradientsPending || independencePending && samples > 1) {
+    if (gradientsPending || (independencePending && samples > 1)) {
       independencePending = !check().inFull(manager, data, labels);
       gradientsPending = false;
     } else if (powerOfTwo || newShape || larger) {
@@ -113,7 +114,7 @@ final class Rehearsal {
 
   /** The shapes of a batch's arrays without the samples. */
   private List<Shape> axes(NDList data, NDList labels) {
-    List<Shape> all = new java.util.ArrayList<>();
+    List<Shape> all = new ArrayList<>();
     data.forEach(array -> all.add(without(array, bookKeeper.axes().data())));
     labels.forEach(array -> all.add(without(array, bookKeeper.axes().labels())));
     return all;

@@ -8,6 +8,7 @@ import ai.fastdp.LossRun.Mode;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.LongStream;
@@ -29,8 +30,8 @@ import java.util.stream.LongStream;
  *
  * <p>In short, on later batches: the second on two samples, and the losses of four samples, the
  * last of the batch among them, in a batch of their own against those in the batch that is trained
- * on; where dropout makes these random, against those alone. That is two forward and two backward
- * passes of two samples, and one forward pass of four (five where losses are random).
+ * on; where dropout makes these random, against those alone. That is a forward and two backward
+ * passes of two samples, and a forward pass of four; or, where losses are random, six or so of them.
  */
 final class SelfCheck {
   private static final int FEW = 3;
@@ -83,7 +84,15 @@ final class SelfCheck {
   }
 
   /** Losses of some samples in another batch than the one that is trained on. */
-  record Compared(long[] rows, double[] losses) {}
+  static final class Compared {
+    private final long[] rows;
+    private final double[] losses;
+
+    private Compared(long[] rows, double[] losses) {
+      this.rows = rows;
+      this.losses = losses;
+    }
+  }
 
   /**
    * Checks in short.
@@ -127,9 +136,9 @@ final class SelfCheck {
     try (NDArray plain = losses.stopGradient()) {
       trained = LossRun.numbers(plain);
     }
-    for (int i = 0; i < elsewhere.rows().length; i++) {
-      double here = trained[Math.toIntExact(elsewhere.rows()[i])];
-      if (Tolerance.difference(here, elsewhere.losses()[i]) > tolerance) {
+    for (int i = 0; i < elsewhere.rows.length; i++) {
+      double here = trained[Math.toIntExact(elsewhere.rows[i])];
+      if (Tolerance.difference(here, elsewhere.losses[i]) > tolerance) {
         company.run(parent, data, labels);
         return;
       }
@@ -139,7 +148,7 @@ final class SelfCheck {
   /** Some samples of a batch: the last one, and others at random. */
   private long[] rows(int samples, int count) {
     List<Long> others = new ArrayList<>(LongStream.range(0, samples - 1).boxed().toList());
-    java.util.Collections.shuffle(others, random);
+    Collections.shuffle(others, random);
     long[] rows = new long[Math.min(samples, count)];
     Arrays.setAll(rows, i -> i == 0 ? samples - 1 : others.get(i - 1));
     return rows;

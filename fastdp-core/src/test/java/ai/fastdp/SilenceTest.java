@@ -198,11 +198,6 @@ final class SilenceTest {
     }
 
     @Override
-    public void initializeChildBlocks(NDManager m, DataType type, Shape... shapes) {
-      block.initialize(m, type, shapes);
-    }
-
-    @Override
     protected NDList forwardInternal(
         ParameterStore store, NDList inputs, boolean training, PairList<String, Object> params) {
       return block.forward(store, inputs, training, params);
@@ -220,11 +215,6 @@ final class SilenceTest {
   private static final class OneDecoder extends Decoder {
     OneDecoder() {
       super((byte) 1, Linear.builder().setUnits(4).build());
-    }
-
-    @Override
-    public void initializeChildBlocks(NDManager m, DataType type, Shape... shapes) {
-      block.initialize(m, type, shapes);
     }
 
     @Override

@@ -62,7 +62,7 @@ final class LoneSampleCheck {
    */
   void look(List<Long> indices, Batch batch) {
     batches++;
-    boolean powerOfTwo = (batches & batches - 1) == 0;
+    boolean powerOfTwo = (batches & (batches - 1)) == 0;
     boolean newShape = shapes.add(axes(batch));
     boolean larger = indices.size() > largest;
     largest = Math.max(largest, indices.size());
@@ -95,7 +95,7 @@ final class LoneSampleCheck {
     try (NDManager manager = parent.newSubManager();
         Batch alone = load(manager, List.of(indices.get(row)))) {
       Match match = compare(manager, sample(batch, row), sample(alone, 0));
-      return match == Match.SAME || randomValues && match == Match.OTHER_VALUES;
+      return match == Match.SAME || (randomValues && match == Match.OTHER_VALUES);
     }
   }
 
@@ -151,7 +151,7 @@ final class LoneSampleCheck {
       try (NDManager manager = parent.newSubManager();
           Batch again = load(manager, indices)) {
         Match same = compare(manager, sample, sample(again, row));
-        if (same == Match.OTHER_SHAPE || same == Match.OTHER_VALUES && match == same) {
+        if (same == Match.OTHER_SHAPE || (same == Match.OTHER_VALUES && match == same)) {
           return false;
         }
       }

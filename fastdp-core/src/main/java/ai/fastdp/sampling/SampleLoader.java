@@ -58,8 +58,8 @@ final class SampleLoader {
   private static void requireFixed(String name, Batchifier batchifier) {
     boolean toTheLongest =
         batchifier instanceof SimplePaddingStackBatchifier
-            || batchifier instanceof PaddingStackBatchifier padding
-                && DatasetParts.leastLengths(padding).contains(-1);
+            || (batchifier instanceof PaddingStackBatchifier padding
+                && DatasetParts.leastLengths(padding).contains(-1));
     if (toTheLongest) {
       throw new IllegalArgumentException(
           name
