@@ -31,7 +31,8 @@ import java.util.stream.LongStream;
  * <p>In short, on later batches: the second on two samples, and the losses of four samples, the
  * last of the batch among them, in a batch of their own against those in the batch that is trained
  * on; where dropout makes these random, against those alone. That is a forward and two backward
- * passes of two samples, and a forward pass of four; or, where losses are random, six or so of them.
+ * passes of two samples, and a forward pass of four; or, where losses are random, six or so of
+ * them.
  */
 final class SelfCheck {
   private static final int FEW = 3;
