@@ -57,6 +57,7 @@ final class Attachment {
   /**
    * @param ofEngine the ledger in memory of the engine's runs
    * @param givenUp what the engine's runs have drawn and given up
+   * @param openSteps what the engine's open runs have drawn and not paid for
    * @param from the checkpoint to go on from; null for a new run
    * @param opened takes what is opened, to be closed if anything fails
    */
@@ -65,6 +66,7 @@ final class Attachment {
       EngineSettings settings,
       PrivacyLedger ofEngine,
       GivenUpSamples givenUp,
+      OpenSteps openSteps,
       Model model,
       DpOptimizer optimizer,
       @Nullable Path from,
@@ -121,7 +123,8 @@ final class Attachment {
             settings.noise().guarantees(),
             ledger,
             budget,
-            trainable.parameters());
+            trainable.parameters(),
+            openSteps);
     if (saved != null) {
       run.resumeAt(saved.steps(), saved.clipping());
       Objects.requireNonNull(saver, "a run that goes on has a checkpoint file")
@@ -140,6 +143,7 @@ final class Attachment {
    *
    * @param ofEngine the ledger in memory of the engine's runs
    * @param givenUp what the engine's runs have drawn and given up
+   * @param openSteps what the engine's open runs have drawn and not paid for
    * @param from the checkpoint to go on from; null for a new run
    */
   static PrivateTrainer attach(
@@ -147,6 +151,7 @@ final class Attachment {
       EngineSettings settings,
       PrivacyLedger ofEngine,
       GivenUpSamples givenUp,
+      OpenSteps openSteps,
       Model model,
       DpOptimizer optimizer,
       @Nullable Path from) {
@@ -166,7 +171,8 @@ final class Attachment {
     Deque<Runnable> opened = new ArrayDeque<>();
     try {
       Attachment parts =
-          new Attachment(plan, settings, ofEngine, givenUp, model, optimizer, from, opened);
+          new Attachment(
+              plan, settings, ofEngine, givenUp, openSteps, model, optimizer, from, opened);
       return new PrivateTrainer(parts, model, parts.config);
     } catch (RuntimeException e) {
       opened.forEach(Runnable::run);

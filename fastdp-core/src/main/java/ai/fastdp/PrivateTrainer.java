@@ -298,6 +298,7 @@ public final class PrivateTrainer extends Trainer {
       // The caller may have changed parameters since the last step: copy them to all devices again.
       replicas().parametersChanged();
     }
+    run.draw();
     current.drawn();
     boolean before = refusedBeforeTraining;
     refusedBeforeTraining = current.isWaiting();

@@ -77,7 +77,8 @@ final class Rehearsal {
       independencePending = !check().inFull(manager, data, labels);
       gradientsPending = false;
     } else if (powerOfTwo || newShape || larger) {
-      Optional<SelfCheck.Compared> elsewhere = check().inShort(manager, data, labels);
+      Optional<SelfCheck.Compared> elsewhere =
+          check().inShort(manager, data, labels, powerOfTwo || newShape);
       due = elsewhere.map(e -> new Due(manager, e, data, labels)).orElse(null);
     }
   }

@@ -20,6 +20,8 @@ final class RunRecord {
   private final PrivacyLedger ledger;
   private final Object budget;
   private final List<Parameter> parameters;
+  private final OpenSteps openSteps;
+  private boolean open;
   private long taken;
   private ClippingState clipping;
 
@@ -29,6 +31,7 @@ final class RunRecord {
    * @param ledger what is charged
    * @param budget identifies the budget that the ledger keeps
    * @param parameters the trainable parameters
+   * @param openSteps the drawn and unpaid steps of all the engine's runs
    */
   RunRecord(
       PrivacyPlan plan,
@@ -37,7 +40,8 @@ final class RunRecord {
       boolean guarantees,
       PrivacyLedger ledger,
       Object budget,
-      List<Parameter> parameters) {
+      List<Parameter> parameters,
+      OpenSteps openSteps) {
     this.plan = plan;
     this.text = text;
     this.noise = noise;
@@ -45,6 +49,7 @@ final class RunRecord {
     this.ledger = ledger;
     this.budget = budget;
     this.parameters = parameters;
+    this.openSteps = openSteps;
     clipping = plan.scheduledClipping(0);
   }
 
@@ -79,9 +84,31 @@ final class RunRecord {
     return ledger.charges();
   }
 
-  /** Steps that may still be taken: those that were charged and lost may not be taken again. */
+  /**
+   * Steps that may still be taken: those that were charged and lost may not be taken again, nor
+   * those whose samples other trainers of the engine have drawn.
+   */
   long left() {
-    return plan.steps() - charged();
+    return plan.steps() - charged() - (openSteps.count() - (open ? 1 : 0));
+  }
+
+  /**
+   * The sample of the next step is about to be drawn.
+   *
+   * @throws ai.fastdp.accounting.PrivacyBudgetExceededException if the plan has no step left for it
+   */
+  void draw() {
+    if (!open) {
+      openSteps.draw(plan, ledger);
+      open = true;
+    }
+  }
+
+  private void endStep() {
+    if (open) {
+      open = false;
+      openSteps.end();
+    }
   }
 
   /** What clipping has learned so far. */
@@ -97,6 +124,7 @@ final class RunRecord {
   /** Charges a step before anything of it is released, or because its sample is given up. */
   void charge(StepPlan step) {
     ledger.charge(step.event());
+    endStep();
     noteBudget();
   }
 
@@ -129,6 +157,7 @@ final class RunRecord {
   }
 
   void close() {
+    endStep();
     ledger.close();
   }
 }

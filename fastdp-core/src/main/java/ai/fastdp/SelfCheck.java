@@ -37,6 +37,8 @@ import java.util.stream.LongStream;
 final class SelfCheck {
   private static final int FEW = 3;
   private static final int PAIR = 2;
+  // Below it, fewer samples are compared, so that the check costs little beside the step.
+  private static final int SMALL_BATCH = 32;
   private static final int COMPARED = 4;
 
   private final BookKeeper bookKeeper;
@@ -98,19 +100,21 @@ final class SelfCheck {
   /**
    * Checks in short.
    *
+   * @param derivatives whether two samples' influence on each other is looked at, which does not
+   *     depend on the size of the batch
    * @return what the losses of the pass to come are to be compared with; none where the model's
    *     losses are random in training mode
    * @throws IllegalStateException if the model or the loss fails it
    */
-  Optional<Compared> inShort(NDManager parent, NDList data, NDList labels) {
+  Optional<Compared> inShort(NDManager parent, NDList data, NDList labels, boolean derivatives) {
     int samples = Math.toIntExact(bookKeeper.samples(data));
     try (NDManager manager = parent.newSubManager()) {
       long[] pair = rows(samples, PAIR);
-      if (pair.length > 1) {
+      if (derivatives && pair.length > 1) {
         influence.run(
             manager, runs.takeData(data, pair, manager), runs.takeLabels(labels, pair, manager));
       }
-      long[] rows = rows(samples, COMPARED);
+      long[] rows = rows(samples, samples < SMALL_BATCH ? PAIR : COMPARED);
       NDList some = runs.takeData(data, rows, manager);
       NDList someLabels = runs.takeLabels(labels, rows, manager);
       if (company.mode().filter(mode -> mode == Mode.TRAINING).isPresent()) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Model;
+import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Parameter;
 import ai.fastdp.accounting.DpEvent;
 import ai.fastdp.accounting.EpsilonBound;
@@ -19,6 +20,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.ref.WeakReference;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -104,6 +106,35 @@ final class OneBudgetTest {
       assertThat(updated.updates).isEqualTo(1);
       assertThat(right.stepsCharged()).isEqualTo(5);
     }
+  }
+
+  @Test
+  void batches_trainersLeftOpenWithADrawnBatch_countAsStepsOfThePlan() throws Exception {
+    PrivacyEngine engine = builder().build();
+    List<Model> models = new ArrayList<>();
+    List<PrivateTrainer> open = new ArrayList<>();
+    try {
+      for (int i = 0; i <= STEPS; i++) {
+        models.add(SmallRun.model());
+        open.add(engine.attach(models.get(i), new CapturingOptimizer()));
+      }
+      PrivateTrainer last = open.get((int) STEPS);
+      Iterator<PrivateBatch> batches = last.batches(SmallRun.dataset(manager(last))).iterator();
+      for (PrivateTrainer trainer : open.subList(0, (int) STEPS)) {
+        trainer.batches(SmallRun.dataset(manager(trainer))).iterator().next();
+      }
+      assertThatThrownBy(batches::next).isInstanceOf(PrivacyBudgetExceededException.class);
+      assertThatThrownBy(() -> last.batches(SmallRun.dataset(manager(last))))
+          .isInstanceOf(PrivacyBudgetExceededException.class);
+    } finally {
+      open.forEach(PrivateTrainer::close);
+      models.forEach(Model::close);
+    }
+    assertThat(spent(open.get(0))).isEqualTo(epsilonOf(STEPS));
+  }
+
+  private static NDManager manager(PrivateTrainer trainer) {
+    return trainer.getManager();
   }
 
   private static void trainStep(PrivateTrainer trainer, Iterator<PrivateBatch> batches) {
