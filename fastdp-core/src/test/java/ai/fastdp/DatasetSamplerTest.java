@@ -13,7 +13,7 @@ import java.util.Iterator;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** Samplers that users have set on their data sets, and data sets of another size than declared. */
+/** Samplers that users have set on their data sets. */
 final class DatasetSamplerTest {
   private static final int DECLARED = 6;
 
@@ -55,30 +55,6 @@ final class DatasetSamplerTest {
       ArrayDataset.Builder shuffled =
           dataset(model.getNDManager(), DECLARED).setSampling(2, true, true);
       assertThat(trainer.batches(shuffled.build()).iterator().next().getSize()).isEqualTo(DECLARED);
-    }
-  }
-
-  @Test
-  void batches_quiteAnotherSizeThanDeclared_areRefusedWithoutTellingIt() throws Exception {
-    try (Model model = SmallRun.model();
-        PrivateTrainer trainer = engine().build().attach(model, new CapturingOptimizer())) {
-      NDManager manager = model.getNDManager();
-      assertThatThrownBy(() -> trainer.batches(dataset(manager, 13).setSampling(1, false).build()))
-          .isInstanceOf(IllegalArgumentException.class)
-          .hasMessageContainingAll("half and twice the 6 samples", "got more", "optAnyDataSize()")
-          .hasMessageNotContaining("13");
-      assertThatThrownBy(() -> trainer.batches(dataset(manager, 2).setSampling(1, false).build()))
-          .hasMessageContaining("got fewer");
-      for (int size : new int[] {3, 12}) {
-        assertThat(trainer.batches(dataset(manager, size).setSampling(1, false).build()))
-            .isNotNull();
-      }
-    }
-    try (Model model = SmallRun.model();
-        PrivateTrainer trainer =
-            engine().optAnyDataSize().build().attach(model, new CapturingOptimizer())) {
-      assertThat(trainer.batches(dataset(model.getNDManager(), 60).setSampling(1, false).build()))
-          .isNotNull();
     }
   }
 

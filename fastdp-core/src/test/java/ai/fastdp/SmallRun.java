@@ -107,7 +107,17 @@ final class SmallRun {
     if (trainer.stepsTaken() >= until) {
       return;
     }
-    for (PrivateBatch batch : trainer.batches(dataset(trainer.getManager()))) {
+    trainOn(trainer, dataset(trainer.getManager()), until, afterStep);
+  }
+
+  static void trainOn(PrivateTrainer trainer, ArrayDataset dataset, long until) throws Exception {
+    trainOn(trainer, dataset, until, ignored -> {});
+  }
+
+  private static void trainOn(
+      PrivateTrainer trainer, ArrayDataset dataset, long until, Consumer<PrivateTrainer> afterStep)
+      throws Exception {
+    for (PrivateBatch batch : trainer.batches(dataset)) {
       trainer.trainBatch(batch);
       trainer.step();
       batch.close();
