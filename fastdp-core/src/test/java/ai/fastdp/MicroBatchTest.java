@@ -477,7 +477,7 @@ final class MicroBatchTest {
                         .head())
             .part("a", Recipe.linear(4), 5)
             .part("own", new ScaleBlock(), 4);
-    assertRunRefused(wiring, "02own", "input of layer '02own'", "(1, 4)");
+    assertRunRefused(wiring, "02own", "input of layer '02own'", "an array of 2 axes");
   }
 
   @Test
@@ -488,7 +488,7 @@ final class MicroBatchTest {
                 "own",
                 new Wiring((call, x) -> call.run("a", x).squeeze(0)).part("a", Recipe.linear(4), 5),
                 5);
-    assertRunRefused(wiring, "01own", "output of layer '01own'", "(4)");
+    assertRunRefused(wiring, "01own", "output of layer '01own'", "an array of 1 axis");
   }
 
   @Test
