@@ -314,7 +314,7 @@ final class OwnRuleTest {
                 outputGradient,
                 new ConvolutionGeometry(new Shape(1), new Shape(0), new Shape(1), 1));
     assertThatThrownBy(() -> train(new Mixer(), 3, Mixer.class, shifted))
-        .hasMessageContainingAll("'k' (3, 3, 2)", "convolution", "(3, 3, 5)");
+        .hasMessageContainingAll("'k' (3, 3, 2)", "convolution", "(B, 3, 5)");
   }
 
   @Test
