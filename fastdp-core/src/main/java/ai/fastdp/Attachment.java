@@ -4,6 +4,7 @@ package ai.fastdp;
 import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Parameter;
 import ai.djl.training.DefaultTrainingConfig;
 import ai.djl.training.listener.TrainingListener;
 import ai.fastdp.accounting.FileLedger;
@@ -17,7 +18,6 @@ import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.NoiseMechanism;
 import ai.fastdp.sampling.DrawnSamples;
-import ai.fastdp.sampling.GivenUpSamples;
 import ai.fastdp.sampling.PoissonSampler;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
@@ -56,7 +56,6 @@ final class Attachment {
 
   /**
    * @param ofEngine the ledger in memory of the engine's runs
-   * @param givenUp what the engine's runs have drawn and given up
    * @param openSteps what the engine's open runs have drawn and not paid for
    * @param from the checkpoint to go on from; null for a new run
    * @param opened takes what is opened, to be closed if anything fails
@@ -65,7 +64,6 @@ final class Attachment {
       PrivacyPlan plan,
       EngineSettings settings,
       PrivacyLedger ofEngine,
-      GivenUpSamples givenUp,
       OpenSteps openSteps,
       Model model,
       DpOptimizer optimizer,
@@ -83,14 +81,15 @@ final class Attachment {
     Device first = config.getDevices()[0];
     settings.noise().requireUsable(first);
 
-    manager = model.getNDManager().newSubManager();
+    // Not under the model's manager, whose arrays anybody may list: raw sums are under this one.
+    manager = model.getNDManager().getEngine().newBaseManager(model.getNDManager().getDevice());
     opened.push(manager::close);
     PlanText text = PlanText.of(plan, settings.noise().kind());
     PrivacyLedger ledger = openLedger(ofEngine, text);
     opened.push(ledger::close);
     Object budget = budget(ledger);
     if (settings.noise().kind().isPrivate() && !settings.otherData()) {
-      ModelBudgets.requireSame(trainable.parameters(), budget);
+      ModelBudgets.requireSame(parametersOf(model), budget);
     }
     saved = from == null ? null : SavedRun.open(from, text, trainable, (FileLedger) ledger);
     if (saved != null) {
@@ -114,7 +113,7 @@ final class Attachment {
     bookKeeper = newBookKeeper(model, kernels, recorder);
     List<Device> used = settings.devices().isEmpty() ? List.of(first) : settings.devices();
     replicas = new Replicas(kernels, manager, trainable, used);
-    samples = new DrawnSamples(new PoissonSampler(plan.sampleRate(), settings.sampling()), givenUp);
+    samples = new DrawnSamples(new PoissonSampler(plan.sampleRate(), settings.sampling()));
     run =
         new RunRecord(
             plan,
@@ -123,7 +122,7 @@ final class Attachment {
             settings.noise().guarantees(),
             ledger,
             budget,
-            trainable.parameters(),
+            parametersOf(model),
             openSteps);
     if (saved != null) {
       run.resumeAt(saved.steps(), saved.clipping());
@@ -142,7 +141,6 @@ final class Attachment {
    * Attaches a model.
    *
    * @param ofEngine the ledger in memory of the engine's runs
-   * @param givenUp what the engine's runs have drawn and given up
    * @param openSteps what the engine's open runs have drawn and not paid for
    * @param from the checkpoint to go on from; null for a new run
    */
@@ -150,7 +148,6 @@ final class Attachment {
       PrivacyPlan plan,
       EngineSettings settings,
       PrivacyLedger ofEngine,
-      GivenUpSamples givenUp,
       OpenSteps openSteps,
       Model model,
       DpOptimizer optimizer,
@@ -171,8 +168,7 @@ final class Attachment {
     Deque<Runnable> opened = new ArrayDeque<>();
     try {
       Attachment parts =
-          new Attachment(
-              plan, settings, ofEngine, givenUp, openSteps, model, optimizer, from, opened);
+          new Attachment(plan, settings, ofEngine, openSteps, model, optimizer, from, opened);
       return new PrivateTrainer(parts, model, parts.config);
     } catch (RuntimeException e) {
       opened.forEach(Runnable::run);
@@ -198,6 +194,11 @@ final class Attachment {
         settings.views(),
         settings.options().temporaryCells(),
         settings.lossScale());
+  }
+
+  /** All of the model's, frozen ones too: another engine may have trained them. */
+  private static List<Parameter> parametersOf(Model model) {
+    return List.copyOf(model.getBlock().getParameters().values());
   }
 
   private PrivacyLedger openLedger(PrivacyLedger ofEngine, PlanText text) {

@@ -79,7 +79,8 @@ final class BookKeeper {
    * @param parent the manager under which the pass's memory lives until the pass is closed
    * @param data the data, samples on the declared axis and their views, if any, on the one after
    * @param labels the labels
-   * @param cutting whether the graph is cut where the recorder says
+   * @param cutting whether the pass may be trained on: the graph is cut where the recorder says,
+   *     and the model gets the batch's own memory; else it gets copies
    * @param run runs the model's block
    */
   Pass forward(NDManager parent, NDList data, NDList labels, boolean cutting, Run run) {
@@ -124,8 +125,9 @@ final class BookKeeper {
               hooks.tables(),
               parameters.values(),
               parameters.inGraph());
-      NDList outputs =
-          run.apply(store, views.fold(aliases(data, graph)), views.repeat(aliases(labels, graph)));
+      NDList ownData = cutting ? aliases(data, graph) : copies(data, graph);
+      NDList ownLabels = cutting ? aliases(labels, graph) : copies(labels, graph);
+      NDList outputs = run.apply(store, views.fold(ownData), views.repeat(ownLabels));
       return new Pass(manager, graph, batchSize, recording, watch, outputs);
     } catch (RuntimeException e) {
       manager.close();
@@ -143,6 +145,19 @@ final class BookKeeper {
       aliases.add(alias);
     }
     return aliases;
+  }
+
+  /** Copies for a pass that is tried out: a model may write into its inputs. */
+  private static NDList copies(NDList list, NDManager manager) {
+    NDList copies = new NDList();
+    for (NDArray array : list) {
+      // Under gradients, a copy that leads to an array that asks for its own.
+      NDArray copy = FloatType.isFloat(array) ? array.mul(1) : array.duplicate();
+      copy.attach(manager);
+      copy.setName(array.getName());
+      copies.add(copy);
+    }
+    return copies;
   }
 
   /** The number of samples in a batch's data. */
@@ -251,6 +266,11 @@ final class BookKeeper {
 
     long batchSize() {
       return batchSize;
+    }
+
+    /** What tells whether parameters have changed since the pass began. */
+    ParameterWatch watch() {
+      return watch;
     }
 
     NDList outputs() {

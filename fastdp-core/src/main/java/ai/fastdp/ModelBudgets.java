@@ -16,6 +16,8 @@ final class ModelBudgets {
   private static final Map<Parameter, Object> SPENT =
       Collections.synchronizedMap(new WeakHashMap<>());
 
+  private static final Object NO_GUARANTEE = new Object();
+
   private ModelBudgets() {}
 
   /**
@@ -27,6 +29,12 @@ final class ModelBudgets {
   static void requireSame(Collection<Parameter> parameters, Object budget) {
     for (Parameter parameter : parameters) {
       Object before = SPENT.get(parameter);
+      if (before == NO_GUARANTEE) {
+        throw new IllegalStateException(
+            "model must not hold what a run without a guarantee has learned, got one that"
+                + " optNonPrivate has trained in this process; begin with other weights in a new"
+                + " model, or call optOtherData() if that run's data were public");
+      }
       if (before != null && !before.equals(budget)) {
         throw new IllegalStateException(
             "model must be trained on one budget, got a model that another engine of this process"
@@ -34,6 +42,11 @@ final class ModelBudgets {
                 + " rest of its budget, or call optOtherData() if the data are others than before");
       }
     }
+  }
+
+  /** Notes that a run without a guarantee has trained parameters. */
+  static void trainedWithoutGuarantee(Collection<Parameter> parameters) {
+    parameters.forEach(parameter -> SPENT.put(parameter, NO_GUARANTEE));
   }
 
   /** Notes that a step of parameters has been charged to a budget. */

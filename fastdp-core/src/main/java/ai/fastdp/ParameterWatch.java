@@ -4,6 +4,7 @@ package ai.fastdp;
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
+import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.util.Pair;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
@@ -21,6 +22,7 @@ final class ParameterWatch {
   private final List<NDArray> watched = new ArrayList<>();
   private final List<String> names = new ArrayList<>();
   private final long[] versions;
+  private final long[] handles;
 
   /**
    * Begins to watch the parameters of a block that have arrays.
@@ -40,6 +42,12 @@ final class ParameterWatch {
       }
     }
     versions = kernels.runToLongs("versions", watched);
+    handles = handles();
+  }
+
+  /** An array may be given another tensor. */
+  private long[] handles() {
+    return watched.stream().mapToLong(array -> ((PtNDArray) array).getHandle()).toArray();
   }
 
   private void collect(String path, Block block) {
@@ -69,9 +77,15 @@ final class ParameterWatch {
         throw modified(parameters.get(k).getKey(), own.get(k));
       }
     }
+    for (int i = 0; i < watched.size(); i++) {
+      if (((PtNDArray) watched.get(i)).isReleased()) {
+        throw modified(names.get(i), own.get(0));
+      }
+    }
     long[] now = kernels.runToLongs("versions", watched);
+    long[] nowHeld = handles();
     for (int i = 0; i < now.length; i++) {
-      if (now[i] != versions[i]) {
+      if (now[i] != versions[i] || nowHeld[i] != handles[i]) {
         throw modified(names.get(i), watched.get(i));
       }
     }
@@ -88,8 +102,8 @@ final class ParameterWatch {
             + name
             + "' "
             + array.getShape()
-            + " must not be changed by a forward pass or a loss, got a changed one: it would take"
-            + " in raw data without noise; remove the state (running statistics, codebooks), or"
-            + " hold it fixed");
+            + " must not be changed by a forward pass or a loss, nor by anybody until the step's"
+            + " update, got a changed one: it would take in raw data without noise; remove the state"
+            + " (running statistics, codebooks), or hold it fixed");
   }
 }

@@ -17,10 +17,13 @@ final class PassInFlight implements AutoCloseable {
   private final Share share;
   private final BookKeeper.Pass pass;
   private final HandedOut outputs;
+  private final TorchScriptModule kernels;
   private @Nullable NDArray losses;
+  private @Nullable HandedOut evaluatedLosses;
   private @Nullable NDArray mean;
 
   PassInFlight(TorchScriptModule kernels, Share share, BookKeeper.Pass pass) {
+    this.kernels = kernels;
     this.share = share;
     this.pass = pass;
     outputs = new HandedOut(kernels, "predictions", new FixedList(pass.outputs()));
@@ -53,15 +56,17 @@ final class PassInFlight implements AutoCloseable {
     outputs.requireUnchanged();
     pass.requirePerSample(perSample);
     losses = perSample;
+    evaluatedLosses = new HandedOut(kernels, "losses", new NDList(perSample));
     mean = value;
   }
 
   /** The per-sample losses whose mean is back-propagated. */
   NDArray losses(NDArray target) {
     NDArray perSample = losses;
-    if (perSample == null || target != mean) {
+    if (perSample == null || evaluatedLosses == null || target != mean) {
       throw foreignLoss();
     }
+    evaluatedLosses.requireUnchanged();
     share.requireLabelsUnchanged();
     outputs.requireUnchanged();
     return perSample;

@@ -13,7 +13,6 @@ import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.hook.SampleAxis;
 import ai.fastdp.mechanism.NoiseSource;
-import ai.fastdp.sampling.GivenUpSamples;
 import ai.fastdp.sampling.SequenceLengths;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -52,7 +51,6 @@ public final class PrivacyEngine {
   private final PrivacyPlan plan;
   private final EngineSettings settings;
   private final PrivacyLedger ofEngine;
-  private final GivenUpSamples givenUp = new GivenUpSamples();
   private final OpenSteps openSteps = new OpenSteps();
 
   private PrivacyEngine(PrivacyPlan plan, EngineSettings settings) {
@@ -106,7 +104,7 @@ public final class PrivacyEngine {
               + checkpoint
               + "; call resume(model, optimizer) to go on from it, or name another file");
     }
-    return Attachment.attach(plan, settings, ofEngine, givenUp, openSteps, model, optimizer, null);
+    return Attachment.attach(plan, settings, ofEngine, openSteps, model, optimizer, null);
   }
 
   /**
@@ -134,8 +132,7 @@ public final class PrivacyEngine {
           "a run must have a checkpoint file to go on, got none; call optCheckpoint(file, steps) on"
               + " the engine's builder");
     }
-    return Attachment.attach(
-        plan, settings, ofEngine, givenUp, openSteps, model, optimizer, checkpoint);
+    return Attachment.attach(plan, settings, ofEngine, openSteps, model, optimizer, checkpoint);
   }
 
   /** Collects an engine's settings; none of them but the plan changes what privacy costs. */

@@ -92,7 +92,6 @@ public final class PrivateTrainer extends Trainer {
   private final boolean savesCheckpoints;
   private final @Nullable ReportWriter report;
 
-  private boolean refusedBeforeTraining;
   private boolean closed;
   private boolean failed;
   private @Nullable RuntimeException failure;
@@ -101,6 +100,7 @@ public final class PrivateTrainer extends Trainer {
   private @Nullable LogicalStep step;
   private @Nullable GradientCollector collector;
   private @Nullable PassInFlight inFlight;
+  private @Nullable ParameterWatch watch;
   private @Nullable SavedRun saved;
   private long samplesSeen;
   private long nonFiniteSamples;
@@ -253,6 +253,7 @@ public final class PrivateTrainer extends Trainer {
     requireDeclaredSize(dataset);
     // What has been added of an unfinished step is added again, from the same sample.
     currentStep().restart();
+    watch = null;
     replicas().clear();
     PoissonBatches drawn =
         new PoissonBatches(
@@ -300,10 +301,7 @@ public final class PrivateTrainer extends Trainer {
     }
     run.draw();
     current.drawn();
-    boolean before = refusedBeforeTraining;
-    refusedBeforeTraining = current.isWaiting();
     PrivateBatch next = drawn.next();
-    refusedBeforeTraining = before;
     current.handOut(next, getDevices(), bookKeeper.kernels());
     return next;
   }
@@ -400,9 +398,8 @@ public final class PrivateTrainer extends Trainer {
           "forward must run inside a gradient collector; open newGradientCollector() first, or call"
               + " evaluate(data) for inference");
     }
-    refusedBeforeTraining = true;
+    requireParametersUnmodified();
     prepare(data, labels);
-    refusedBeforeTraining = false;
     long begin = System.nanoTime();
     try {
       closePass();
@@ -418,6 +415,7 @@ public final class PrivateTrainer extends Trainer {
                   getModel().getBlock().forward(store, ownData, ownLabels, null));
       PassInFlight pass = new PassInFlight(bookKeeper.kernels(), next, recorded);
       inFlight = pass;
+      watch = recorded.watch();
       current.forwarded(next);
       if (microBatchSize.isMeasured()) {
         microBatchSize.observe(recorded.bytes(), recorded.batchSize());
@@ -431,6 +429,13 @@ public final class PrivateTrainer extends Trainer {
   /** The blocks behind which the graph is cut. */
   List<String> cutPaths() {
     return bookKeeper.cutPaths();
+  }
+
+  /** From a step's first pass to its update, nobody may change a parameter. */
+  private void requireParametersUnmodified() {
+    if (watch != null) {
+      watch.requireUnmodified();
+    }
   }
 
   private void prepare(NDList given, NDList givenLabels) {
@@ -460,6 +465,8 @@ public final class PrivateTrainer extends Trainer {
       return;
     }
     current.requireDue();
+    requireParametersUnmodified();
+    watch = null;
     long begin = System.nanoTime();
     failed = true;
     try {
@@ -675,9 +682,8 @@ public final class PrivateTrainer extends Trainer {
    * checkpoint holds yet are saved first, if the run has checkpoints.
    *
    * <p>A step whose batch was drawn and is not complete is charged: its sample has been seen, and
-   * dropping it for nothing would let batches be chosen by what is in them. Where the data set, the
-   * model or the loss failed before any of the batch was trained, the step is not charged: the
-   * engine's next run begins with the same samples.
+   * dropping it for nothing would let batches be chosen by what is in them. That holds for a batch
+   * on which the data set, the model or the loss failed, too.
    */
   public void detach() {
     if (!closed) {
@@ -695,13 +701,9 @@ public final class PrivateTrainer extends Trainer {
     if (abandoned == null || !abandoned.isSeenAndNotCharged()) {
       return;
     }
-    if (refusedBeforeTraining) {
-      samples.giveUp(run.taken() + 1);
-      return;
-    }
     try {
       abandoned.charging();
-      run.charge(abandoned.plan());
+      run.chargeGivenUp(abandoned.plan());
     } catch (PrivacyBudgetExceededException e) {
       LOGGER.debug("the budget had nothing left for a step that was given up", e);
     }

@@ -30,7 +30,7 @@ final class RunRecord {
    * @param guarantees whether the run has a guarantee
    * @param ledger what is charged
    * @param budget identifies the budget that the ledger keeps
-   * @param parameters the trainable parameters
+   * @param parameters the model's parameters
    * @param openSteps the drawn and unpaid steps of all the engine's runs
    */
   RunRecord(
@@ -121,16 +121,27 @@ final class RunRecord {
     return plan.step(taken, clipping);
   }
 
-  /** Charges a step before anything of it is released, or because its sample is given up. */
+  /** Charges a step before anything of it is released. */
   void charge(StepPlan step) {
     ledger.charge(step.event());
     endStep();
     noteBudget();
   }
 
+  /** Charges a step whose sample was drawn and is given up; nothing of it is released. */
+  void chargeGivenUp(StepPlan step) {
+    ledger.charge(step.event());
+    endStep();
+    if (taken > 0) {
+      noteBudget();
+    }
+  }
+
   private void noteBudget() {
     if (noise.isPrivate()) {
       ModelBudgets.spent(parameters, budget);
+    } else if (!guarantees) {
+      ModelBudgets.trainedWithoutGuarantee(parameters);
     }
   }
 

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Model;
 import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.fastdp.accounting.DpEvent;
 import ai.fastdp.accounting.EpsilonBound;
@@ -260,11 +261,28 @@ final class OneBudgetTest {
   }
 
   @Test
-  void attach_afterANonPrivateRun_isAllowedBothWays() throws Exception {
+  void attach_afterANonPrivateRun_isRefusedToAPrivateOne() throws Exception {
+    for (NonPrivate mode : List.of(NonPrivate.noiseless(1), NonPrivate.seeded(1))) {
+      try (Model model = SmallRun.model()) {
+        trainAndClose(builder().optNonPrivate(mode).build(), model, 2);
+        assertThatThrownBy(() -> builder().build().attach(model, new HeavyBall()))
+            .isInstanceOf(IllegalStateException.class)
+            .hasMessageContainingAll("a run without a guarantee", "optOtherData()");
+        trainAndClose(builder().optNonPrivate(mode).build(), model, 1);
+        trainAndClose(builder().optOtherData().build(), model, 1);
+      }
+    }
+  }
+
+  @Test
+  void attach_frozenPartThatAnotherEngineHasTrained_isRefused() throws Exception {
     try (Model model = SmallRun.model()) {
-      trainAndClose(builder().optNonPrivate(NonPrivate.noiseless(1)).build(), model, 2);
-      trainAndClose(builder().build(), model, 1);
-      trainAndClose(builder().optNonPrivate(NonPrivate.seeded(1)).build(), model, 2);
+      Block trunk = model.getBlock().getChildren().valueAt(0);
+      Block head = model.getBlock().getChildren().valueAt(1);
+      head.freezeParameters(true);
+      trainAndClose(builder().build(), model, 2);
+      head.freezeParameters(false);
+      trunk.freezeParameters(true);
       assertThatThrownBy(() -> builder().build().attach(model, new HeavyBall()))
           .hasMessageContaining("must be trained on one budget");
     }

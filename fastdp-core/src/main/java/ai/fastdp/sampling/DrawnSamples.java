@@ -12,7 +12,6 @@ import java.util.TreeMap;
  */
 public final class DrawnSamples {
   private final PoissonSampler sampler;
-  private final GivenUpSamples givenUp;
   private final TreeMap<Long, long[]> kept = new TreeMap<>();
   private long size = -1;
 
@@ -20,11 +19,9 @@ public final class DrawnSamples {
    * Creates the samples of a run, of which none is drawn.
    *
    * @param sampler draws a logical batch
-   * @param givenUp what earlier runs have drawn and given up: this run begins with one of them
    */
-  public DrawnSamples(PoissonSampler sampler, GivenUpSamples givenUp) {
+  public DrawnSamples(PoissonSampler sampler) {
     this.sampler = sampler;
-    this.givenUp = givenUp;
   }
 
   /**
@@ -43,12 +40,7 @@ public final class DrawnSamples {
               + " another size; finish the step with the same data set");
     }
     size = datasetSize;
-    return kept.computeIfAbsent(step, number -> draw(number, datasetSize)).clone();
-  }
-
-  private long[] draw(long step, long datasetSize) {
-    long[] earlier = givenUp.take(datasetSize);
-    return earlier == null ? sampler.sample(step, datasetSize) : earlier;
+    return kept.computeIfAbsent(step, number -> sampler.sample(number, datasetSize)).clone();
   }
 
   /**
@@ -58,17 +50,5 @@ public final class DrawnSamples {
    */
   public synchronized void complete(long step) {
     kept.headMap(step, true).clear();
-  }
-
-  /**
-   * Leaves the sample of a step that was neither trained nor paid for to the next run.
-   *
-   * @param step the step's number
-   */
-  public synchronized void giveUp(long step) {
-    long[] sample = kept.remove(step);
-    if (sample != null) {
-      givenUp.keep(size, sample);
-    }
   }
 }
