@@ -97,15 +97,15 @@ final class BoundsOfOtherFormsTest {
         NDArray a = form.array(scope, ones(POSITIONS * 5), POSITIONS, 5);
         NDArray g = form.array(scope, terms(form, 4, left), POSITIONS, 4);
         NDArray rows = form.array(scope, terms(form, 5, left), POSITIONS, 5);
-        NDArray ids =
-            scope.full(new Shape(form.views, POSITIONS / form.views), 3, DataType.INT64);
+        NDArray ids = scope.full(new Shape(form.views, POSITIONS / form.views), 3, DataType.INT64);
         // Few positions, so that norms come from Gram matrices: the first and the last of all.
         NDArray few = form.array(scope, ones(40 * 128), 40, 128);
         float[] ends = Arrays.copyOf(terms(form, 256, left), 40 * 256);
         Arrays.fill(ends, 39 * 256, 40 * 256, (float) -form.lossScale);
         NDArray outputs = form.array(scope, ends, 40, 256);
         for (Use use :
-            List.of(new Use(linear, a, g), new Use(table, ids, rows), new Use(large, few, outputs))) {
+            List.of(
+                new Use(linear, a, g), new Use(table, ids, rows), new Use(large, few, outputs))) {
           double share =
               form.sums(ClippingFunction.automaticDirection(), 1)
                   .contribution(scope, List.of(use), 0);
@@ -143,7 +143,8 @@ final class BoundsOfOtherFormsTest {
             ClippingFunction.abadi())) {
       for (double clipNorm : new double[] {1e-6, 1, 1e6}) {
         try (NDManager scope = FIXTURE.manager().newSubManager()) {
-          Use few = new Use(linear, sizes(scope, form, true, 6, 5), sizes(scope, form, false, 6, 4));
+          Use few =
+              new Use(linear, sizes(scope, form, true, 6, 5), sizes(scope, form, false, 6, 4));
           Use grams =
               new Use(large, sizes(scope, form, true, 2, 32), sizes(scope, form, false, 2, 24));
           for (Use use : List.of(few, grams)) {

@@ -122,8 +122,7 @@ final class GramRoundingTest {
     for (boolean both : new boolean[] {false, true}) {
       for (int every : new int[] {width, 128}) {
         for (double[] pair : squares) {
-          Cancelling sample =
-              Cancelling.of(positions, width, every, pair[0], pair[1], both);
+          Cancelling sample = Cancelling.of(positions, width, every, pair[0], pair[1], both);
           largest = Math.max(largest, sample.largest(FIXTURE.manager()));
         }
       }

@@ -84,7 +84,8 @@ final class NeighbourSums {
   /** The norm over R of what one sample alone adds to a sum of zero. */
   double contribution(NDManager manager, List<Use> uses, int sample) {
     try (NDManager scope = manager.newSubManager()) {
-      Map<Parameter, double[]> own = sum(scope, uses.stream().map(u -> u.only(sample, views)).toList());
+      Map<Parameter, double[]> own =
+          sum(scope, uses.stream().map(u -> u.only(sample, views)).toList());
       return BatchOfOneOracle.norm(own.values().toArray(double[][]::new)) / clipNorm;
     }
   }
@@ -118,7 +119,7 @@ final class NeighbourSums {
     if (samples == 0) {
       return sums;
     }
-    PerSampleGradients gradients = 
+    PerSampleGradients gradients =
         new PerSampleGradients(kernels, scope, samples, views, cells, lossScale);
     for (Use given : uses) {
       // What has been taken is closed.
