@@ -25,7 +25,19 @@ final class GramRoundingTest {
   @RegisterExtension static final KernelsFixture FIXTURE = new KernelsFixture();
 
   /** A sample of rows of two kinds in turn, whose output gradients have opposite signs. */
-  private record Cancelling(int positions, int width, float[] inputs, float[] gradients) {
+  private static final class Cancelling {
+    private final int positions;
+    private final int width;
+    private final float[] inputs;
+    private final float[] gradients;
+
+    private Cancelling(int positions, int width, float[] inputs, float[] gradients) {
+      this.positions = positions;
+      this.width = width;
+      this.inputs = inputs;
+      this.gradients = gradients;
+    }
+
     /**
      * Ones at some columns, and elsewhere squares that float32 rounds beside them: in products of
      * equal rows down, in those of different rows up.
