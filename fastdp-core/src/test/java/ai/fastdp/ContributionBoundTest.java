@@ -35,7 +35,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  */
 final class ContributionBoundTest {
   // About this many in all; a property asks for more.
-  private static final int SAMPLES = Integer.getInteger("fastdp.bound.samples", 15_000);
+  private static final int SAMPLES = Integer.getInteger("fastdp.bound.samples", 11_000);
   private static final double BOUND = 1 + 1e-5;
   private static final double[] CLIP_NORMS = {1, 1e-6, 1e-3, 1e3, 1e6};
 

@@ -25,7 +25,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * with what float32 loses of the others.
  */
 final class HostileNeighboursTest {
-  private static final int BATCHES = Integer.getInteger("fastdp.bound.samples", 8_000) / 100;
+  private static final int BATCHES = Integer.getInteger("fastdp.bound.samples", 5_000) / 100;
   private static final int SAMPLES = 12;
   private static final List<ClippingFunction> FUNCTIONS =
       List.of(

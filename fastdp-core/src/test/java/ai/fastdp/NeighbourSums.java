@@ -25,21 +25,21 @@ import java.util.stream.IntStream;
  * differ in one sample.
  */
 final class NeighbourSums {
-  /** A use of a layer: an input (B, ...) and an output gradient (B, ...). */
+  /** A use of a layer: an input (B V, ...) and an output gradient (B V, ...) of V views each. */
   record Use(Block layer, NDArray input, NDArray outputGradient) {
-    private Use without(int sample) {
-      return new Use(layer, rest(input, sample), rest(outputGradient, sample));
+    private Use without(int sample, int views) {
+      return new Use(layer, rest(input, sample, views), rest(outputGradient, sample, views));
     }
 
-    private Use only(int sample) {
-      String row = sample + ":" + (sample + 1);
-      return new Use(layer, input.get(row), outputGradient.get(row));
+    private Use only(int sample, int views) {
+      String rows = sample * views + ":" + (sample + 1) * views;
+      return new Use(layer, input.get(rows), outputGradient.get(rows));
     }
 
-    private static NDArray rest(NDArray array, int sample) {
-      long samples = array.getShape().get(0);
+    private static NDArray rest(NDArray array, int sample, int views) {
+      int all = (int) array.getShape().get(0);
       long[] rows =
-          IntStream.range(0, (int) samples).filter(i -> i != sample).asLongStream().toArray();
+          IntStream.range(0, all).filter(i -> i / views != sample).asLongStream().toArray();
       return array.get(array.getManager().create(rows));
     }
   }
@@ -48,19 +48,34 @@ final class NeighbourSums {
   private final ClippingFunction function;
   private final double clipNorm;
   private final long cells;
+  private final int views;
+  private final double lossScale;
 
   NeighbourSums(TorchScriptModule kernels, ClippingFunction function, double clipNorm, long cells) {
+    this(kernels, function, clipNorm, cells, 1, 1);
+  }
+
+  /** Sums of samples of several views each, whose losses were multiplied by a scale. */
+  NeighbourSums(
+      TorchScriptModule kernels,
+      ClippingFunction function,
+      double clipNorm,
+      long cells,
+      int views,
+      double lossScale) {
     this.kernels = kernels;
     this.function = function;
     this.clipNorm = clipNorm;
     this.cells = cells;
+    this.views = views;
+    this.lossScale = lossScale;
   }
 
   /** The norm over R of what one sample changes in the sum of all. */
   double influence(NDManager manager, List<Use> uses, int sample) {
     try (NDManager scope = manager.newSubManager()) {
       Map<Parameter, double[]> all = sum(scope, uses);
-      List<Use> rest = uses.stream().map(use -> use.without(sample)).toList();
+      List<Use> rest = uses.stream().map(use -> use.without(sample, views)).toList();
       Map<Parameter, double[]> others = sum(scope, rest);
       return distance(all, others) / clipNorm;
     }
@@ -69,7 +84,8 @@ final class NeighbourSums {
   /** The norm over R of what one sample alone adds to a sum of zero. */
   double contribution(NDManager manager, List<Use> uses, int sample) {
     try (NDManager scope = manager.newSubManager()) {
-      Map<Parameter, double[]> own = sum(scope, uses.stream().map(u -> u.only(sample)).toList());
+      Map<Parameter, double[]> own =
+          sum(scope, uses.stream().map(u -> u.only(sample, views)).toList());
       return BatchOfOneOracle.norm(own.values().toArray(double[][]::new)) / clipNorm;
     }
   }
@@ -99,11 +115,12 @@ final class NeighbourSums {
   /** The clipped sum of a micro-batch, parameter by parameter. */
   Map<Parameter, double[]> sum(NDManager scope, List<Use> uses) {
     Map<Parameter, double[]> sums = new LinkedHashMap<>();
-    long samples = uses.get(0).outputGradient().getShape().get(0);
+    long samples = uses.get(0).outputGradient().getShape().get(0) / views;
     if (samples == 0) {
       return sums;
     }
-    PerSampleGradients gradients = new PerSampleGradients(kernels, scope, samples, cells);
+    PerSampleGradients gradients =
+        new PerSampleGradients(kernels, scope, samples, views, cells, lossScale);
     for (Use given : uses) {
       // What has been taken is closed.
       Use use =
