@@ -63,7 +63,7 @@ final class LoadingTest {
                       new Jittering(changed(LoadingTest::centred), Batchifier.STACK),
                       engine -> ahead ? engine.optExecutorService(executor) : engine))
           .isInstanceOf(IllegalStateException.class)
-          .hasMessageContainingAll("data from the batchifier", "its own record alone", "other values")
+          .hasMessageContainingAll("the batchifier's data", "its own record alone", "other values")
           .hasMessageNotContaining("pad to");
     } finally {
       executor.shutdown();
@@ -84,7 +84,7 @@ final class LoadingTest {
     Batchifier own = changed(labels -> labels.mul(labels.getShape().get(0) % 2 == 0 ? 1 : -1));
     assertThatThrownBy(() -> batches(new Jittering(Batchifier.STACK, own), engine -> engine))
         .isInstanceOf(IllegalStateException.class)
-        .hasMessageContaining("labels from the batchifier");
+        .hasMessageContaining("the batchifier's labels");
   }
 
   @Test
@@ -126,7 +126,13 @@ final class LoadingTest {
   @Test
   void batches_batchifierThatMasksAtRandom_isNotRefused() throws Exception {
     Batchifier own =
-        changed(x -> x.mul(x.getManager().randomUniform(0, 1, x.getShape()).gt(0.5f).toType(x.getDataType(), false)));
+        changed(
+            x ->
+                x.mul(
+                    x.getManager()
+                        .randomUniform(0, 1, x.getShape())
+                        .gt(0.5f)
+                        .toType(x.getDataType(), false)));
     assertThat(batches(new Jittering(own, Batchifier.STACK), engine -> engine)).isNotEmpty();
   }
 
@@ -136,14 +142,14 @@ final class LoadingTest {
   void batches_batchMeanInAnArrayDataSetsPipeline_isRefused() {
     assertThatThrownBy(() -> batches(arrays(LoadingTest::centred, y -> y), engine -> engine))
         .isInstanceOf(IllegalStateException.class)
-        .hasMessageContaining("data from the pipeline");
+        .hasMessageContaining("the pipeline's data");
   }
 
   @Test
   void batches_batchMeanInATargetPipeline_isRefused() {
     assertThatThrownBy(() -> batches(arrays(x -> x, LoadingTest::centred), engine -> engine))
         .isInstanceOf(IllegalStateException.class)
-        .hasMessageContaining("labels from the target pipeline");
+        .hasMessageContaining("the target pipeline's labels");
   }
 
   @Test
@@ -162,7 +168,8 @@ final class LoadingTest {
     Jittering own =
         new Jittering(Batchifier.STACK, Batchifier.STACK) {
           @Override
-          public Iterable<Batch> getData(NDManager parent, Sampler sampler, ExecutorService executor)
+          public Iterable<Batch> getData(
+              NDManager parent, Sampler sampler, ExecutorService executor)
               throws IOException, TranslateException {
             Iterable<Batch> batches = super.getData(parent, sampler, executor);
             return () -> {
@@ -175,6 +182,37 @@ final class LoadingTest {
     assertThatThrownBy(() -> batches(own, engine -> engine))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContainingAll("its own record alone", "other values");
+  }
+
+  @Test
+  void batches_ownLoadingThatCutsOneRowOfManyByTheBatch_isRefused() {
+    Jittering own =
+        new Jittering(Batchifier.STACK, Batchifier.STACK) {
+          @Override
+          float noise() {
+            return 0;
+          }
+
+          @Override
+          public Iterable<Batch> getData(
+              NDManager parent, Sampler sampler, ExecutorService executor)
+              throws IOException, TranslateException {
+            Iterable<Batch> batches = super.getData(parent, sampler, executor);
+            return () -> {
+              Batch batch = batches.iterator().next();
+              NDArray x = batch.getData().head();
+              if (batch.getSize() > 2) {
+                float second = x.flatten().sort().getFloat(x.size() - 2);
+                NDArray cut = x.minimum(second);
+                x.muli(0).addi(cut);
+              }
+              return List.of(batch).iterator();
+            };
+          }
+        };
+    assertThatThrownBy(() -> batches(own, engine -> engine))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("other values");
   }
 
   // ---------------------------------------------------------------- parts of a data set
@@ -204,7 +242,8 @@ final class LoadingTest {
           got.add(batch[i]);
         }
       }
-      // At a sample rate of 1 every record is in the batch, once, and consecutive indices are a range.
+      // At a sample rate of 1 every record is in the batch, once, and consecutive indices are a
+      // range.
       assertThat(got).containsExactlyInAnyOrderElementsOf(expected);
     }
   }
@@ -213,13 +252,14 @@ final class LoadingTest {
 
   /** The data of the first step. */
   private List<float[]> batches(
-      RandomAccessDataset dataset, UnaryOperator<PrivacyEngine.Builder> settings)
-      throws Exception {
+      RandomAccessDataset dataset, UnaryOperator<PrivacyEngine.Builder> settings) throws Exception {
     PrivacyEngine.Builder engine =
         OneStep.engine(
             OneStep.everySample(dataset.size(), 1).build(),
             (labels, outputs) -> outputs.head().square().sum(new int[] {1}));
-    try (Model model = OneStep.model(new Wiring((call, x) -> call.run("a", x)).part("a", Recipe.linear(2), 3));
+    try (Model model =
+            OneStep.model(
+                new Wiring((call, x) -> call.run("a", x)).part("a", Recipe.linear(2), 3));
         PrivateTrainer trainer =
             settings.apply(engine).build().attach(model, new CapturingOptimizer())) {
       trainer.initialize(new Shape(1, 3));
@@ -274,10 +314,14 @@ final class LoadingTest {
 
     @Override
     public Record get(NDManager parent, long index) {
-      float noise = 1e-3f * random.nextFloat();
+      float noise = noise();
       return new Record(
           new NDList(parent.create(new float[] {index + noise, 2 * noise, index == 7 ? 100 : 3})),
           new NDList(parent.create(new float[] {1 + index})));
+    }
+
+    float noise() {
+      return 1e-3f * random.nextFloat();
     }
 
     @Override

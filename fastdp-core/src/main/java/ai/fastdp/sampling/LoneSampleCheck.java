@@ -158,7 +158,7 @@ final class LoneSampleCheck {
             isSteady(manager, match, k, apart, at(rows, indices), own)
                 && isSteady(manager, match, k, inBatch, indices, rows);
         if (steady) {
-          throw match.refusal("a sample's data and labels");
+          throw match.refusal("data and labels");
         }
         if (match == Match.OTHER_VALUES) {
           randomArrays.add(k);
@@ -169,12 +169,7 @@ final class LoneSampleCheck {
 
   /** Whether an array is as far as it matters the same each time that a batch is loaded. */
   private boolean isSteady(
-      NDManager parent,
-      Match match,
-      int k,
-      NDList first,
-      List<Long> indices,
-      List<Integer> rows) {
+      NDManager parent, Match match, int k, NDList first, List<Long> indices, List<Integer> rows) {
     for (int i = 1; i < REPEATS; i++) {
       try (NDManager manager = parent.newSubManager();
           Batch batch = load(manager, indices)) {

@@ -91,7 +91,7 @@ enum Match {
   DependentSampleException refusal(String what) {
     return new DependentSampleException(
         what
-            + " must depend on its own record alone, got "
+            + " must depend for each sample on its own record alone, got "
             + (this == OTHER_SHAPE
                 ? "another shape alone than in its batch; pad to a fixed, public length (see"
                     + " PrivacyEngine.Builder.optPadTo)"

@@ -14,9 +14,9 @@ import java.util.function.Function;
  * Applies a step of loading, such as a batchifier, to each sample alone, and joins the results: so
  * no sample's arrays can depend on another's.
  *
- * <p>A step that mixes samples would give nonsense in this way, such as zeros for a sample less
- * the mean of its batch. So the step is also applied to copies of all samples at once, and refused
- * if the result is another one. A step that gives other values each time for the same samples is
+ * <p>A step that mixes samples would give nonsense in this way, such as zeros for a sample less the
+ * mean of its batch. So the step is also applied to copies of all samples at once, and refused if
+ * the result is another one. A step that gives other values each time for the same samples is
  * random, and is compared by shape alone.
  *
  * @param checked whether the results are compared

@@ -38,7 +38,8 @@ final class SampleLoader {
    * @param lengths the declared lengths; null for none
    * @param dataAxis the axis on which the data set's batchifier puts the samples of data
    * @param labelAxis the axis on which it puts the samples of labels
-   * @param checking whether batchifiers and pipelines are compared with themselves on single samples
+   * @param checking whether batchifiers and pipelines are compared with themselves on single
+   *     samples
    * @throws IllegalArgumentException if the data set pads to the longest sample of a batch and no
    *     length is declared
    */
@@ -115,7 +116,7 @@ final class SampleLoader {
         labels == null
             ? null
             : new SeparatePipeline(
-                labels, "a sample's labels from the target pipeline", labelAxis, labelAxis, separate);
+                labels, "the target pipeline's labels", labelAxis, labelAxis, separate);
     boolean stacked =
         parts.dataBatchifier() == Batchifier.STACK && parts.labelBatchifier() == Batchifier.STACK;
     return stacked && loading() == ArrayDataset.class
@@ -149,7 +150,7 @@ final class SampleLoader {
         parts.labelBatchifier(),
         data == null
             ? null
-            : new SeparatePipeline(data, "a sample's data from the pipeline", 0, dataAxis, separate),
+            : new SeparatePipeline(data, "the pipeline's data", 0, dataAxis, separate),
         labels,
         executor,
         parts.prefetchNumber(),
@@ -162,7 +163,7 @@ final class SampleLoader {
         declared == null
             ? own
             : fixed(own, name.equals("data") ? declared.data() : declared.labels(), axis);
-    return SeparateBatchifier.of(fixed, "a sample's " + name + " from the batchifier", axis, separate);
+    return SeparateBatchifier.of(fixed, "the batchifier's " + name, axis, separate);
   }
 
   private static Batchifier fixed(Batchifier own, long length, int axis) {
