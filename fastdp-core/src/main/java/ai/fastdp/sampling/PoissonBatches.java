@@ -160,9 +160,8 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
     while (loader.hasNext()) {
       try {
         loader.next().close();
-      } catch (IllegalStateException e) {
-        // Another batch of the data set that was refused.
-        continue;
+      } catch (IllegalStateException alsoRefused) {
+        // The first refusal is thrown.
       }
     }
   }
