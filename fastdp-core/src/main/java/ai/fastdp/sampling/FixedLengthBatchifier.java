@@ -7,6 +7,7 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.translate.Batchifier;
 import ai.djl.translate.PaddingStackBatchifier;
+import ai.djl.translate.SimplePaddingStackBatchifier;
 import ai.fastdp.hook.SampleAxis;
 import java.util.ArrayList;
 import java.util.List;
@@ -34,6 +35,12 @@ final class FixedLengthBatchifier implements Batchifier {
     this.own = own;
     this.length = length;
     this.sampleAxis = sampleAxis;
+  }
+
+  /** Whether the batchifier is DJL's own, which pads each sample by itself to a length. */
+  boolean isOfDjls() {
+    return own.getClass() == PaddingStackBatchifier.class
+        || own.getClass() == SimplePaddingStackBatchifier.class;
   }
 
   @Override

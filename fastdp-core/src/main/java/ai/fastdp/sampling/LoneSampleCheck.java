@@ -4,11 +4,11 @@ package ai.fastdp.sampling;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.dataset.Batch;
 import ai.djl.translate.TranslateException;
 import ai.fastdp.hook.SampleAxis;
-import ai.fastdp.kernel.FloatType;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.security.SecureRandom;
@@ -20,20 +20,19 @@ import java.util.Set;
 import java.util.stream.IntStream;
 
 /**
- * Checks that a sample's arrays come from its record alone: a sample that is loaded as a batch of
- * one, on the data set's own path, must have the shape and the values that it has in its batch.
+ * Checks that a sample's arrays come from its record alone: samples that are loaded again, some as
+ * batches of one and all in random halves of their batch, must have the shapes and the values that
+ * they have in their batch.
  *
- * <p>Four random samples of the first batch with two are loaded again, and two of the second,
- * fourth, eighth ... batch, of any that is larger than all before and of any with other axes. A
- * difference is an error only if both loads are the same every time: a pipeline with random
- * augmentation gives other values and is not accused. Of such a data set shapes alone are compared.
+ * <p>The first batch with two samples is looked at, the second, fourth, eighth ..., any that is
+ * larger than all before and any with other axes. A difference is an error only if both loads are
+ * the same every time: random augmentation gives other values and is not accused. Of an array that
+ * is random shapes alone are compared; what makes batches of it is held by {@link SampleBySample}.
  */
 final class LoneSampleCheck {
   private static final int AT_FIRST = 4;
   private static final int LATER = 2;
   private static final int REPEATS = 8;
-  // A pipeline that works on batches may round otherwise on one sample.
-  private static final float ROUNDING = 1e-6f;
 
   private final SampleLoader loader;
   private final NDManager parent;
@@ -42,7 +41,8 @@ final class LoneSampleCheck {
   private final SecureRandom random = new SecureRandom();
   private final Set<List<Shape>> shapes = new HashSet<>();
   private boolean pending = true;
-  private boolean randomValues;
+  // By their places: data first, then labels.
+  private final Set<Integer> randomArrays = new HashSet<>();
   private long batches;
   private long largest;
 
@@ -71,9 +71,17 @@ final class LoneSampleCheck {
     }
     List<Integer> rows = new ArrayList<>(IntStream.range(0, indices.size()).boxed().toList());
     Collections.shuffle(rows, random);
-    for (int row : rows.subList(0, Math.min(rows.size(), pending ? AT_FIRST : LATER))) {
-      if (!isSame(batch, row, indices)) {
-        requireChance(indices, row);
+    int half = rows.size() / 2;
+    List<List<Integer>> groups = new ArrayList<>();
+    rows.subList(0, Math.min(rows.size(), pending ? AT_FIRST : LATER))
+        .forEach(row -> groups.add(List.of(row)));
+    if (half > 1) {
+      groups.add(rows.subList(0, half));
+      groups.add(rows.subList(half, rows.size()));
+    }
+    for (List<Integer> group : groups) {
+      if (!isSame(batch, group, indices)) {
+        requireChance(indices, group);
       }
     }
     pending = false;
@@ -90,67 +98,86 @@ final class LoneSampleCheck {
     return shape.slice(0, axis.number()).addAll(shape.slice(axis.number() + 1));
   }
 
-  /** Whether a row of a batch is what the sample is alone. */
-  private boolean isSame(Batch batch, int row, List<Long> indices) {
+  /** Whether rows of a batch are what the samples are in a batch of their own. */
+  private boolean isSame(Batch batch, List<Integer> rows, List<Long> indices) {
     try (NDManager manager = parent.newSubManager();
-        Batch alone = load(manager, List.of(indices.get(row)))) {
-      Match match = compare(manager, sample(batch, row), sample(alone, 0));
-      return match == Match.SAME || (randomValues && match == Match.OTHER_VALUES);
+        Batch apart = load(manager, at(rows, indices))) {
+      return matches(rows(batch, rows), all(apart)).stream().allMatch(Match.SAME::equals);
     }
   }
 
-  private record Sample(NDList data, NDList labels) {}
-
-  private enum Match {
-    SAME,
-    OTHER_VALUES,
-    OTHER_SHAPE
+  private static List<Long> at(List<Integer> rows, List<Long> indices) {
+    return rows.stream().map(indices::get).toList();
   }
 
-  private Sample sample(Batch batch, int row) {
-    return new Sample(
-        rows(batch.getData(), dataAxis, row), rows(batch.getLabels(), labelAxis, row));
+  private NDList all(Batch batch) {
+    NDList all = new NDList();
+    batch.getData().forEach(array -> all.add(dataAxis.toFirst(array)));
+    batch.getLabels().forEach(array -> all.add(labelAxis.toFirst(array)));
+    return all;
   }
 
-  private static NDList rows(NDList list, SampleAxis axis, int row) {
-    NDList rows = new NDList();
-    list.forEach(array -> rows.add(axis.slice(array, row, row + 1L)));
-    return rows;
+  /** The arrays of some samples, which are on the first axis. */
+  private NDList rows(Batch batch, List<Integer> rows) {
+    NDList selected = new NDList();
+    for (NDArray array : all(batch)) {
+      NDArray places =
+          array.getManager().create(rows.stream().mapToLong(Integer::longValue).toArray());
+      selected.add(array.get(new NDIndex("{}", places)));
+    }
+    return selected;
+  }
+
+  private List<Match> matches(NDList one, NDList other) {
+    if (one.size() != other.size()) {
+      return List.of(Match.OTHER_SHAPE);
+    }
+    List<Match> matches = new ArrayList<>();
+    for (int k = 0; k < one.size(); k++) {
+      Match match = Match.of(one.get(k), other.get(k));
+      boolean expected = match == Match.OTHER_VALUES && randomArrays.contains(k);
+      matches.add(expected ? Match.SAME : match);
+    }
+    return matches;
   }
 
   /** Throws, unless the loads differ by chance. */
-  private void requireChance(List<Long> indices, int row) {
+  private void requireChance(List<Long> indices, List<Integer> rows) {
     try (NDManager manager = parent.newSubManager()) {
-      Sample inBatch = sample(load(manager, indices), row);
-      Sample alone = sample(load(manager, List.of(indices.get(row))), 0);
-      Match match = compare(manager, inBatch, alone);
-      if (match == Match.SAME) {
-        return;
+      NDList inBatch = rows(load(manager, indices), rows);
+      NDList apart = all(load(manager, at(rows, indices)));
+      List<Match> matches = matches(inBatch, apart);
+      for (int k = 0; k < matches.size(); k++) {
+        Match match = matches.get(k);
+        if (match == Match.SAME) {
+          continue;
+        }
+        // What is loaded faster first.
+        List<Integer> own = IntStream.range(0, rows.size()).boxed().toList();
+        boolean steady =
+            isSteady(manager, match, k, apart, at(rows, indices), own)
+                && isSteady(manager, match, k, inBatch, indices, rows);
+        if (steady) {
+          throw match.refusal("data and labels");
+        }
+        if (match == Match.OTHER_VALUES) {
+          randomArrays.add(k);
+        }
       }
-      // What is loaded faster first.
-      boolean steady =
-          isSteady(manager, match, alone, List.of(indices.get(row)), 0)
-              && isSteady(manager, match, inBatch, indices, row);
-      if (!steady) {
-        randomValues |= match == Match.OTHER_VALUES;
-        return;
-      }
-      throw new IllegalStateException(
-          "a sample's data and labels must depend on its own record alone, got "
-              + (match == Match.OTHER_SHAPE ? "another shape" : "other values")
-              + " alone than in its batch; pad to a fixed, public length (see"
-              + " PrivacyEngine.Builder.optPadTo), and have batchifiers and pipelines use public"
-              + " constants in place of statistics of the batch");
     }
   }
 
-  /** Whether a sample is as far as it matters the same each time that a batch is loaded. */
+  /** Whether an array is as far as it matters the same each time that a batch is loaded. */
   private boolean isSteady(
-      NDManager parent, Match match, Sample sample, List<Long> indices, int row) {
+      NDManager parent, Match match, int k, NDList first, List<Long> indices, List<Integer> rows) {
     for (int i = 1; i < REPEATS; i++) {
       try (NDManager manager = parent.newSubManager();
-          Batch again = load(manager, indices)) {
-        Match same = compare(manager, sample, sample(again, row));
+          Batch batch = load(manager, indices)) {
+        NDList again = rows(batch, rows);
+        Match same =
+            again.size() == first.size() && k < first.size()
+                ? Match.of(first.get(k), again.get(k))
+                : Match.OTHER_SHAPE;
         if (same == Match.OTHER_SHAPE || (same == Match.OTHER_VALUES && match == same)) {
           return false;
         }
@@ -166,47 +193,6 @@ final class LoneSampleCheck {
       throw new UncheckedIOException("loading samples again failed", e);
     } catch (TranslateException e) {
       throw new IllegalStateException("loading samples again failed", e);
-    }
-  }
-
-  private static Match compare(NDManager manager, Sample one, Sample other) {
-    Match data = compare(manager, one.data(), other.data());
-    Match labels = compare(manager, one.labels(), other.labels());
-    return data.compareTo(labels) > 0 ? data : labels;
-  }
-
-  private static Match compare(NDManager manager, NDList one, NDList other) {
-    if (one.size() != other.size()) {
-      return Match.OTHER_SHAPE;
-    }
-    Match worst = Match.SAME;
-    for (int k = 0; k < one.size(); k++) {
-      if (!one.get(k).getShape().equals(other.get(k).getShape())) {
-        return Match.OTHER_SHAPE;
-      }
-      if (!isSame(manager, one.get(k), other.get(k))) {
-        worst = Match.OTHER_VALUES;
-      }
-    }
-    return worst;
-  }
-
-  private static boolean isSame(NDManager parent, NDArray one, NDArray other) {
-    if (one.getDataType() != other.getDataType()) {
-      return false;
-    }
-    try (NDManager manager = parent.newSubManager()) {
-      NDArray a = FloatType.readable(one);
-      NDArray b = FloatType.readable(other).toDevice(a.getDevice(), false);
-      NDArray same = a.eq(b);
-      NDArray rest = same.logicalNot();
-      List.of(same, rest).forEach(array -> array.attach(manager));
-      if (!FloatType.isFloat(one) || !rest.any().getBoolean()) {
-        return !rest.any().getBoolean();
-      }
-      NDArray bothBroken = a.neq(a).logicalAnd(b.neq(b));
-      NDArray close = a.sub(b).abs().lte(a.abs().maximum(b.abs()).max().mul(ROUNDING));
-      return same.logicalOr(bothBroken).logicalOr(close).all().getBoolean();
     }
   }
 }

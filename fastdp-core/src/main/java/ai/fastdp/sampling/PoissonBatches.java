@@ -14,6 +14,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.Queue;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.function.IntSupplier;
 import java.util.stream.LongStream;
@@ -39,6 +40,7 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
   private final Queue<Chunk> toReturn = new ArrayDeque<>();
   private final Iterator<Batch> loader;
   private final @Nullable LoneSampleCheck check;
+  private boolean refused;
   private long nextToDraw;
   // The samples of the newest logical batch, and how many of them have been cut off.
   private long[] drawn = {};
@@ -91,7 +93,7 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
     this.steps = steps;
     nextToDraw = firstStep;
     DatasetParts.requireDjlsSampler(dataset);
-    SampleLoader loading = new SampleLoader(dataset, lengths, dataAxis, labelAxis);
+    SampleLoader loading = new SampleLoader(dataset, lengths, dataAxis, labelAxis, checking);
     check =
         checking
             ? new LoneSampleCheck(
@@ -120,7 +122,7 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
       return PrivateBatch.empty(manager, first.step(), steps);
     }
     // Where nothing is loaded ahead the chunk is cut now.
-    Batch batch = loader.next();
+    Batch batch = load();
     Chunk chunk = toReturn.remove();
     int count = chunk.size();
     batch.getData().forEach(array -> requireSamples("data", array, dataAxis, count));
@@ -138,7 +140,34 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
         new SampleAxis(labelAxis));
   }
 
-  private static void requireSamples(String name, NDArray array, int axis, int count) {
+  private Batch load() {
+    try {
+      return loader.next();
+    } catch (IllegalStateException e) {
+      // DJL wraps what a thread that loads ahead has thrown.
+      if (e.getCause() instanceof ExecutionException ahead
+          && ahead.getCause() instanceof DependentSampleException refusal) {
+        awaitLoading();
+        throw refusal;
+      }
+      throw e;
+    }
+  }
+
+  /** Waits for what is being loaded ahead: whoever catches the error may close its manager. */
+  private void awaitLoading() {
+    refused = true;
+    while (loader.hasNext()) {
+      try {
+        loader.next().close();
+      } catch (IllegalStateException alsoRefused) {
+        // The first refusal is thrown.
+      }
+    }
+  }
+
+  /** Checks that an array has the samples on an axis. */
+  static void requireSamples(String name, NDArray array, int axis, int count) {
     if (array.getShape().dimension() <= axis || array.getShape().get(axis) != count) {
       throw new IllegalArgumentException(
           name
@@ -176,10 +205,10 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
       return new Iterator<>() {
         @Override
         public boolean hasNext() {
-          while (cut == drawn.length && nextToDraw <= lastStep) {
+          while (!refused && cut == drawn.length && nextToDraw <= lastStep) {
             draw();
           }
-          return cut < drawn.length;
+          return !refused && cut < drawn.length;
         }
 
         @Override

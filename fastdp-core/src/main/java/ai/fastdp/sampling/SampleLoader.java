@@ -4,11 +4,13 @@ package ai.fastdp.sampling;
 import ai.djl.ndarray.NDManager;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.Batch;
+import ai.djl.training.dataset.BulkDataIterable;
 import ai.djl.training.dataset.DataIterable;
 import ai.djl.training.dataset.RandomAccessDataset;
 import ai.djl.training.dataset.Sampler;
 import ai.djl.translate.Batchifier;
 import ai.djl.translate.PaddingStackBatchifier;
+import ai.djl.translate.Pipeline;
 import ai.djl.translate.SimplePaddingStackBatchifier;
 import ai.djl.translate.StackBatchifier;
 import ai.djl.translate.TranslateException;
@@ -19,9 +21,10 @@ import java.util.concurrent.ExecutorService;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Loads the samples of a data set on its own path, with its batchifiers and pipelines, but for
- * batchifiers that pad to the longest sample of a batch: these pad to a declared length, or are
- * refused, since one long record would change what all others contribute.
+ * Loads the samples of a data set as DJL does, with its batchifiers and pipelines, but each sample
+ * alone, so that its arrays cannot depend on the rest of the batch. Batchifiers that pad to the
+ * longest sample of a batch pad to a declared length, or are refused, since one long record would
+ * change what all others contribute. A data set that loads its batches by code of its own does so.
  */
 final class SampleLoader {
   private final RandomAccessDataset dataset;
@@ -29,20 +32,28 @@ final class SampleLoader {
   private final @Nullable SequenceLengths lengths;
   private final int dataAxis;
   private final int labelAxis;
+  private final SampleBySample separate;
 
   /**
    * @param lengths the declared lengths; null for none
    * @param dataAxis the axis on which the data set's batchifier puts the samples of data
    * @param labelAxis the axis on which it puts the samples of labels
+   * @param checking whether batchifiers and pipelines are compared with themselves on single
+   *     samples
    * @throws IllegalArgumentException if the data set pads to the longest sample of a batch and no
    *     length is declared
    */
   SampleLoader(
-      RandomAccessDataset dataset, @Nullable SequenceLengths lengths, int dataAxis, int labelAxis) {
+      RandomAccessDataset dataset,
+      @Nullable SequenceLengths lengths,
+      int dataAxis,
+      int labelAxis,
+      boolean checking) {
     this.dataset = dataset;
     this.lengths = lengths;
     this.dataAxis = dataAxis;
     this.labelAxis = labelAxis;
+    separate = new SampleBySample(checking);
     parts = new DatasetParts(dataset);
     if (lengths == null) {
       requireFixed("data", parts.dataBatchifier());
@@ -77,13 +88,17 @@ final class SampleLoader {
   }
 
   private boolean isDjlsPath() {
+    Class<?> owner = loading();
+    return owner == RandomAccessDataset.class || owner == ArrayDataset.class;
+  }
+
+  /** The class whose code loads the data set's batches. */
+  private Class<?> loading() {
     try {
-      Class<?> owner =
-          dataset
-              .getClass()
-              .getMethod("getData", NDManager.class, Sampler.class, ExecutorService.class)
-              .getDeclaringClass();
-      return owner == RandomAccessDataset.class || owner == ArrayDataset.class;
+      return dataset
+          .getClass()
+          .getMethod("getData", NDManager.class, Sampler.class, ExecutorService.class)
+          .getDeclaringClass();
     } catch (NoSuchMethodException e) {
       throw new LinkageError("this version of DJL loads data sets differently", e);
     }
@@ -92,23 +107,63 @@ final class SampleLoader {
   /** The batches of a sampler. */
   Iterator<Batch> load(NDManager manager, Sampler sampler, @Nullable ExecutorService executor)
       throws IOException, TranslateException {
-    SequenceLengths declared = lengths;
-    if (declared == null || !isPadded()) {
+    if (!isDjlsPath()) {
       return dataset.getData(manager, sampler, executor).iterator();
     }
     dataset.prepare();
-    return new DataIterable(
+    Pipeline labels = parts.targetPipeline();
+    Pipeline separateLabels =
+        labels == null
+            ? null
+            : new SeparatePipeline(
+                labels, "the target pipeline's labels", labelAxis, labelAxis, separate);
+    boolean stacked =
+        parts.dataBatchifier() == Batchifier.STACK && parts.labelBatchifier() == Batchifier.STACK;
+    return stacked && loading() == ArrayDataset.class
+        ? bulk((ArrayDataset) dataset, manager, sampler, separateLabels, executor)
+        : new DataIterable(
             dataset,
             manager,
             sampler,
-            fixed(parts.dataBatchifier(), declared.data(), dataAxis),
-            fixed(parts.labelBatchifier(), declared.labels(), labelAxis),
+            separate("data", parts.dataBatchifier(), dataAxis),
+            separate("labels", parts.labelBatchifier(), labelAxis),
             parts.pipeline(),
-            parts.targetPipeline(),
+            separateLabels,
             executor,
             parts.prefetchNumber(),
-            parts.device())
-        .iterator();
+            parts.device());
+  }
+
+  /** The batches of a data set of arrays, which DJL asks for all samples of a batch at once. */
+  private Iterator<Batch> bulk(
+      ArrayDataset arrays,
+      NDManager manager,
+      Sampler sampler,
+      @Nullable Pipeline labels,
+      @Nullable ExecutorService executor) {
+    Pipeline data = parts.pipeline();
+    return new BulkDataIterable(
+        new IndexedRecords(arrays, sampler),
+        manager,
+        sampler,
+        parts.dataBatchifier(),
+        parts.labelBatchifier(),
+        data == null
+            ? null
+            : new SeparatePipeline(data, "the pipeline's data", 0, dataAxis, separate),
+        labels,
+        executor,
+        parts.prefetchNumber(),
+        parts.device());
+  }
+
+  private Batchifier separate(String name, Batchifier own, int axis) {
+    SequenceLengths declared = lengths;
+    Batchifier fixed =
+        declared == null
+            ? own
+            : fixed(own, name.equals("data") ? declared.data() : declared.labels(), axis);
+    return SeparateBatchifier.of(fixed, "the batchifier's " + name, axis, separate);
   }
 
   private static Batchifier fixed(Batchifier own, long length, int axis) {
