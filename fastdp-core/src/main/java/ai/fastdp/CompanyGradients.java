@@ -6,10 +6,8 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.nn.Parameter;
 import ai.fastdp.LossRun.Mode;
 import java.security.SecureRandom;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -23,7 +21,8 @@ import java.util.stream.LongStream;
  * gradient of that layer does, which holds the mixed activations. For random parts of the batch,
  * the gradient of a sum of the part's losses with random weights is taken in the pass of the whole
  * batch and in one of the part alone: every sample of the batch is looked at. Weights are in
- * inverse proportion to the norms of the samples' gradients, so that a large one hides no small one.
+ * inverse proportion to the norms of the samples' gradients, so that a large one hides no small
+ * one.
  *
  * <p>A doubtful difference is looked at in float64, and must come again with parameters moved a
  * little and other parts. What rounding can do is measured by moving the parameters by rounding's
@@ -87,15 +86,13 @@ final class CompanyGradients {
 
   /** The norms of the samples' gradients, by the engine. */
   private double[] norms(NDManager manager, NDList data, NDList labels, Mode mode) {
-    try (BookKeeper.Pass pass =
-        forward(manager, data, labels, mode, BookKeeper.Parameters.OWN)) {
+    try (BookKeeper.Pass pass = forward(manager, data, labels, mode, BookKeeper.Parameters.OWN)) {
       NDArray losses = loss.evaluate(labels, pass.outputs());
       pass.requirePerSample(losses);
       if (pass.records().isEmpty()) {
         return new double[0];
       }
-      double[] squares =
-          pass.gradients(losses).squaredNorms().sum(new int[] {0}).toDoubleArray();
+      double[] squares = pass.gradients(losses).squaredNorms().sum(new int[] {0}).toDoubleArray();
       return Arrays.stream(squares).map(Math::sqrt).toArray();
     }
   }
@@ -130,8 +127,7 @@ final class CompanyGradients {
     Sums(NDManager parent, NDList data, NDList labels, Mode mode, Arithmetic type) {
       manager = parent.newSubManager();
       NDList ownLabels = type.of(labels, manager);
-      pass =
-          forward(manager, type.of(data, manager), ownLabels, mode, type.parameters());
+      pass = forward(manager, type.of(data, manager), ownLabels, mode, type.parameters());
       losses = loss.evaluate(runs.fresh(ownLabels, manager), pass.outputs());
       pass.requirePerSample(losses);
       pass.requireUnmodified();

@@ -29,7 +29,7 @@ import java.util.stream.LongStream;
 final class HiddenState {
   private static final int SETTLING = 2;
   private static final int QUICK = 4;
-  private static final int ROUNDS = 20;
+  private static final int ROUNDS = 24;
   // Twice in a row, for each of six statistics: one right but unsteady model in a million.
   private static final int PERMUTATIONS = 4000;
   private static final int SEED = 7;
@@ -67,6 +67,8 @@ final class HiddenState {
     if (isConstant(rounds.take(alternating(QUICK)))) {
       return;
     }
+    // A slow average moves far at first.
+    rounds.take(alternating(2 * ROUNDS));
     boolean[] suspected = new boolean[0];
     for (int i = 0; i < 2; i++) {
       List<Integer> order = alternating(ROUNDS);

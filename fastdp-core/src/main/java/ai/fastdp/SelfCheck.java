@@ -25,6 +25,7 @@ import java.util.stream.LongStream;
  *       activations or inputs.
  *   <li>{@link CompanyCheck} on the whole batch: a sample's loss is the same in other company.
  *   <li>{@link CompanyGradients} on the whole batch: so are the samples' gradients.
+ *   <li>{@link ParameterReach}: every trainable parameter takes part in some pass.
  *   <li>{@link GradientCheck} on three samples: the engine's gradients are those of ordinary
  *       back-propagation.
  * </ul>
@@ -48,6 +49,7 @@ final class SelfCheck {
   private final InfluenceCheck influence;
   private final CompanyCheck company;
   private final CompanyGradients companyGradients;
+  private final ParameterReach reach;
   private final GradientCheck gradients;
   private final SecureRandom random;
   private final double tolerance;
@@ -65,6 +67,7 @@ final class SelfCheck {
     influence = new InfluenceCheck(bookKeeper, loss, random);
     company = new CompanyCheck(bookKeeper, runs, random, tolerance);
     companyGradients = new CompanyGradients(bookKeeper, trainable, loss, random, tolerance);
+    reach = new ParameterReach(bookKeeper, trainable, loss);
     gradients = new GradientCheck(bookKeeper, trainable, loss, tolerance);
   }
 
@@ -83,6 +86,7 @@ final class SelfCheck {
       company.mode().ifPresent(mode -> companyGradients.run(parent, data, labels, mode));
     }
     try (NDManager manager = parent.newSubManager()) {
+      reach.run(manager, data, labels);
       long[] rows = rows(samples, FEW);
       gradients.run(
           manager, runs.takeData(data, rows, manager), runs.takeLabels(labels, rows, manager));
