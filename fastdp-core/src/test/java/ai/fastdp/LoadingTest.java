@@ -269,7 +269,7 @@ final class LoadingTest {
         trainer.trainBatch(batch);
         trainer.step();
         batch.close();
-        if (data.size() * batch.getSize() >= dataset.size()) {
+        if ((long) data.size() * batch.getSize() >= dataset.size()) {
           break;
         }
       }
