@@ -8,6 +8,8 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.nn.Parameter;
 import ai.fastdp.kernel.FloatType;
 import java.util.IdentityHashMap;
+import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
 
 /**
  * The floating-point type in which a model is tried out: its own, or float64, in which rounding
@@ -28,6 +30,52 @@ record Arithmetic(boolean isWide, BookKeeper.Parameters parameters) {
         new BookKeeper.Parameters(
             parameter -> copies.computeIfAbsent(parameter, p -> widened(p.getArray(), manager)),
             false));
+  }
+
+  /**
+   * A type with copies of the trained parameters that the graph leads to.
+   *
+   * @param moved by how much they are moved at random, relative to their size
+   */
+  static Arithmetic inGraph(NDManager manager, boolean wide, double moved, Set<Parameter> trained) {
+    return (wide ? wide(manager) : OWN).moved(manager, moved, trained);
+  }
+
+  /** The same with parameters that are moved at random, relative to their size, in the graph. */
+  Arithmetic moved(NDManager manager, double size, Set<Parameter> trained) {
+    IdentityHashMap<Parameter, NDArray> copies = new IdentityHashMap<>();
+    return new Arithmetic(
+        isWide,
+        new BookKeeper.Parameters(
+            parameter ->
+                copies.computeIfAbsent(
+                    parameter,
+                    p -> {
+                      NDArray from = parameters.values().apply(p);
+                      return trained.contains(p) ? moved(from, manager, size) : from;
+                    }),
+            true));
+  }
+
+  private static NDArray moved(NDArray array, NDManager manager, double size) {
+    NDArray copy = array.stopGradient().duplicate();
+    copy.attach(manager);
+    if (size > 0) {
+      float[] factors = new float[Math.toIntExact(array.size())];
+      ThreadLocalRandom chance = ThreadLocalRandom.current();
+      for (int i = 0; i < factors.length; i++) {
+        factors[i] = (float) (size * (2 * chance.nextDouble() - 1));
+      }
+      NDArray relative =
+          manager
+              .create(factors, array.getShape())
+              .toDevice(array.getDevice(), false)
+              .toType(array.getDataType(), false);
+      copy.addi(copy.mul(relative));
+    }
+    copy.setName(array.getName());
+    copy.setRequiresGradient(true);
+    return copy;
   }
 
   private static NDArray widened(NDArray array, NDManager manager) {

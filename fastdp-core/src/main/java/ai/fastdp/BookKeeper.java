@@ -20,8 +20,8 @@ import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.hook.TracedParameterStore;
 import ai.fastdp.kernel.FloatType;
 import ai.fastdp.kernel.TorchScriptModule;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Function;
 
 /**
@@ -227,6 +227,11 @@ final class BookKeeper {
     return lossScale;
   }
 
+  /** The parameters that are trained. */
+  Set<Parameter> trained() {
+    return trainable.asSet();
+  }
+
   TorchScriptModule kernels() {
     return kernels;
   }
@@ -383,22 +388,6 @@ final class BookKeeper {
     @Override
     public void close() {
       manager.close();
-    }
-
-    /** Checks that every trainable parameter takes part in the loss. */
-    void requireAllReached(PerSampleGradients gradients) {
-      List<String> missing = new ArrayList<>();
-      for (int k = 0; k < trainable.parameters().size(); k++) {
-        if (!gradients.parameters().contains(trainable.parameters().get(k))) {
-          missing.add("'" + trainable.paths().get(k) + "'");
-        }
-      }
-      if (!missing.isEmpty()) {
-        throw new IllegalStateException(
-            "every trainable parameter must have a path to the loss, got none for "
-                + String.join(", ", missing)
-                + "; freeze them or use their layers in the forward pass");
-      }
     }
   }
 }

@@ -69,7 +69,6 @@ final class GradientCheck {
         expected.add(expected(manager, losses, sample));
       }
       PerSampleGradients gradients = whole.gradients(losses);
-      whole.requireAllReached(gradients);
       requireEqual(gradients, expected, "")
           .ifPresent(
               e -> {

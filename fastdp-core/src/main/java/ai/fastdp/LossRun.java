@@ -65,8 +65,8 @@ final class LossRun {
     return withoutGraph(
         parent,
         manager -> {
-          NDList ownData = type.of(data, manager);
-          NDList ownLabels = type.of(labels, manager);
+          NDList ownData = fresh(type.of(data, manager), manager);
+          NDList ownLabels = fresh(type.of(labels, manager), manager);
           try (BookKeeper.Pass pass =
               bookKeeper.forward(
                   manager,
@@ -89,8 +89,8 @@ final class LossRun {
     return withoutGraph(
         parent,
         manager -> {
-          NDList ownData = copies(type.of(data, manager), manager);
-          NDList ownLabels = copies(type.of(labels, manager), manager);
+          NDList ownData = fresh(type.of(data, manager), manager);
+          NDList ownLabels = fresh(type.of(labels, manager), manager);
           ParameterStore store = new Values(manager, type.parameters().values());
           NDList outputs =
               Mode.TRAINING.run(block(), store, views.fold(ownData), views.repeat(ownLabels));
@@ -133,14 +133,14 @@ final class LossRun {
     return bookKeeper.model().getBlock();
   }
 
-  /** Lists of their own, which a model may add to, of arrays of the manager. */
-  private static NDList copies(NDList list, NDManager manager) {
+  /** Copies, which a model may change in place, under a manager. */
+  NDList fresh(NDList list, NDManager manager) {
     NDList copies = new NDList();
     for (NDArray array : list) {
-      NDArray alias = array.stopGradient();
-      alias.attach(manager);
-      alias.setName(array.getName());
-      copies.add(alias);
+      NDArray copy = array.stopGradient().duplicate();
+      copy.attach(manager);
+      copy.setName(array.getName());
+      copies.add(copy);
     }
     return copies;
   }

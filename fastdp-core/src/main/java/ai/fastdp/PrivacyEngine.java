@@ -208,8 +208,12 @@ public final class PrivacyEngine {
      *   <li>Values: a sample's loss is the same in the batch, in random parts of it and alone, to
      *       1e-9 where the model can run in float64. This is done in training mode where that is
      *       not random, else in inference mode; a model that is random in both is not compared.
-     *   <li>State: a training pass over other samples leaves a sample's loss as it is. Parameters,
-     *       frozen ones too, are watched in every pass, whether the checks are on or off.
+     *   <li>Gradients in other company: so are the samples' gradients, in the same mode; they show
+     *       what a layer of zeros hides from losses.
+     *   <li>State: a training pass over other samples leaves a sample's loss as it is, in training
+     *       and in inference mode, with the same seed of PyTorch's generator; what moves at every
+     *       pass must be independent of a random order of the other samples. Parameters, frozen
+     *       ones too, are watched in every pass, whether the checks are on or off.
      *   <li>Gradients: those of three samples equal ordinary back-propagation.
      *   <li>Data: four samples have the shapes and values in the batch that they have when they are
      *       loaded alone.
@@ -221,9 +225,10 @@ public final class PrivacyEngine {
      * larger alone, the derivatives of two. That is about 1 % of the time of 100 steps with
      * physical batches of 16 samples, and less with larger ones.
      *
-     * <p>What none of this sees: an influence that only other data would show, a gradient that
-     * depends on the batch where neither the loss nor a derivative does, and one below 1e-3 of a
-     * loss, without a derivative, that the first batch does not show.
+     * <p>What none of this sees: an influence that only other data would show; one without a
+     * derivative in a model that is random in both modes; gradients that depend on the batch in
+     * later batches alone; and an influence below 1e-3 of a loss, without a derivative, that the
+     * first batch does not show.
      *
      * @param value false to leave them out
      * @return this builder

@@ -24,6 +24,8 @@ import java.util.stream.LongStream;
  *   <li>{@link InfluenceCheck} on the whole batch: no sample's loss moves with another sample's
  *       activations or inputs.
  *   <li>{@link CompanyCheck} on the whole batch: a sample's loss is the same in other company.
+ *   <li>{@link CompanyGradients} on the whole batch: so are the samples' gradients.
+ *   <li>{@link ParameterReach}: every trainable parameter takes part in some pass.
  *   <li>{@link GradientCheck} on three samples: the engine's gradients are those of ordinary
  *       back-propagation.
  * </ul>
@@ -46,6 +48,8 @@ final class SelfCheck {
   private final HiddenState hidden;
   private final InfluenceCheck influence;
   private final CompanyCheck company;
+  private final CompanyGradients companyGradients;
+  private final ParameterReach reach;
   private final GradientCheck gradients;
   private final SecureRandom random;
   private final double tolerance;
@@ -59,9 +63,11 @@ final class SelfCheck {
     this.random = random;
     tolerance = Tolerance.of(bookKeeper);
     runs = new LossRun(bookKeeper, loss);
-    hidden = new HiddenState(runs);
+    hidden = new HiddenState(runs, random);
     influence = new InfluenceCheck(bookKeeper, loss, random);
     company = new CompanyCheck(bookKeeper, runs, random, tolerance);
+    companyGradients = new CompanyGradients(bookKeeper, trainable, loss, random, tolerance);
+    reach = new ParameterReach(bookKeeper, trainable, loss);
     gradients = new GradientCheck(bookKeeper, trainable, loss, tolerance);
   }
 
@@ -77,8 +83,10 @@ final class SelfCheck {
       influence.run(parent, data, labels);
       hidden.run(parent, data, labels, samples);
       company.run(parent, data, labels);
+      company.mode().ifPresent(mode -> companyGradients.run(parent, data, labels, mode));
     }
     try (NDManager manager = parent.newSubManager()) {
+      reach.run(manager, data, labels);
       long[] rows = rows(samples, FEW);
       gradients.run(
           manager, runs.takeData(data, rows, manager), runs.takeLabels(labels, rows, manager));

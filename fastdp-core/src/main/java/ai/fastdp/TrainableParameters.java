@@ -88,6 +88,22 @@ final class TrainableParameters {
     return Collections.unmodifiableSet(numbers.keySet());
   }
 
+  /** Checks that a set has all of the parameters, which are those that the loss depends on. */
+  void requireAllIn(Set<Parameter> reached) {
+    List<String> missing = new ArrayList<>();
+    for (int k = 0; k < parameters().size(); k++) {
+      if (!reached.contains(parameters().get(k))) {
+        missing.add("'" + paths().get(k) + "'");
+      }
+    }
+    if (!missing.isEmpty()) {
+      throw new IllegalStateException(
+          "every trainable parameter must have a path to the loss, got none for "
+              + String.join(", ", missing)
+              + "; freeze them or use their layers in the forward pass");
+    }
+  }
+
   /** The number of a parameter in {@link #parameters()}. */
   int number(Parameter parameter) {
     Integer number = numbers.get(parameter);

@@ -117,6 +117,56 @@ final class HiddenStateTest {
     assertRefused(block.part("a", Recipe.linear(WIDTH), WIDTH), true, "leave nothing behind");
   }
 
+  @ParameterizedTest(name = "training only {0}")
+  @ValueSource(booleans = {true, false})
+  void forward_movingCentreInAField_isRefused(boolean trainingOnly) {
+    float[] centre = new float[WIDTH];
+    Wiring block =
+        new Wiring(
+            (call, x) -> {
+              if (trainingOnly && !call.training()) {
+                return call.run("a", x);
+              }
+              NDArray h = x.sub(x.getManager().create(centre.clone()));
+              follow(centre, x);
+              return call.run("a", h);
+            });
+    assertRefused(block.part("a", Recipe.linear(WIDTH), WIDTH), true, "leave nothing behind");
+  }
+
+  @Test
+  void loss_movingCentreOfOutputsInAField_isRefused() {
+    float[] centre = new float[WIDTH];
+    PerSampleLoss loss =
+        (labels, outputs) -> {
+          NDArray h = outputs.head();
+          NDArray losses = h.sub(h.getManager().create(centre.clone())).square().sum(new int[] {1});
+          follow(centre, h);
+          return losses;
+        };
+    Wiring block = new Wiring((call, x) -> call.run("a", x));
+    block.part("a", Recipe.linear(WIDTH), WIDTH);
+    assertThatThrownBy(() -> train(block, true, loss))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("leave nothing behind");
+  }
+
+  @Test
+  void forward_temperatureThatFallsWithPasses_trains() throws Exception {
+    int[] passes = {0};
+    Wiring block =
+        new Wiring(
+            (call, x) -> call.run("a", x.mul(Math.min(1, 0.1 + passes[0]++ / 1000.0)).tanh()));
+    train(block.part("a", Recipe.linear(WIDTH), WIDTH), true, squares());
+  }
+
+  private static void follow(float[] centre, NDArray x) {
+    float[] now = x.stopGradient().mean(new int[] {0}).toFloatArray();
+    for (int j = 0; j < WIDTH; j++) {
+      centre[j] = 0.9f * centre[j] + 0.1f * now[j];
+    }
+  }
+
   @Test
   void forward_fixedStatistics_trains() throws Exception {
     Running block =

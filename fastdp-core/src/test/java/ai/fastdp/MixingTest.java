@@ -213,6 +213,44 @@ final class MixingTest {
     assertRefused(block, squares(), data(), zeros());
   }
 
+  // ---------------------------------------------------------------- neither, but in gradients
+
+  @ParameterizedTest(name = "weights of {0}")
+  @ValueSource(floats = {0, 1e-20f})
+  void forward_batchMeanBeforeAHeadOfZeros_isRefused(float scale) {
+    Wiring block =
+        new Wiring(
+                (call, x) -> {
+                  NDArray h = call.run("a", x);
+                  return call.run("head", h.sub(h.mean(new int[] {0}, true)));
+                })
+            .part("a", Recipe.linear(WIDTH), WIDTH)
+            .part("head", Recipe.linear(WIDTH), WIDTH);
+    block.initialize(manager, DataType.FLOAT32, new Shape(1, WIDTH));
+    block.get("head").getParameters().values().forEach(p -> p.getArray().muli(scale));
+    assertRefused(block, squares(), data(), zeros().add(1));
+  }
+
+  @Test
+  void forward_gradientWithASignOfTheBatchSize_isRefused() {
+    Wiring block =
+        new Wiring(
+            (call, x) -> {
+              NDArray h = call.run("a", x);
+              NDArray fixed = h.stopGradient();
+              return h.sub(fixed).mul(h.getShape().get(0) % 2 == 0 ? 1 : -1).add(fixed);
+            });
+    assertRefused(block.part("a", Recipe.linear(WIDTH), WIDTH), squares(), data(), zeros());
+  }
+
+  @Test
+  void loss_largeConstantAndADetachedBatchMean_isRefused() {
+    Wiring block =
+        new Wiring((call, x) -> call.run("a", x.sub(x.stopGradient().mean(new int[] {0}, true))));
+    PerSampleLoss loss = (labels, outputs) -> squares().evaluate(labels, outputs).add(1e9f);
+    assertRefused(block.part("a", Recipe.linear(WIDTH), WIDTH), loss, data(), zeros());
+  }
+
   // ---------------------------------------------------------------- plumbing
 
   private static NDArray rows(NDArray array, NDArray order) {
@@ -270,6 +308,7 @@ final class MixingTest {
         .satisfiesAnyOf(
             message -> assertThat(message).contains("must not influence"),
             message -> assertThat(message).contains("must not depend on the rest of its batch"),
+            message -> assertThat(message).contains("sample's gradient must not depend"),
             message -> assertThat(message).contains("on its first axis"));
     assertThat(optimizer.updates).isZero();
   }

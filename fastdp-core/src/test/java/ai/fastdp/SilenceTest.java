@@ -26,6 +26,7 @@ import ai.fastdp.clipping.ClippingStyle;
 import ai.fastdp.sampling.PrivateBatch;
 import java.io.DataInputStream;
 import java.util.List;
+import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.RepeatedTest;
@@ -128,6 +129,21 @@ final class SilenceTest {
       OneStep.firstStep(
           model, data, labels, OneStep.engine(OneStep.everySample(SAMPLES, 1).build(), loss));
     }
+  }
+
+  @RepeatedTest(3)
+  void train_layerLeftOutAtRandom_isNotRefused() throws Exception {
+    Random chance = new Random();
+    Wiring block =
+        new Wiring(
+                (call, x) -> {
+                  NDArray h = call.run("a", x);
+                  boolean kept = !call.training() || chance.nextInt(4) == 0;
+                  return kept ? h.add(call.run("b", h).tanh()) : h;
+                })
+            .part("a", Recipe.linear(4), 5)
+            .part("b", Recipe.linear(4), 4);
+    train(block, OneStep.normal(manager, 1, 1, SAMPLES, 5), squares());
   }
 
   // ---------------------------------------------------------------- plumbing
