@@ -58,8 +58,11 @@ record Arithmetic(boolean isWide, BookKeeper.Parameters parameters) {
   }
 
   private static NDArray moved(NDArray array, NDManager manager, double size) {
-    NDArray copy = array.stopGradient().duplicate();
+    // Closed here: it belongs to the manager of the array, which outlives the check.
+    NDArray alias = array.stopGradient();
+    NDArray copy = alias.duplicate();
     copy.attach(manager);
+    alias.close();
     if (size > 0) {
       float[] factors = new float[Math.toIntExact(array.size())];
       ThreadLocalRandom chance = ThreadLocalRandom.current();

@@ -137,8 +137,10 @@ final class LossRun {
   NDList fresh(NDList list, NDManager manager) {
     NDList copies = new NDList();
     for (NDArray array : list) {
-      NDArray copy = array.stopGradient().duplicate();
+      NDArray alias = array.stopGradient();
+      NDArray copy = alias.duplicate();
       copy.attach(manager);
+      alias.close();
       copy.setName(array.getName());
       copies.add(copy);
     }
