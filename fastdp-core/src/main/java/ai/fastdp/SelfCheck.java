@@ -68,7 +68,7 @@ final class SelfCheck {
     company = new CompanyCheck(bookKeeper, runs, random, tolerance);
     companyGradients = new CompanyGradients(bookKeeper, trainable, loss, random, tolerance);
     reach = new ParameterReach(bookKeeper, trainable, loss);
-    gradients = new GradientCheck(bookKeeper, trainable, loss, tolerance);
+    gradients = new GradientCheck(bookKeeper, trainable, loss, random, tolerance);
   }
 
   /**
