@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting.internal.loss;
+
+import java.util.Optional;
+
+/**
+ * One step of a mechanism as a pair of distributions (P, Q), seen through the privacy loss L = log
+ * dP/dQ under P.
+ */
+public interface LossPair {
+
+  /**
+   * Value and first two derivatives of the cumulant \(K(c) = \log E_P[e^{cL}]\).
+   *
+   * @param value K(c)
+   * @param mean K'(c), the mean of L under the tilted law
+   * @param variance K''(c), its variance
+   */
+  record Cumulant(double value, double mean, double variance) {}
+
+  /** The cumulant at c &gt; 0. */
+  Cumulant cumulant(double c);
+
+  /** An upper bound of the cumulant, up to rounding, which may be had for larger c. */
+  default double cumulantBound(double c) {
+    return cumulant(c).value();
+  }
+
+  /** The law of L under P, tilted by e^{cL}. */
+  TiltedLoss tilt(double c);
+
+  /** delta of this step alone. */
+  HockeyStick hockeyStick();
+
+  /**
+   * Adds the masses of P and Q, cell by cell of the loss, for everything that matters under the
+   * tilt c.
+   */
+  void discretize(LossCells cells, double c);
+
+  /** L is never above this. */
+  default double highestLoss() {
+    return Double.POSITIVE_INFINITY;
+  }
+
+  /** Probability under P that L is {@link #highestLoss()}. */
+  default double massAtHighestLoss() {
+    return 0;
+  }
+
+  /** The pair (Q, P); this one if its loss has the same law. */
+  default LossPair reversed() {
+    return this;
+  }
+
+  /**
+   * This pair with P restricted so that it loses at most the given mass, where that shortens the
+   * tail.
+   *
+   * <p>Far in the tail of P the loss may grow without limit. However small the mass there,
+   * \(E_P[e^{cL}]\) is nothing but that tail once c is large enough, which keeps the contour away
+   * from the saddle point of everything else. Losing mass m from each of T steps lowers delta by at
+   * most T m.
+   */
+  default LossPair restricted(double lostMass) {
+    return this;
+  }
+
+  /**
+   * What L is near to if the output tells whether the record was sampled.
+   *
+   * @param slack by how much L may differ from that
+   */
+  default Optional<Separation> separation(double slack) {
+    return Optional.empty();
+  }
+
+  /** The density of L per unit is about the inverse of this, or less, where rounding matters. */
+  default double scale() {
+    return 1;
+  }
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting.internal.mechanism;
+
+import ai.fastdp.accounting.event.NeighboringRelation;
+import ai.fastdp.accounting.event.UnsupportedEventException;
+import ai.fastdp.accounting.internal.loss.LossPair;
+import ai.fastdp.accounting.internal.loss.MixtureRatio;
+import ai.fastdp.accounting.internal.loss.SampledGaussianRenyi;
+import java.util.function.DoubleUnaryOperator;
+
+/**
+ * The discrete Gaussian mechanism on a Poisson sample.
+ *
+ * <p>No pair of distributions is known to dominate it; its Renyi divergences are bounded by those
+ * of the Gaussian mechanism, at integer orders where it is sampled (docs/accounting.md).
+ *
+ * @param sampleRate q in (0, 1]
+ * @param noiseMultiplier sigma, relative to the largest contribution of one record
+ */
+public record DiscreteGaussianRelease(double sampleRate, double noiseMultiplier)
+    implements Mechanism {
+
+  @Override
+  public boolean hasPair(NeighboringRelation relation) {
+    return false;
+  }
+
+  @Override
+  public LossPair pair(NeighboringRelation relation) {
+    throw new UnsupportedEventException(
+        "event must have a dominating pair, got a discrete Gaussian; " + remedy());
+  }
+
+  @Override
+  public String remedy() {
+    return "account for discrete Gaussian noise with RdpAccountant, Poisson samples of it under"
+        + " ADD_OR_REMOVE_ONE or REPLACE_SPECIAL";
+  }
+
+  /** Whether its Renyi divergence has a bound under the relation. */
+  public boolean hasRenyiBound(NeighboringRelation relation) {
+    return sampleRate == 1 || relation != NeighboringRelation.REPLACE_ONE;
+  }
+
+  /** An upper bound of the cumulant \((a-1) D_a\) as a function of the order a &gt; 1, convex. */
+  public DoubleUnaryOperator renyiBound(NeighboringRelation relation) {
+    if (sampleRate == 1) {
+      double inverse = Mechanism.sensitivity(relation) / noiseMultiplier;
+      return new Parabola(inverse * inverse / 2)::at;
+    }
+    SampledGaussianRenyi gaussian =
+        new SampledGaussianRenyi(new MixtureRatio(sampleRate, noiseMultiplier));
+    Parabola unsampled = new Parabola(1 / (2 * noiseMultiplier * noiseMultiplier));
+    return order -> {
+      double below = Math.floor(order);
+      if (below == order) {
+        return gaussian.cumulant(order);
+      }
+      double low = below == 1 ? 0 : gaussian.cumulant(below);
+      return unsampled.hull(below, low, gaussian.cumulant(below + 1), order);
+    };
+  }
+
+  /**
+   * The cumulant without sampling, which bounds that of a sample.
+   *
+   * @param height h of h a (a - 1)
+   */
+  private record Parabola(double height) {
+
+    double at(double order) {
+      return height * order * (order - 1);
+    }
+
+    /**
+     * The largest convex function of the order below the parabola and the chords from integer to
+     * integer: the cumulant is convex itself, so it is not above that.
+     *
+     * @param below an integer order
+     * @param low the bound there, at most that of the parabola
+     * @param high the bound at the next integer
+     * @param order between the two
+     */
+    double hull(double below, double low, double high, double order) {
+      // Where the tangents through the two points touch.
+      double left = below + Math.sqrt(Math.max(0, at(below) - low) / height);
+      double right = below + 1 - Math.sqrt(Math.max(0, at(below + 1) - high) / height);
+      if (left >= right) {
+        return low + (order - below) * (high - low);
+      }
+      if (order <= left) {
+        return low + height * (2 * left - 1) * (order - below);
+      }
+      return order <= right ? at(order) : high - height * (2 * right - 1) * (below + 1 - order);
+    }
+  }
+}
