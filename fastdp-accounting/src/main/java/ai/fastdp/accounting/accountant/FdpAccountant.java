@@ -2,6 +2,7 @@
 package ai.fastdp.accounting.accountant;
 
 import ai.fastdp.accounting.event.NeighboringRelation;
+import ai.fastdp.accounting.internal.loss.DeltaInterval;
 import ai.fastdp.accounting.internal.loss.EpsilonInterval;
 import ai.fastdp.accounting.internal.mechanism.Mechanism;
 import ai.fastdp.accounting.internal.mechanism.MechanismCounts;
@@ -13,6 +14,7 @@ import ai.fastdp.accounting.internal.solve.Method;
 import ai.fastdp.accounting.internal.solve.TiltedFft;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalDouble;
 
 /**
  * f-differential privacy: the exact composition of privacy-loss distributions, with lower and upper
@@ -68,7 +70,7 @@ public final class FdpAccountant extends EventAccountant {
 
   @Override
   boolean hasRule(Mechanism mechanism) {
-    return mechanism.hasPair(relation());
+    return mechanism.pair(relation()).isPresent();
   }
 
   @Override
@@ -114,47 +116,41 @@ public final class FdpAccountant extends EventAccountant {
         EpsilonBound.interval(bounds.lower(), bounds.estimate(), bounds.upper()), method.text());
   }
 
-  /**
-   * Bounds epsilon from above, a little less narrowly than {@link #epsilon} and never slowly.
-   *
-   * @param delta in (0, 1)
-   * @return the upper bound
-   * @throws IllegalArgumentException if {@code delta} is not in (0, 1)
-   */
-  public double quickUpper(double delta) {
+  @Override
+  public OptionalDouble quickUpper(double delta) {
     Require.delta(delta);
     if (counts().isEmpty()) {
-      return 0;
+      return OptionalDouble.of(0);
     }
     LossComposition losses = losses();
     double upper = LossSolver.quickUpper(losses, delta);
     if (!losses.isSymmetric() && LossSolver.mayExceed(losses.reversed(), delta, upper)) {
       upper = Math.max(upper, LossSolver.quickUpper(losses.reversed(), delta));
     }
-    return upper;
+    return OptionalDouble.of(upper);
   }
 
   /**
-   * Delta at one epsilon.
+   * {@inheritDoc}
    *
-   * @param epsilon finite and at least 0
    * @return the larger of the bounds of both directions
-   * @throws IllegalArgumentException if {@code epsilon} is out of range
    */
+  @Override
   public DeltaBound delta(double epsilon) {
     Require.finiteNonNegative("epsilon", epsilon);
-    if (counts().isEmpty()) {
-      return new DeltaBound(0, 0, 0);
+    DeltaInterval delta = counts().isEmpty() ? DeltaInterval.ZERO : larger(losses(), epsilon);
+    return DeltaBound.interval(delta.lower(), delta.estimate(), delta.upper());
+  }
+
+  private static DeltaInterval larger(LossComposition losses, double epsilon) {
+    DeltaInterval remove = LossSolver.delta(losses, epsilon).bounds().toInterval();
+    if (losses.isSymmetric()) {
+      return remove;
     }
-    LossComposition losses = losses();
-    DeltaBound remove = DeltaBound.of(LossSolver.delta(losses, epsilon).bounds());
-    if (!losses.isSymmetric()) {
-      LossComposition added = losses.reversed();
-      if (LossSolver.mayExceedDelta(added, epsilon, remove.lower())) {
-        return remove.max(DeltaBound.of(LossSolver.delta(added, epsilon).bounds()));
-      }
-    }
-    return remove;
+    LossComposition added = losses.reversed();
+    return LossSolver.mayExceedDelta(added, epsilon, remove.lower())
+        ? remove.max(LossSolver.delta(added, epsilon).bounds().toInterval())
+        : remove;
   }
 
   /**
@@ -172,7 +168,7 @@ public final class FdpAccountant extends EventAccountant {
         .asMap()
         .forEach(
             (mechanism, count) ->
-                parts.add(new LossComposition.Part(mechanism.pair(relation()), count)));
+                parts.add(new LossComposition.Part(mechanism.pair(relation()).orElseThrow(), count)));
     return new LossComposition(parts);
   }
 }

@@ -5,11 +5,8 @@ import ai.fastdp.accounting.event.NeighboringRelation;
 import ai.fastdp.accounting.internal.loss.EpsilonInterval;
 import ai.fastdp.accounting.internal.loss.GaussianHockeyStick;
 import ai.fastdp.accounting.internal.loss.GaussianLoss;
-import ai.fastdp.accounting.internal.mechanism.FixedBatchGaussian;
 import ai.fastdp.accounting.internal.mechanism.Mechanism;
 import ai.fastdp.accounting.internal.mechanism.MechanismCounts;
-import ai.fastdp.accounting.internal.mechanism.SampledGaussian;
-import ai.fastdp.accounting.internal.numeric.NormalTail;
 import ai.fastdp.accounting.internal.numeric.Require;
 import java.util.Map;
 
@@ -63,10 +60,7 @@ public final class GdpAccountant extends EventAccountant {
 
   @Override
   boolean hasRule(Mechanism mechanism) {
-    if (mechanism instanceof SampledGaussian gaussian) {
-      return !gaussian.isSampled() || relation() != NeighboringRelation.REPLACE_ONE;
-    }
-    return mechanism instanceof FixedBatchGaussian && mechanism.hasPair(relation());
+    return mechanism.cltMu(relation()).isPresent();
   }
 
   @Override
@@ -83,27 +77,9 @@ public final class GdpAccountant extends EventAccountant {
     Map<Mechanism, Long> all = counts().asMap();
     return GaussianLoss.composed(
         all.values().stream().mapToDouble(Long::doubleValue).toArray(),
-        all.keySet().stream().mapToDouble(this::ofOne).toArray());
-  }
-
-  /** mu of one step. */
-  private double ofOne(Mechanism mechanism) {
-    double sensitivity = Mechanism.sensitivity(relation());
-    if (mechanism instanceof SampledGaussian gaussian) {
-      double q = gaussian.sampleRate();
-      double inverse = sensitivity / gaussian.noiseMultiplier();
-      return q == 1 ? inverse : q * Math.sqrt(Math.expm1(inverse * inverse));
-    }
-    FixedBatchGaussian batch = (FixedBatchGaussian) mechanism;
-    double q = batch.sampleRate();
-    double inverse = sensitivity / batch.noiseMultiplier();
-    if (q == 1) {
-      return inverse;
-    }
-    // e^{x^2} Phi(1.5 x) + 3 Phi(-0.5 x) - 2, without cancellation of the constants
-    double growth = Math.expm1(inverse * inverse) * NormalTail.above(-1.5 * inverse);
-    double bend = NormalTail.between(0, 1.5 * inverse) - 3 * NormalTail.between(0, 0.5 * inverse);
-    return q * Math.sqrt(2 * (growth + bend));
+        all.keySet().stream()
+            .mapToDouble(mechanism -> mechanism.cltMu(relation()).orElseThrow())
+            .toArray());
   }
 
   /**
@@ -113,7 +89,9 @@ public final class GdpAccountant extends EventAccountant {
    */
   public boolean isExact() {
     return counts().asMap().keySet().stream()
-        .allMatch(mechanism -> mechanism.pair(relation()) instanceof GaussianLoss);
+        .allMatch(
+            mechanism ->
+                mechanism.pair(relation()).filter(pair -> pair.gaussianMu().isPresent()).isPresent());
   }
 
   @Override
@@ -133,15 +111,15 @@ public final class GdpAccountant extends EventAccountant {
   }
 
   /**
-   * Delta of the Gaussian mechanism with parameter {@link #mu()}; an estimate unless {@link
-   * #isExact()}.
+   * {@inheritDoc}
    *
-   * @param epsilon finite and at least 0
-   * @return delta
-   * @throws IllegalArgumentException if {@code epsilon} is out of range
+   * @return delta of the Gaussian mechanism with parameter {@link #mu()}; an estimate
    */
-  public double delta(double epsilon) {
+  @Override
+  public DeltaBound delta(double epsilon) {
     Require.finiteNonNegative("epsilon", epsilon);
-    return counts().isEmpty() ? 0 : Math.exp(new GaussianHockeyStick(mu()).at(epsilon).log());
+    return counts().isEmpty()
+        ? DeltaBound.zero()
+        : DeltaBound.approximately(Math.exp(new GaussianHockeyStick(mu()).at(epsilon).log()));
   }
 }

@@ -3,6 +3,7 @@ package ai.fastdp.accounting.accountant;
 
 import ai.fastdp.accounting.event.DpEvent;
 import ai.fastdp.accounting.event.NeighboringRelation;
+import java.util.OptionalDouble;
 
 /**
  * Adds up the privacy loss of events and converts it to epsilon.
@@ -54,6 +55,27 @@ public interface PrivacyAccountant {
    * @throws IllegalArgumentException if {@code delta} is not in (0, 1)
    */
   EpsilonBound epsilon(double delta);
+
+  /**
+   * Bounds epsilon from above at little cost, for searches that ask often: never below {@link
+   * #epsilon}'s upper bound by more than its width, and hardly above.
+   *
+   * @param delta in (0, 1)
+   * @return the upper bound, if this kind of accountant can vouch for one
+   * @throws IllegalArgumentException if {@code delta} is not in (0, 1)
+   */
+  default OptionalDouble quickUpper(double delta) {
+    return epsilon(delta).upper();
+  }
+
+  /**
+   * What was spent so far, as delta at a given epsilon.
+   *
+   * @param epsilon finite and at least 0
+   * @return the bounds that this kind of accountant can vouch for
+   * @throws IllegalArgumentException if {@code epsilon} is out of range
+   */
+  DeltaBound delta(double epsilon);
 
   /**
    * An independent accountant with the same state.

@@ -2,14 +2,8 @@
 package ai.fastdp.accounting.accountant;
 
 import ai.fastdp.accounting.event.NeighboringRelation;
-import ai.fastdp.accounting.internal.loss.LossPair;
-import ai.fastdp.accounting.internal.loss.MixtureLoss;
-import ai.fastdp.accounting.internal.loss.QuadratureLoss;
-import ai.fastdp.accounting.internal.loss.SampledGaussianRenyi;
-import ai.fastdp.accounting.internal.mechanism.DiscreteGaussianRelease;
 import ai.fastdp.accounting.internal.mechanism.Mechanism;
 import ai.fastdp.accounting.internal.mechanism.MechanismCounts;
-import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
 import ai.fastdp.accounting.internal.numeric.Require;
 import ai.fastdp.accounting.internal.numeric.ScalarMinimizer;
 import java.util.LinkedHashMap;
@@ -40,9 +34,6 @@ public final class RdpAccountant extends EventAccountant {
 
   /** Covers the quadrature and rounding error of the curve, so that the bound stays a bound. */
   private static final double ROUNDING_MARGIN = 1 + 1e-12;
-
-  /** Absolute, of one step's cumulant; see {@link QuadratureLoss#spacing}. */
-  private static final double QUADRATURE_ERROR = 3e-20;
 
   private static final double START = Math.log(10);
   private static final double LOWEST = Math.log(1e-9);
@@ -83,9 +74,7 @@ public final class RdpAccountant extends EventAccountant {
 
   @Override
   boolean hasRule(Mechanism mechanism) {
-    return mechanism instanceof DiscreteGaussianRelease discrete
-        ? discrete.hasRenyiBound(relation())
-        : mechanism.hasPair(relation());
+    return mechanism.renyi(relation()).isPresent();
   }
 
   @Override
@@ -143,17 +132,18 @@ public final class RdpAccountant extends EventAccountant {
   }
 
   /**
-   * The smallest delta over all orders: \(\log\delta = (a-1)(D_a - \varepsilon + \log(1-1/a)) -
-   * \log a\).
+   * {@inheritDoc}
    *
-   * @param epsilon finite and at least 0
-   * @return an upper bound of delta, at most 1
-   * @throws IllegalArgumentException if {@code epsilon} is out of range
+   * <p>This is the smallest delta over all orders, where \(\log\delta = (a-1)(D_a - \varepsilon +
+   * \log(1-1/a)) - \log a\).
+   *
+   * @return an upper bound, at most 1
    */
-  public double delta(double epsilon) {
+  @Override
+  public DeltaBound delta(double epsilon) {
     Require.finiteNonNegative("epsilon", epsilon);
     if (counts().isEmpty()) {
-      return 0;
+      return DeltaBound.zero();
     }
     double logDelta =
         ScalarMinimizer.minimize(
@@ -169,7 +159,7 @@ public final class RdpAccountant extends EventAccountant {
                 HIGHEST,
                 1e-6)
             .value();
-    return Math.min(1, Math.exp(logDelta));
+    return DeltaBound.atMost(Math.min(1, Math.exp(logDelta)));
   }
 
   private static EpsilonBound checkedZero(double delta) {
@@ -191,24 +181,8 @@ public final class RdpAccountant extends EventAccountant {
     return total;
   }
 
-  /** The cumulant of one step as a function of the order. */
   private DoubleUnaryOperator newCurve(Mechanism mechanism) {
-    if (mechanism instanceof DiscreteGaussianRelease discrete) {
-      return discrete.renyiBound(relation());
-    }
-    LossPair pair = mechanism.pair(relation());
-    if (pair instanceof MixtureLoss mixture) {
-      // The other direction has the smaller divergence (arXiv 1908.10530, theorem 5).
-      return new SampledGaussianRenyi(mixture.ratio())::cumulant;
-    }
-    double error = pair instanceof QuadratureLoss ? QUADRATURE_ERROR : 0;
-    return order -> {
-      try {
-        return pair.cumulant(order - 1).value() + error;
-      } catch (NumericalLimitException e) {
-        return Double.POSITIVE_INFINITY; // no bound by this order
-      }
-    };
+    return mechanism.renyi(relation()).orElseThrow();
   }
 
   private static void requireOrder(double order) {

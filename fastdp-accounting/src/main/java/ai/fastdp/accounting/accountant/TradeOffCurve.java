@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.accountant;
 
+import ai.fastdp.accounting.internal.loss.DeltaInterval;
 import ai.fastdp.accounting.internal.numeric.NormalTail;
 import ai.fastdp.accounting.internal.numeric.Require;
 import java.util.Map;
@@ -45,12 +46,12 @@ public final class TradeOffCurve {
    * @param grid where delta was evaluated beforehand; empty if it is evaluated on demand
    */
   private record Side(
-      boolean isInverse, DoubleFunction<DeltaBound> delta, NavigableMap<Double, DeltaBound> grid) {}
+      boolean isInverse, DoubleFunction<DeltaInterval> delta, NavigableMap<Double, DeltaInterval> grid) {}
 
   /** A curve that asks for delta some seventy times per point. */
   static TradeOffCurve onDemand(
-      DoubleFunction<DeltaBound> towards, DoubleFunction<DeltaBound> away, double largestEpsilon) {
-    DoubleFunction<DeltaBound> first = remembering(towards);
+      DoubleFunction<DeltaInterval> towards, DoubleFunction<DeltaInterval> away, double largestEpsilon) {
+    DoubleFunction<DeltaInterval> first = remembering(towards);
     return new TradeOffCurve(
         new Side(false, first, new TreeMap<>()),
         new Side(true, towards == away ? first : remembering(away), new TreeMap<>()),
@@ -58,24 +59,24 @@ public final class TradeOffCurve {
   }
 
   /** Searches for neighbouring points begin at the same epsilons. */
-  private static DoubleFunction<DeltaBound> remembering(DoubleFunction<DeltaBound> delta) {
-    Map<Double, DeltaBound> known = new ConcurrentHashMap<>();
+  private static DoubleFunction<DeltaInterval> remembering(DoubleFunction<DeltaInterval> delta) {
+    Map<Double, DeltaInterval> known = new ConcurrentHashMap<>();
     return epsilon -> known.computeIfAbsent(epsilon, delta::apply);
   }
 
   /** A curve from a fixed number of deltas, with a wider envelope. */
   static TradeOffCurve onGrid(
-      DoubleFunction<DeltaBound> towards, DoubleFunction<DeltaBound> away, double largestEpsilon) {
-    NavigableMap<Double, DeltaBound> first = grid(towards, largestEpsilon);
+      DoubleFunction<DeltaInterval> towards, DoubleFunction<DeltaInterval> away, double largestEpsilon) {
+    NavigableMap<Double, DeltaInterval> first = grid(towards, largestEpsilon);
     return new TradeOffCurve(
         new Side(false, towards, first),
         new Side(true, away, towards == away ? first : grid(away, largestEpsilon)),
         largestEpsilon);
   }
 
-  private static NavigableMap<Double, DeltaBound> grid(
-      DoubleFunction<DeltaBound> delta, double largestEpsilon) {
-    NavigableMap<Double, DeltaBound> grid = new TreeMap<>();
+  private static NavigableMap<Double, DeltaInterval> grid(
+      DoubleFunction<DeltaInterval> delta, double largestEpsilon) {
+    NavigableMap<Double, DeltaInterval> grid = new TreeMap<>();
     for (int i = 0; i < GRID; i++) {
       double t = (double) i / (GRID - 1);
       double epsilon = largestEpsilon * t * t;
@@ -143,17 +144,17 @@ public final class TradeOffCurve {
 
   /** Between grid points delta is at least its lower bound at the next. */
   private static TypeTwoBound onGrid(Side side, double typeOne) {
-    NavigableMap<Double, DeltaBound> grid = side.grid();
+    NavigableMap<Double, DeltaInterval> grid = side.grid();
     boolean inverse = side.isInverse();
     double lower = 0;
     double estimate = 0;
     double upper = 0;
-    for (Map.Entry<Double, DeltaBound> entry : grid.entrySet()) {
+    for (Map.Entry<Double, DeltaInterval> entry : grid.entrySet()) {
       double epsilon = entry.getKey();
       TypeTwoBound here = value(epsilon, entry.getValue(), typeOne, inverse);
       lower = Math.max(lower, here.lower());
       estimate = Math.max(estimate, here.estimate());
-      Map.Entry<Double, DeltaBound> next = grid.higherEntry(epsilon);
+      Map.Entry<Double, DeltaInterval> next = grid.higherEntry(epsilon);
       double least = next == null ? 0 : next.getValue().lower();
       upper = Math.max(upper, value(epsilon, least, typeOne, inverse));
     }
@@ -205,7 +206,7 @@ public final class TradeOffCurve {
   }
 
   private static TypeTwoBound value(
-      double epsilon, DeltaBound bound, double typeOne, boolean inverse) {
+      double epsilon, DeltaInterval bound, double typeOne, boolean inverse) {
     return new TypeTwoBound(
         value(epsilon, bound.upper(), typeOne, inverse),
         value(epsilon, bound.estimate(), typeOne, inverse),

@@ -2,6 +2,7 @@
 package ai.fastdp.accounting.accountant;
 
 import ai.fastdp.accounting.internal.loss.DeltaBracket;
+import ai.fastdp.accounting.internal.loss.DeltaInterval;
 import ai.fastdp.accounting.internal.loss.GaussianLoss;
 import ai.fastdp.accounting.internal.loss.LaplaceLoss;
 import ai.fastdp.accounting.internal.loss.LossPair;
@@ -39,8 +40,8 @@ public final class TradeOffFunction {
   /** Beyond this e^epsilon overflows. */
   private static final double LARGEST_EPSILON = 700;
 
-  private final DoubleFunction<DeltaBound> forward;
-  private final DoubleFunction<DeltaBound> backward;
+  private final DoubleFunction<DeltaInterval> forward;
+  private final DoubleFunction<DeltaInterval> backward;
   private final double largestEpsilon;
 
   /** The pair, as long as there is one that can be composed. */
@@ -49,8 +50,8 @@ public final class TradeOffFunction {
   private final boolean isCheap;
 
   private TradeOffFunction(
-      DoubleFunction<DeltaBound> forward,
-      DoubleFunction<DeltaBound> backward,
+      DoubleFunction<DeltaInterval> forward,
+      DoubleFunction<DeltaInterval> backward,
       double largestEpsilon,
       Optional<LossComposition> losses,
       boolean isCheap) {
@@ -64,7 +65,7 @@ public final class TradeOffFunction {
   /** The function of a composition in its own direction. */
   static TradeOffFunction of(LossComposition losses) {
     if (losses.parts().isEmpty()) {
-      DoubleFunction<DeltaBound> none = epsilon -> new DeltaBound(0, 0, 0);
+      DoubleFunction<DeltaInterval> none = epsilon -> DeltaInterval.ZERO;
       return new TradeOffFunction(none, none, 1, Optional.of(losses), true);
     }
     LossComposition reversed = losses.reversed();
@@ -83,10 +84,10 @@ public final class TradeOffFunction {
         deltas(losses, cheap), deltas(reversed, cheap), end, Optional.of(losses), cheap);
   }
 
-  private static DoubleFunction<DeltaBound> deltas(LossComposition losses, boolean cheap) {
+  private static DoubleFunction<DeltaInterval> deltas(LossComposition losses, boolean cheap) {
     DoubleFunction<DeltaBracket> bounds =
         cheap ? LossSolver.deltas(losses) : LossSolver.quickDeltas(losses);
-    return epsilon -> DeltaBound.of(bounds.apply(epsilon));
+    return epsilon -> bounds.apply(epsilon).toInterval();
   }
 
   /**
@@ -188,7 +189,7 @@ public final class TradeOffFunction {
           double kappa = p - (1 - p) * Math.expm1(epsilon);
           return kappa > 0
               ? backward.apply(Math.max(0, epsilon + Math.log(p / kappa))).times(kappa)
-              : new DeltaBound(0, 0, 0);
+              : DeltaInterval.ZERO;
         },
         largestEpsilon,
         Optional.empty(),
@@ -234,7 +235,8 @@ public final class TradeOffFunction {
    */
   public DeltaBound delta(double epsilon) {
     Require.finiteNonNegative("epsilon", epsilon);
-    return forward.apply(epsilon);
+    DeltaInterval delta = forward.apply(epsilon);
+    return DeltaBound.interval(delta.lower(), delta.estimate(), delta.upper());
   }
 
   /**
@@ -254,12 +256,12 @@ public final class TradeOffFunction {
    */
   public TradeOffCurve symmetrize() {
     boolean symmetric = losses.isPresent() && losses.get().isSymmetric();
-    DoubleFunction<DeltaBound> larger =
+    DoubleFunction<DeltaInterval> larger =
         symmetric ? forward : epsilon -> forward.apply(epsilon).max(backward.apply(epsilon));
     return curve(larger, larger);
   }
 
-  private TradeOffCurve curve(DoubleFunction<DeltaBound> towards, DoubleFunction<DeltaBound> away) {
+  private TradeOffCurve curve(DoubleFunction<DeltaInterval> towards, DoubleFunction<DeltaInterval> away) {
     return isCheap
         ? TradeOffCurve.onDemand(towards, away, largestEpsilon)
         : TradeOffCurve.onGrid(towards, away, largestEpsilon);

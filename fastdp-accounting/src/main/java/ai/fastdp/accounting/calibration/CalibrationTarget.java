@@ -2,7 +2,6 @@
 package ai.fastdp.accounting.calibration;
 
 import ai.fastdp.accounting.accountant.EpsilonBound;
-import ai.fastdp.accounting.accountant.FdpAccountant;
 import ai.fastdp.accounting.accountant.PrivacyAccountant;
 import ai.fastdp.accounting.accountant.PrivacyBudget;
 import ai.fastdp.accounting.event.DpEvent;
@@ -31,10 +30,10 @@ record CalibrationTarget(
   /** Positive if the run is above the target, by the number that costs little. */
   double quickExcess(DpEvent event, long count) {
     PrivacyAccountant after = after(event, count);
-    if (basis == NoiseCalibration.Basis.UPPER_BOUND && after instanceof FdpAccountant fdp) {
-      return excess(fdp.quickUpper(budget.delta()));
-    }
-    return excess(number(after));
+    return excess(
+        basis == NoiseCalibration.Basis.UPPER_BOUND
+            ? required(after.quickUpper(budget.delta()), after)
+            : number(after));
   }
 
   /** Whether the accountant's own number is within the target. */
@@ -65,12 +64,15 @@ record CalibrationTarget(
   private double number(PrivacyAccountant after) {
     EpsilonBound bound = after.epsilon(budget.delta());
     boolean isUpper = basis == NoiseCalibration.Basis.UPPER_BOUND;
-    OptionalDouble number = isUpper ? bound.upper() : bound.estimate();
+    return required(isUpper ? bound.upper() : bound.estimate(), after);
+  }
+
+  private double required(OptionalDouble number, PrivacyAccountant after) {
     return number.orElseThrow(
         () ->
             new IllegalArgumentException(
                 "accountant must give an "
-                    + (isUpper ? "upper bound" : "estimate")
+                    + (basis == NoiseCalibration.Basis.UPPER_BOUND ? "upper bound" : "estimate")
                     + ", got "
                     + after.name()
                     + "; only an upper bound can enforce a budget"));

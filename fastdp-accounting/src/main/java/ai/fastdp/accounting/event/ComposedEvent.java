@@ -18,4 +18,9 @@ public record ComposedEvent(List<DpEvent> events) implements DpEvent {
   public ComposedEvent {
     events = List.copyOf(events);
   }
+
+  @Override
+  public <R> R accept(Visitor<R> visitor) {
+    return visitor.visit(this);
+  }
 }

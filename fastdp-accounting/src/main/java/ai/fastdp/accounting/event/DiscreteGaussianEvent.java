@@ -28,4 +28,9 @@ public record DiscreteGaussianEvent(double noiseMultiplier) implements DpEvent {
   public DiscreteGaussianEvent {
     Require.finitePositive("noiseMultiplier", noiseMultiplier);
   }
+
+  @Override
+  public <R> R accept(Visitor<R> visitor) {
+    return visitor.visit(this);
+  }
 }

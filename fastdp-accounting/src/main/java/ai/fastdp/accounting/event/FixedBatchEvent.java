@@ -40,4 +40,9 @@ public record FixedBatchEvent(long batchSize, long sampleSize, DpEvent event) im
   public double sampleRate() {
     return (double) batchSize / sampleSize;
   }
+
+  @Override
+  public <R> R accept(Visitor<R> visitor) {
+    return visitor.visit(this);
+  }
 }

@@ -20,4 +20,9 @@ public record GaussianEvent(double noiseMultiplier) implements DpEvent {
   public GaussianEvent {
     Require.finitePositive("noiseMultiplier", noiseMultiplier);
   }
+
+  @Override
+  public <R> R accept(Visitor<R> visitor) {
+    return visitor.visit(this);
+  }
 }

@@ -23,4 +23,9 @@ public record LaplaceEvent(double noiseMultiplier) implements DpEvent {
   public LaplaceEvent {
     Require.finitePositive("noiseMultiplier", noiseMultiplier);
   }
+
+  @Override
+  public <R> R accept(Visitor<R> visitor) {
+    return visitor.visit(this);
+  }
 }

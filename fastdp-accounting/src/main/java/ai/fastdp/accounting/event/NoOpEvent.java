@@ -2,4 +2,10 @@
 package ai.fastdp.accounting.event;
 
 /** An event that does not touch the data; it costs nothing. */
-public record NoOpEvent() implements DpEvent {}
+public record NoOpEvent() implements DpEvent {
+
+  @Override
+  public <R> R accept(Visitor<R> visitor) {
+    return visitor.visit(this);
+  }
+}

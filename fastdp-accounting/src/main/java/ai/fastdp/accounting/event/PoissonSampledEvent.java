@@ -27,4 +27,9 @@ public record PoissonSampledEvent(double sampleRate, DpEvent event) implements D
     Require.probability("sampleRate", sampleRate);
     Objects.requireNonNull(event, "event");
   }
+
+  @Override
+  public <R> R accept(Visitor<R> visitor) {
+    return visitor.visit(this);
+  }
 }

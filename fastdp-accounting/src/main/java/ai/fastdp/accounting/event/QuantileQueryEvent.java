@@ -30,4 +30,9 @@ public record QuantileQueryEvent(double countNoise) implements DpEvent {
   public GaussianEvent asGaussian() {
     return new GaussianEvent(2 * countNoise);
   }
+
+  @Override
+  public <R> R accept(Visitor<R> visitor) {
+    return visitor.visit(this);
+  }
 }

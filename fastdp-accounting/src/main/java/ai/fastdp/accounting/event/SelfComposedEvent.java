@@ -23,4 +23,9 @@ public record SelfComposedEvent(DpEvent event, long count) implements DpEvent {
     Objects.requireNonNull(event, "event");
     Require.nonNegative("count", count);
   }
+
+  @Override
+  public <R> R accept(Visitor<R> visitor) {
+    return visitor.visit(this);
+  }
 }

@@ -29,46 +29,7 @@ final class EventText {
   }
 
   static String write(DpEvent event) {
-    if (event instanceof GaussianEvent gaussian) {
-      return "(gaussian " + Double.toHexString(gaussian.noiseMultiplier()) + ")";
-    }
-    if (event instanceof DiscreteGaussianEvent discrete) {
-      return "(discrete " + Double.toHexString(discrete.noiseMultiplier()) + ")";
-    }
-    if (event instanceof LaplaceEvent laplace) {
-      return "(laplace " + Double.toHexString(laplace.noiseMultiplier()) + ")";
-    }
-    if (event instanceof QuantileQueryEvent query) {
-      return "(quantile " + Double.toHexString(query.countNoise()) + ")";
-    }
-    if (event instanceof PoissonSampledEvent sampled) {
-      return "(poisson "
-          + Double.toHexString(sampled.sampleRate())
-          + " "
-          + write(sampled.event())
-          + ")";
-    }
-    if (event instanceof FixedBatchEvent batch) {
-      return "(batch "
-          + batch.batchSize()
-          + " "
-          + batch.sampleSize()
-          + " "
-          + write(batch.event())
-          + ")";
-    }
-    if (event instanceof SelfComposedEvent repeated) {
-      return "(repeat " + repeated.count() + " " + write(repeated.event()) + ")";
-    }
-    if (event instanceof ComposedEvent composed) {
-      StringBuilder all = new StringBuilder("(all");
-      composed.events().forEach(part -> all.append(' ').append(write(part)));
-      return all.append(')').toString();
-    }
-    if (event instanceof NoOpEvent) {
-      return "(none)";
-    }
-    throw new IllegalArgumentException("event must have a text form, got " + event);
+    return event.accept(new Writer());
   }
 
   /**
@@ -151,5 +112,60 @@ final class EventText {
   private IllegalArgumentException malformed() {
     return new IllegalArgumentException(
         "event must be in the text form of a ledger, got '" + text + "' at " + position);
+  }
+
+  /** Writes the kind of an event and its parts in parentheses. */
+  private static final class Writer implements DpEvent.Visitor<String> {
+
+    @Override
+    public String visit(GaussianEvent event) {
+      return "(gaussian " + text(event.noiseMultiplier()) + ")";
+    }
+
+    @Override
+    public String visit(DiscreteGaussianEvent event) {
+      return "(discrete " + text(event.noiseMultiplier()) + ")";
+    }
+
+    @Override
+    public String visit(LaplaceEvent event) {
+      return "(laplace " + text(event.noiseMultiplier()) + ")";
+    }
+
+    @Override
+    public String visit(QuantileQueryEvent event) {
+      return "(quantile " + text(event.countNoise()) + ")";
+    }
+
+    @Override
+    public String visit(PoissonSampledEvent event) {
+      return "(poisson " + text(event.sampleRate()) + " " + event.event().accept(this) + ")";
+    }
+
+    @Override
+    public String visit(FixedBatchEvent event) {
+      return "(batch " + event.batchSize() + " " + event.sampleSize() + " " + event.event().accept(this) + ")";
+    }
+
+    @Override
+    public String visit(SelfComposedEvent event) {
+      return "(repeat " + event.count() + " " + event.event().accept(this) + ")";
+    }
+
+    @Override
+    public String visit(ComposedEvent event) {
+      StringBuilder all = new StringBuilder("(all");
+      event.events().forEach(part -> all.append(' ').append(part.accept(this)));
+      return all.append(')').toString();
+    }
+
+    @Override
+    public String visit(NoOpEvent event) {
+      return "(none)";
+    }
+
+    private static String text(double value) {
+      return Double.toHexString(value);
+    }
   }
 }

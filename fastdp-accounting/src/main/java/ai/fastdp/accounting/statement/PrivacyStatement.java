@@ -106,7 +106,7 @@ public record PrivacyStatement(
     events.forEach(
         (event, count) -> {
           amplified.compose(event, count);
-          unamplified.compose(ReleaseSummary.withoutSampling(event), count);
+          unamplified.compose(event.accept(new WithoutSampling()), count);
         });
     EpsilonBound none = EpsilonBound.atMost(Double.POSITIVE_INFINITY);
     return new PrivacyStatement(

@@ -1,16 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.statement;
 
-import ai.fastdp.accounting.event.ComposedEvent;
-import ai.fastdp.accounting.event.DiscreteGaussianEvent;
 import ai.fastdp.accounting.event.DpEvent;
-import ai.fastdp.accounting.event.FixedBatchEvent;
-import ai.fastdp.accounting.event.GaussianEvent;
-import ai.fastdp.accounting.event.LaplaceEvent;
-import ai.fastdp.accounting.event.NoOpEvent;
-import ai.fastdp.accounting.event.PoissonSampledEvent;
-import ai.fastdp.accounting.event.QuantileQueryEvent;
-import ai.fastdp.accounting.event.SelfComposedEvent;
 import ai.fastdp.accounting.event.UnsupportedEventException;
 import java.util.ArrayList;
 import java.util.List;
@@ -80,75 +71,8 @@ public record ReleaseSummary(long steps, Sampling sampling, double sampleRate, L
    */
   static List<ReleaseSummary> of(Map<DpEvent, Long> events) {
     List<ReleaseSummary> summaries = new ArrayList<>();
-    events.forEach((event, count) -> add(event, count, summaries));
+    events.forEach((event, count) -> Summarizing.add(event, count, summaries));
     return summaries;
-  }
-
-  private static void add(DpEvent event, long steps, List<ReleaseSummary> summaries) {
-    if (steps == 0 || event instanceof NoOpEvent) {
-      return;
-    }
-    if (event instanceof SelfComposedEvent repeated) {
-      add(repeated.event(), Math.multiplyExact(steps, repeated.count()), summaries);
-    } else if (event instanceof ComposedEvent composed) {
-      composed.events().forEach(part -> add(part, steps, summaries));
-    } else if (event instanceof PoissonSampledEvent sampled && sampled.sampleRate() < 1) {
-      add(Sampling.POISSON, sampled.sampleRate(), sampled.event(), steps, summaries);
-    } else if (event instanceof PoissonSampledEvent sampled) {
-      add(Sampling.NONE, 1, sampled.event(), steps, summaries);
-    } else if (event instanceof FixedBatchEvent batch && batch.batchSize() < batch.sampleSize()) {
-      add(Sampling.FIXED, batch.sampleRate(), batch.event(), steps, summaries);
-    } else if (event instanceof FixedBatchEvent batch) {
-      add(Sampling.NONE, 1, batch.event(), steps, summaries);
-    } else {
-      add(Sampling.NONE, 1, event, steps, summaries);
-    }
-  }
-
-  private static void add(
-      Sampling sampling, double rate, DpEvent event, long steps, List<ReleaseSummary> summaries) {
-    List<Noise> noises = new ArrayList<>();
-    collect(event, noises);
-    summaries.add(new ReleaseSummary(steps, sampling, rate, noises));
-  }
-
-  private static void collect(DpEvent event, List<Noise> noises) {
-    if (event instanceof GaussianEvent gaussian) {
-      noises.add(new Noise("Gaussian", gaussian.noiseMultiplier()));
-    } else if (event instanceof DiscreteGaussianEvent discrete) {
-      noises.add(new Noise("discrete Gaussian", discrete.noiseMultiplier()));
-    } else if (event instanceof LaplaceEvent laplace) {
-      noises.add(new Noise("Laplace", laplace.noiseMultiplier()));
-    } else if (event instanceof QuantileQueryEvent query) {
-      noises.add(new Noise("Gaussian (quantile query)", query.asGaussian().noiseMultiplier()));
-    } else if (event instanceof ComposedEvent composed) {
-      composed.events().forEach(part -> collect(part, noises));
-    } else if (event instanceof SelfComposedEvent repeated && repeated.count() <= 16) {
-      for (long i = 0; i < repeated.count(); i++) {
-        collect(repeated.event(), noises);
-      }
-    } else if (!(event instanceof NoOpEvent)) {
-      throw new UnsupportedEventException(
-          "event of a statement must be a known mechanism on one sample, got " + event);
-    }
-  }
-
-  /** The same event done with all data. */
-  static DpEvent withoutSampling(DpEvent event) {
-    if (event instanceof PoissonSampledEvent sampled) {
-      return withoutSampling(sampled.event());
-    }
-    if (event instanceof FixedBatchEvent batch) {
-      return withoutSampling(batch.event());
-    }
-    if (event instanceof SelfComposedEvent repeated) {
-      return new SelfComposedEvent(withoutSampling(repeated.event()), repeated.count());
-    }
-    if (event instanceof ComposedEvent composed) {
-      return new ComposedEvent(
-          composed.events().stream().map(ReleaseSummary::withoutSampling).toList());
-    }
-    return event;
   }
 
   /** A phrase such as {@code 10 steps of Poisson sampling ...}. */

@@ -122,12 +122,12 @@ class FdpAccountantTest extends PrivacyAccountantContract {
         after(row.number("q"), row.number("sigma"), row.integer("steps"))
             .delta(row.number("epsilon"));
     double exact = Math.max(row.number("exactRemove"), row.number("exactAdd"));
-    assertThat(bound.lower()).isLessThanOrEqualTo(exact * (1 + 1e-9) + 1e-13);
-    assertThat(bound.upper()).isGreaterThanOrEqualTo(exact * (1 - 1e-9) - 1e-13);
+    assertThat(bound.lower().getAsDouble()).isLessThanOrEqualTo(exact * (1 + 1e-9) + 1e-13);
+    assertThat(bound.upper().getAsDouble()).isGreaterThanOrEqualTo(exact * (1 - 1e-9) - 1e-13);
     // Where the far tail of single steps and the bulk of all steps compete, float64 leaves few
     // digits.
     double relativeWidth = row.number("q") < 1e-3 ? exact < 1e-60 ? 1e9 : 3 : 1e-8;
-    assertThat(bound.upper() - bound.lower()).isLessThanOrEqualTo(relativeWidth * exact);
+    assertThat(bound.upper().getAsDouble() - bound.lower().getAsDouble()).isLessThanOrEqualTo(relativeWidth * exact);
   }
 
   @ParameterizedTest(name = "{0}")
@@ -223,7 +223,7 @@ class FdpAccountantTest extends PrivacyAccountantContract {
     assertContains(laplace(1, 3, 1e-5), 2.9999200016, 1e-8, 1e-7);
     FdpAccountant accountant = new FdpAccountant();
     accountant.compose(new LaplaceEvent(2), 2);
-    assertThat(accountant.delta(1 + 1e-11).upper()).isZero();
+    assertThat(accountant.delta(1 + 1e-11).upper().getAsDouble()).isZero();
   }
 
   private static EpsilonBound laplace(double scale, long steps, double delta) {
@@ -270,7 +270,7 @@ class FdpAccountantTest extends PrivacyAccountantContract {
       FdpAccountant accountant = after(0.02, 0.7, steps);
       for (double delta : new double[] {1e-3, 1e-8}) {
         double epsilon = estimate(accountant.epsilon(delta));
-        assertThat(accountant.delta(epsilon).estimate()).isCloseTo(delta, withPercentage(1e-3));
+        assertThat(accountant.delta(epsilon).estimate().getAsDouble()).isCloseTo(delta, withPercentage(1e-3));
       }
     }
   }
@@ -284,7 +284,7 @@ class FdpAccountantTest extends PrivacyAccountantContract {
   @Test
   void quickUpper_hardlyAnyNoise_isNotBelowWhatTheSampledStepsCost() {
     double loss = 1 / (2 * 0.03 * 0.03) + Math.log(0.01);
-    assertThat(after(0.01, 0.03, 1000).quickUpper(1e-5)).isGreaterThan(22 * loss);
+    assertThat(after(0.01, 0.03, 1000).quickUpper(1e-5).getAsDouble()).isGreaterThan(22 * loss);
   }
 
   /** In nearly every step the loss is 1/0.019 - 1, and more. */

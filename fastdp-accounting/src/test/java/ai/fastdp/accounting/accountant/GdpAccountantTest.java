@@ -47,7 +47,7 @@ class GdpAccountantTest extends PrivacyAccountantContract {
     if (!Double.isNaN(reference)) {
       assertThat(bound.estimate().getAsDouble()).isCloseTo(reference, withPercentage(1e-7));
     }
-    assertThat(accountant.delta(bound.estimate().getAsDouble()))
+    assertThat(accountant.delta(bound.estimate().getAsDouble()).estimate().getAsDouble())
         .isLessThanOrEqualTo(row.number("delta") * (1 + 1e-9));
   }
 

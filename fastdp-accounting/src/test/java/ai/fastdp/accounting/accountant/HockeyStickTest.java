@@ -42,11 +42,11 @@ class HockeyStickTest {
   })
   void delta_cancellingTerms_isBetweenTheBounds(double q, double sigma, double epsilon, double d) {
     DeltaBound bound = one(NeighboringRelation.ADD_OR_REMOVE_ONE, q, sigma).delta(epsilon);
-    assertThat(bound.lower()).isLessThanOrEqualTo(d);
-    assertThat(bound.upper()).isGreaterThanOrEqualTo(d);
+    assertThat(bound.lower().getAsDouble()).isLessThanOrEqualTo(d);
+    assertThat(bound.upper().getAsDouble()).isGreaterThanOrEqualTo(d);
     // What the arguments' last digits say about delta.
     double width = 1e-12 + 1e-13 / sigma;
-    assertThat(bound.upper() - bound.lower()).isLessThanOrEqualTo(width * d);
+    assertThat(bound.upper().getAsDouble() - bound.lower().getAsDouble()).isLessThanOrEqualTo(width * d);
   }
 
   /** The loss is N(mu^2/2, mu^2) and epsilon its quantile, but for about 1 and what q adds. */
@@ -93,15 +93,15 @@ class HockeyStickTest {
     FdpAccountant accountant = new FdpAccountant();
     accountant.compose(new GaussianEvent(1e170), 2);
     double exact = 5.641895835477563e-171;
-    assertThat(accountant.delta(0).lower()).isBetween(exact * (1 - 1e-9), exact * (1 + 1e-15));
-    assertThat(accountant.delta(0).upper()).isBetween(exact * (1 - 1e-15), exact * (1 + 1e-9));
+    assertThat(accountant.delta(0).lower().getAsDouble()).isBetween(exact * (1 - 1e-9), exact * (1 + 1e-15));
+    assertThat(accountant.delta(0).upper().getAsDouble()).isBetween(exact * (1 - 1e-15), exact * (1 + 1e-9));
   }
 
   /** The cumulant at small c: 1 + c has lost its digits. */
   @Test
   void delta_hardlyAnyNoise_isNotCappedBelow() {
     FdpAccountant accountant = one(NeighboringRelation.ADD_OR_REMOVE_ONE, 0.5, 1e-9);
-    assertThat(accountant.delta(4.9999999999999994e17).upper()).isGreaterThan(0.2499999);
+    assertThat(accountant.delta(4.9999999999999994e17).upper().getAsDouble()).isGreaterThan(0.2499999);
   }
 
   /** In both steps with probability 1/4, and 35.1 is where 4e-270 lies above. */

@@ -47,6 +47,41 @@ abstract class PrivacyAccountantContract {
     accountant.compose(new PoissonSampledEvent(0, new GaussianEvent(1)), 5);
     accountant.compose(new PoissonSampledEvent(0.5, new NoOpEvent()), 5);
     assertThat(accountant.epsilon(1e-6)).isEqualTo(EpsilonBound.zero());
+    assertThat(accountant.delta(0)).isEqualTo(DeltaBound.zero());
+    assertThat(accountant.quickUpper(1e-6)).hasValue(0);
+  }
+
+  @Test
+  void delta_ofEpsilon_isTheInverse() {
+    PrivacyAccountant accountant = create();
+    accountant.compose(dpSgd(0.01, 1.1), 2000);
+    for (double delta : new double[] {1e-3, 1e-6, 1e-12}) {
+      DeltaBound bound = accountant.delta(value(accountant, delta));
+      double back = bound.upper().orElseGet(() -> bound.estimate().getAsDouble());
+      assertThat(back).isBetween(delta * (1 - 1e-4), delta * (1 + 1e-4));
+    }
+  }
+
+  @Test
+  void quickUpper_anyRun_isNotFarAboveTheUpperBound() {
+    PrivacyAccountant accountant = create();
+    accountant.compose(dpSgd(0.01, 1.1), 2000);
+    EpsilonBound bound = accountant.epsilon(1e-6);
+    assertThat(accountant.quickUpper(1e-6).isPresent()).isEqualTo(bound.upper().isPresent());
+    bound
+        .upper()
+        .ifPresent(
+            upper ->
+                assertThat(accountant.quickUpper(1e-6).getAsDouble())
+                    .isBetween(upper * (1 - 1e-6), upper * (1 + 1e-4)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {-1, Double.NaN, Double.POSITIVE_INFINITY})
+  void delta_epsilonOutOfRange_throws(double epsilon) {
+    assertThatThrownBy(() -> create().delta(epsilon))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("epsilon must be finite and >= 0, got " + epsilon);
   }
 
   @Test

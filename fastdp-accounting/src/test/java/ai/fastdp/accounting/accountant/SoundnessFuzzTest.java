@@ -189,7 +189,7 @@ class SoundnessFuzzTest {
     notAbove("single step", run.singleStep(delta), "upper", upper);
 
     started = System.nanoTime();
-    double quick = fdp.quickUpper(delta);
+    double quick = fdp.quickUpper(delta).getAsDouble();
     report("quick", started, answer);
     notAbove("lower", lower, "quick upper", quick);
     notAbove("counting", counting, "quick upper", quick);
@@ -210,8 +210,8 @@ class SoundnessFuzzTest {
           started = System.nanoTime();
           DeltaBound back = fdp.delta(lower);
           report("delta", started, answer);
-          notAbove("delta", delta, "upper delta at lower epsilon " + lower, back.upper());
-          notAbove("lower delta", back.lower(), "rdp delta", renyiDelta(run, lower));
+          notAbove("delta", delta, "upper delta at lower epsilon " + lower, back.upper().getAsDouble());
+          notAbove("lower delta", back.lower().getAsDouble(), "rdp delta", renyiDelta(run, lower));
         }
       }
       default -> {
@@ -219,7 +219,7 @@ class SoundnessFuzzTest {
           started = System.nanoTime();
           DeltaBound back = fdp.delta(upper);
           report("delta", started, answer);
-          notAbove("lower delta at upper epsilon " + upper, back.lower(), "delta", delta);
+          notAbove("lower delta at upper epsilon " + upper, back.lower().getAsDouble(), "delta", delta);
         }
       }
     }
@@ -227,7 +227,10 @@ class SoundnessFuzzTest {
   }
 
   private static double renyiDelta(Run run, double epsilon) {
-    return run.composedBy(new RdpAccountant(run.relation())).delta(epsilon);
+    return run.composedBy(new RdpAccountant(run.relation()))
+        .delta(epsilon)
+        .upper()
+        .getAsDouble();
   }
 
   private void report(String what, long started, FdpAccountant.Answer answer) {

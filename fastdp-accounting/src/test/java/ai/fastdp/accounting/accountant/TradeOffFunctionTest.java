@@ -83,8 +83,8 @@ class TradeOffFunctionTest {
     TradeOffFunction gaussian = TradeOffFunction.gaussian(1);
     for (double epsilon : new double[] {0, 0.01, 0.1, 0.3}) {
       for (int side = 0; side < 2; side++) {
-        double a = (side == 0 ? once : once.inverse()).delta(epsilon).estimate();
-        double b = (side == 0 ? twice : twice.inverse()).delta(epsilon).estimate();
+        double a = (side == 0 ? once : once.inverse()).delta(epsilon).estimate().getAsDouble();
+        double b = (side == 0 ? twice : twice.inverse()).delta(epsilon).estimate().getAsDouble();
         assertThat(b).isCloseTo(a, org.assertj.core.data.Offset.offset(1e-7));
       }
       assertThat(gaussian.subsample(0.5).subsample(0.25).delta(epsilon))

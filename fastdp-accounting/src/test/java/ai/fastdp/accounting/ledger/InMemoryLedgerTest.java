@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.fastdp.accounting.DpSgd;
+import ai.fastdp.accounting.accountant.DeltaBound;
 import ai.fastdp.accounting.accountant.EpsilonBound;
 import ai.fastdp.accounting.accountant.PrivacyAccountant;
 import ai.fastdp.accounting.accountant.PrivacyBudget;
@@ -145,6 +146,11 @@ class InMemoryLedgerTest {
     }
 
     @Override
+    public DeltaBound delta(double epsilon) {
+      return delegate.delta(epsilon);
+    }
+
+    @Override
     public PrivacyAccountant copy() {
       return new CountingAccountant(delegate.copy(), queries);
     }
@@ -178,6 +184,11 @@ class InMemoryLedgerTest {
     @Override
     public EpsilonBound epsilon(double delta) {
       return used ? EpsilonBound.approximately(1e-3) : EpsilonBound.zero();
+    }
+
+    @Override
+    public DeltaBound delta(double epsilon) {
+      return used ? DeltaBound.approximately(1e-3) : DeltaBound.zero();
     }
 
     @Override

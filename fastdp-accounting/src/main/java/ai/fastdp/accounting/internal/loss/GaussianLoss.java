@@ -4,6 +4,7 @@ package ai.fastdp.accounting.internal.loss;
 import ai.fastdp.accounting.internal.numeric.NormalEdge;
 import java.util.Arrays;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.stream.IntStream;
 
 /**
@@ -38,6 +39,11 @@ public record GaussianLoss(double mu) implements LossPair {
   public Cumulant cumulant(double c) {
     double square = mu * mu;
     return new Cumulant(c * (c + 1) * square / 2, (c + 0.5) * square, square);
+  }
+
+  @Override
+  public OptionalDouble gaussianMu() {
+    return OptionalDouble.of(mu);
   }
 
   @Override

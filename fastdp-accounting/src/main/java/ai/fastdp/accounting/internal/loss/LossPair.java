@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.internal.loss;
 
+import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
 import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.function.DoubleUnaryOperator;
 
 /**
  * One step of a mechanism as a pair of distributions (P, Q), seen through the privacy loss L = log
@@ -24,6 +27,30 @@ public interface LossPair {
   /** An upper bound of the cumulant, up to rounding, which may be had for larger c. */
   default double cumulantBound(double c) {
     return cumulant(c).value();
+  }
+
+  /**
+   * Returns an upper bound of the cumulant \((a-1) D_a\) of both directions as a function of the
+   * Renyi order a &gt; 1; infinite where it cannot be computed.
+   */
+  default DoubleUnaryOperator renyi() {
+    return order -> {
+      try {
+        return cumulant(order - 1).value() + cumulantError();
+      } catch (NumericalLimitException e) {
+        return Double.POSITIVE_INFINITY;
+      }
+    };
+  }
+
+  /** {@return the absolute error of the cumulant's value, apart from rounding} */
+  default double cumulantError() {
+    return 0;
+  }
+
+  /** {@return mu if the loss is exactly that of an unsampled Gaussian mechanism} */
+  default OptionalDouble gaussianMu() {
+    return OptionalDouble.empty();
   }
 
   /** The law of L under P, tilted by e^{cL}. */

@@ -5,6 +5,7 @@ import ai.fastdp.accounting.internal.numeric.NormalTail;
 import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.DoubleUnaryOperator;
 
 /**
  * The Poisson-sampled Gaussian mechanism as a pair on the real line with density ratio \(r(x) = 1 +
@@ -60,6 +61,12 @@ public record MixtureLoss(MixtureRatio ratio, Direction direction, double cut)
   @Override
   public HockeyStick hockeyStick() {
     return new MixtureHockeyStick(ratio, direction);
+  }
+
+  /** The direction REMOVE has the larger divergence (arXiv 1908.10530, theorem 5). */
+  @Override
+  public DoubleUnaryOperator renyi() {
+    return new SampledGaussianRenyi(ratio)::cumulant;
   }
 
   /** The direction REMOVE has the larger cumulant (arXiv 1908.10530, theorem 5). */

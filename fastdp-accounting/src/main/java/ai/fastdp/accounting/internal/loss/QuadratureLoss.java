@@ -51,6 +51,11 @@ public interface QuadratureLoss extends LossPair {
   double spacing(double c, double s);
 
   @Override
+  default double cumulantError() {
+    return QUADRATURE_ERROR;
+  }
+
+  @Override
   default Cumulant cumulant(double c) {
     return new TiltedGrid(this, c, spacing(c, 0)).cumulant();
   }
@@ -67,6 +72,12 @@ public interface QuadratureLoss extends LossPair {
 
   /** Log of the inverse of the relative error that the trapezoid rule may have. */
   double LOG_PRECISION = 46;
+
+  /**
+   * Relative error of one step's moment generating function, which is the absolute error of its
+   * cumulant; see {@link #spacing}.
+   */
+  double QUADRATURE_ERROR = 3e-20;
 
   /**
    * The spacing for one strip.

@@ -2,10 +2,10 @@
 package ai.fastdp.accounting.internal.mechanism;
 
 import ai.fastdp.accounting.event.NeighboringRelation;
-import ai.fastdp.accounting.event.UnsupportedEventException;
 import ai.fastdp.accounting.internal.loss.LossPair;
 import ai.fastdp.accounting.internal.loss.MixtureRatio;
 import ai.fastdp.accounting.internal.loss.SampledGaussianRenyi;
+import java.util.Optional;
 import java.util.function.DoubleUnaryOperator;
 
 /**
@@ -21,14 +21,8 @@ public record DiscreteGaussianRelease(double sampleRate, double noiseMultiplier)
     implements Mechanism {
 
   @Override
-  public boolean hasPair(NeighboringRelation relation) {
-    return false;
-  }
-
-  @Override
-  public LossPair pair(NeighboringRelation relation) {
-    throw new UnsupportedEventException(
-        "event must have a dominating pair, got a discrete Gaussian; " + remedy());
+  public Optional<LossPair> pair(NeighboringRelation relation) {
+    return Optional.empty();
   }
 
   @Override
@@ -37,17 +31,18 @@ public record DiscreteGaussianRelease(double sampleRate, double noiseMultiplier)
         + " ADD_OR_REMOVE_ONE or REPLACE_SPECIAL";
   }
 
-  /** Whether its Renyi divergence has a bound under the relation. */
-  public boolean hasRenyiBound(NeighboringRelation relation) {
-    return sampleRate == 1 || relation != NeighboringRelation.REPLACE_ONE;
-  }
-
-  /** An upper bound of the cumulant \((a-1) D_a\) as a function of the order a &gt; 1, convex. */
-  public DoubleUnaryOperator renyiBound(NeighboringRelation relation) {
+  @Override
+  public Optional<DoubleUnaryOperator> renyi(NeighboringRelation relation) {
     if (sampleRate == 1) {
       double inverse = Mechanism.sensitivity(relation) / noiseMultiplier;
-      return new Parabola(inverse * inverse / 2)::at;
+      return Optional.of(new Parabola(inverse * inverse / 2)::at);
     }
+    return relation == NeighboringRelation.REPLACE_ONE
+        ? Optional.empty()
+        : Optional.of(sampled());
+  }
+
+  private DoubleUnaryOperator sampled() {
     SampledGaussianRenyi gaussian =
         new SampledGaussianRenyi(new MixtureRatio(sampleRate, noiseMultiplier));
     Parabola unsampled = new Parabola(1 / (2 * noiseMultiplier * noiseMultiplier));

@@ -5,6 +5,9 @@ import ai.fastdp.accounting.event.NeighboringRelation;
 import ai.fastdp.accounting.internal.loss.FixedBatchLoss;
 import ai.fastdp.accounting.internal.loss.GaussianLoss;
 import ai.fastdp.accounting.internal.loss.LossPair;
+import ai.fastdp.accounting.internal.numeric.NormalTail;
+import java.util.Optional;
+import java.util.OptionalDouble;
 
 /**
  * The Gaussian mechanism on a uniformly random subset of fixed size.
@@ -15,13 +18,33 @@ import ai.fastdp.accounting.internal.loss.LossPair;
 public record FixedBatchGaussian(double sampleRate, double noiseMultiplier) implements Mechanism {
 
   @Override
-  public boolean hasPair(NeighboringRelation relation) {
-    return relation == NeighboringRelation.REPLACE_ONE;
+  public Optional<LossPair> pair(NeighboringRelation relation) {
+    if (relation != NeighboringRelation.REPLACE_ONE) {
+      return Optional.empty();
+    }
+    double sigma = noiseMultiplier / Mechanism.sensitivity(relation);
+    return Optional.of(
+        sampleRate == 1 ? new GaussianLoss(1 / sigma) : new FixedBatchLoss(sampleRate, sigma));
   }
 
+  /**
+   * {@inheritDoc}
+   *
+   * <p>\(\mu^2 = 2 q^2 (e^{x^2} \Phi(1.5 x) + 3 \Phi(-0.5 x) - 2)\) with x the sensitivity over the
+   * noise (Bu, Dong, Long, Su 2019, arXiv 1911.11607, theorem 5).
+   */
   @Override
-  public LossPair pair(NeighboringRelation relation) {
-    double sigma = noiseMultiplier / Mechanism.sensitivity(relation);
-    return sampleRate == 1 ? new GaussianLoss(1 / sigma) : new FixedBatchLoss(sampleRate, sigma);
+  public OptionalDouble cltMu(NeighboringRelation relation) {
+    if (relation != NeighboringRelation.REPLACE_ONE) {
+      return OptionalDouble.empty();
+    }
+    double inverse = Mechanism.sensitivity(relation) / noiseMultiplier;
+    if (sampleRate == 1) {
+      return OptionalDouble.of(inverse);
+    }
+    // Written so that the constants do not cancel.
+    double growth = Math.expm1(inverse * inverse) * NormalTail.above(-1.5 * inverse);
+    double bend = NormalTail.between(0, 1.5 * inverse) - 3 * NormalTail.between(0, 0.5 * inverse);
+    return OptionalDouble.of(sampleRate * Math.sqrt(2 * (growth + bend)));
   }
 }

@@ -4,6 +4,7 @@ package ai.fastdp.accounting.internal.mechanism;
 import ai.fastdp.accounting.event.NeighboringRelation;
 import ai.fastdp.accounting.internal.loss.LaplaceLoss;
 import ai.fastdp.accounting.internal.loss.LossPair;
+import java.util.Optional;
 
 /**
  * The Laplace mechanism on one number.
@@ -13,12 +14,7 @@ import ai.fastdp.accounting.internal.loss.LossPair;
 public record LaplaceRelease(double noiseMultiplier) implements Mechanism {
 
   @Override
-  public boolean hasPair(NeighboringRelation relation) {
-    return true;
-  }
-
-  @Override
-  public LossPair pair(NeighboringRelation relation) {
-    return new LaplaceLoss(Mechanism.sensitivity(relation) / noiseMultiplier);
+  public Optional<LossPair> pair(NeighboringRelation relation) {
+    return Optional.of(new LaplaceLoss(Mechanism.sensitivity(relation) / noiseMultiplier));
   }
 }

@@ -1,16 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.internal.mechanism;
 
-import ai.fastdp.accounting.event.ComposedEvent;
-import ai.fastdp.accounting.event.DiscreteGaussianEvent;
 import ai.fastdp.accounting.event.DpEvent;
-import ai.fastdp.accounting.event.FixedBatchEvent;
-import ai.fastdp.accounting.event.GaussianEvent;
-import ai.fastdp.accounting.event.LaplaceEvent;
-import ai.fastdp.accounting.event.NoOpEvent;
-import ai.fastdp.accounting.event.PoissonSampledEvent;
-import ai.fastdp.accounting.event.QuantileQueryEvent;
-import ai.fastdp.accounting.event.SelfComposedEvent;
 import ai.fastdp.accounting.event.UnsupportedEventException;
 import ai.fastdp.accounting.internal.numeric.Require;
 import java.util.Collections;
@@ -30,8 +21,9 @@ public final class MechanismCounts {
 
   private final Map<Mechanism, Long> counts;
 
+  /** Creates the normal form of an empty composition. */
   public MechanismCounts() {
-    counts = new LinkedHashMap<>();
+    this(Map.of());
   }
 
   private MechanismCounts(Map<Mechanism, Long> counts) {
@@ -39,25 +31,26 @@ public final class MechanismCounts {
   }
 
   /**
-   * The normal form of one event.
+   * Returns the normal form of one event that happens several times.
    *
    * @throws UnsupportedEventException if it has none
    */
   public static MechanismCounts of(DpEvent event, long count) {
     Require.nonNegative("count", count);
-    MechanismCounts result = new MechanismCounts();
-    result.flatten(event, count);
-    return result;
+    return new MechanismCounts().addAll(event, count);
   }
 
+  /** {@return an independent copy} */
   public MechanismCounts copy() {
     return new MechanismCounts(counts);
   }
 
+  /** {@return a view of the counts, in the order in which mechanisms were first added} */
   public Map<Mechanism, Long> asMap() {
     return Collections.unmodifiableMap(counts);
   }
 
+  /** {@return whether no mechanism was run} */
   public boolean isEmpty() {
     return counts.isEmpty();
   }
@@ -69,112 +62,14 @@ public final class MechanismCounts {
     counts.putAll(sum);
   }
 
-  private void flatten(DpEvent event, long count) {
-    if (count == 0 || event instanceof NoOpEvent) {
-      return;
-    }
-    if (event instanceof GaussianEvent gaussian) {
-      add(new SampledGaussian(1, gaussian.noiseMultiplier()), count);
-    } else if (event instanceof DiscreteGaussianEvent discrete) {
-      add(new DiscreteGaussianRelease(1, discrete.noiseMultiplier()), count);
-    } else if (event instanceof LaplaceEvent laplace) {
-      add(new LaplaceRelease(laplace.noiseMultiplier()), count);
-    } else if (event instanceof QuantileQueryEvent query) {
-      flatten(query.asGaussian(), count);
-    } else if (event instanceof SelfComposedEvent repeated) {
-      flatten(repeated.event(), times(count, repeated.count()));
-    } else if (event instanceof ComposedEvent composed) {
-      composed.events().forEach(part -> flatten(part, count));
-    } else if (event instanceof PoissonSampledEvent sampled) {
-      flattenSampled(sampled, count);
-    } else if (event instanceof FixedBatchEvent batch) {
-      flattenBatch(batch, count);
-    } else {
-      throw new UnsupportedEventException("event must have an accounting rule, got " + event);
-    }
+  /** Adds the mechanisms of an event; one that never happens may be of any kind. */
+  MechanismCounts addAll(DpEvent event, long count) {
+    return count == 0 ? this : event.accept(new Flattening(this, count));
   }
 
-  private void flattenSampled(PoissonSampledEvent sampled, long count) {
-    double rate = sampled.sampleRate();
-    if (rate == 0) {
-      return;
-    }
-    if (rate == 1) {
-      flatten(sampled.event(), count);
-    } else if (sampled.event() instanceof PoissonSampledEvent inner) {
-      flatten(new PoissonSampledEvent(rate * inner.sampleRate(), inner.event()), count);
-    } else {
-      double precision = precisionOfOneSample(sampled.event());
-      if (precision > 0) {
-        double sigma = 1 / Math.sqrt(precision);
-        add(
-            hasDiscreteNoise(sampled.event())
-                ? new DiscreteGaussianRelease(rate, sigma)
-                : new SampledGaussian(rate, sigma),
-            count);
-      }
-    }
-  }
-
-  private void flattenBatch(FixedBatchEvent batch, long count) {
-    if (batch.batchSize() == 0) {
-      return;
-    }
-    if (hasDiscreteNoise(batch.event())) {
-      throw new UnsupportedEventException(
-          "event of a batch of fixed size must consist of Gaussian events, got "
-              + batch.event()
-              + "; draw Poisson samples where noise is discrete");
-    }
-    double precision = precisionOfOneSample(batch.event());
-    if (precision > 0) {
-      add(new FixedBatchGaussian(batch.sampleRate(), 1 / Math.sqrt(precision)), count);
-    }
-  }
-
-  /** The sum of \(\sigma_i^{-2}\) over the Gaussian releases of one sample. */
-  private static double precisionOfOneSample(DpEvent event) {
-    if (event instanceof NoOpEvent) {
-      return 0;
-    }
-    if (event instanceof GaussianEvent gaussian) {
-      return precision(gaussian.noiseMultiplier());
-    }
-    if (event instanceof DiscreteGaussianEvent discrete) {
-      return precision(discrete.noiseMultiplier());
-    }
-    if (event instanceof QuantileQueryEvent query) {
-      return precisionOfOneSample(query.asGaussian());
-    }
-    if (event instanceof SelfComposedEvent repeated) {
-      return repeated.count() == 0 ? 0 : repeated.count() * precisionOfOneSample(repeated.event());
-    }
-    if (event instanceof ComposedEvent composed) {
-      return composed.events().stream().mapToDouble(MechanismCounts::precisionOfOneSample).sum();
-    }
-    throw new UnsupportedEventException(
-        "event of a sample must consist of Gaussian events, got "
-            + event
-            + "; compose such events outside of the sampling");
-  }
-
-  /** Not below the smallest normal number: so much noise must not look like no release. */
-  private static double precision(double noiseMultiplier) {
-    return Math.max(Double.MIN_NORMAL, 1 / (noiseMultiplier * noiseMultiplier));
-  }
-
-  private static boolean hasDiscreteNoise(DpEvent event) {
-    if (event instanceof SelfComposedEvent repeated) {
-      return hasDiscreteNoise(repeated.event());
-    }
-    if (event instanceof ComposedEvent composed) {
-      return composed.events().stream().anyMatch(MechanismCounts::hasDiscreteNoise);
-    }
-    return event instanceof DiscreteGaussianEvent;
-  }
-
-  private void add(Mechanism mechanism, long count) {
+  MechanismCounts add(Mechanism mechanism, long count) {
     counts.merge(mechanism, count, MechanismCounts::plus);
+    return this;
   }
 
   private static long plus(long a, long b) {
@@ -185,7 +80,8 @@ public final class MechanismCounts {
     }
   }
 
-  private static long times(long a, long b) {
+  /** Multiplies counts, and refuses products out of range. */
+  static long times(long a, long b) {
     try {
       return Math.multiplyExact(a, b);
     } catch (ArithmeticException e) {

@@ -6,6 +6,8 @@ import ai.fastdp.accounting.internal.loss.GaussianLoss;
 import ai.fastdp.accounting.internal.loss.LossPair;
 import ai.fastdp.accounting.internal.loss.MixtureLoss;
 import ai.fastdp.accounting.internal.loss.SubstitutionLoss;
+import java.util.Optional;
+import java.util.OptionalDouble;
 
 /**
  * The Gaussian mechanism on a Poisson sample.
@@ -15,22 +17,31 @@ import ai.fastdp.accounting.internal.loss.SubstitutionLoss;
  */
 public record SampledGaussian(double sampleRate, double noiseMultiplier) implements Mechanism {
 
-  public boolean isSampled() {
-    return sampleRate < 1;
+  @Override
+  public Optional<LossPair> pair(NeighboringRelation relation) {
+    if (sampleRate == 1) {
+      return Optional.of(new GaussianLoss(Mechanism.sensitivity(relation) / noiseMultiplier));
+    }
+    return Optional.of(
+        relation == NeighboringRelation.REPLACE_ONE
+            ? new SubstitutionLoss(sampleRate, noiseMultiplier)
+            : new MixtureLoss(sampleRate, noiseMultiplier, MixtureLoss.Direction.REMOVE));
   }
 
+  /**
+   * {@inheritDoc}
+   *
+   * <p>\(\mu^2 = q^2 (e^{1/\sigma^2} - 1)\) for a sample (Bu, Dong, Long, Su 2019, arXiv
+   * 1911.11607, corollary 4), which does not cover the replacement of a record.
+   */
   @Override
-  public boolean hasPair(NeighboringRelation relation) {
-    return true;
-  }
-
-  @Override
-  public LossPair pair(NeighboringRelation relation) {
-    if (!isSampled()) {
-      return new GaussianLoss(Mechanism.sensitivity(relation) / noiseMultiplier);
+  public OptionalDouble cltMu(NeighboringRelation relation) {
+    double inverse = Mechanism.sensitivity(relation) / noiseMultiplier;
+    if (sampleRate == 1) {
+      return OptionalDouble.of(inverse);
     }
     return relation == NeighboringRelation.REPLACE_ONE
-        ? new SubstitutionLoss(sampleRate, noiseMultiplier)
-        : new MixtureLoss(sampleRate, noiseMultiplier, MixtureLoss.Direction.REMOVE);
+        ? OptionalDouble.empty()
+        : OptionalDouble.of(sampleRate * Math.sqrt(Math.expm1(inverse * inverse)));
   }
 }

@@ -14,9 +14,6 @@ public final class Chernoff {
   /** Covers the rounding error of K, so that the bound stays a bound. */
   private static final double MARGIN = 1 + 1e-12;
 
-  /** Of one step's cumulant; see {@link QuadratureLoss#spacing}. */
-  private static final double QUADRATURE_ERROR = 3e-20;
-
   private Chernoff() {}
 
   /**
@@ -77,7 +74,7 @@ public final class Chernoff {
     for (LossComposition.Part part : losses.parts()) {
       value += part.count() * part.pair().cumulantBound(c);
     }
-    return value * MARGIN + losses.steps() * QUADRATURE_ERROR;
+    return value * MARGIN + losses.steps() * QuadratureLoss.QUADRATURE_ERROR;
   }
 
   /** c log c - (1 + c) log(1 + c), without cancellation for large c. */

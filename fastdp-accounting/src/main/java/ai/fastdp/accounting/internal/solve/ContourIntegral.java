@@ -33,9 +33,6 @@ public final class ContourIntegral {
 
   private static final double GRID_ERROR = 1e-13;
 
-  /** Of one step's moment generating function; see {@link QuadratureLoss#spacing}. */
-  private static final double QUADRATURE_ERROR = 3e-20;
-
   private final double c;
   private final LossPair.Cumulant cumulant;
   private final double step;
@@ -136,7 +133,7 @@ public final class ContourIntegral {
       for (int i = 0; i < tilted.size(); i++) {
         edgeError += 4 * losses.parts().get(i).count() * tilted.get(i).edgeError();
       }
-      relativeError += edgeError + 4 * QUADRATURE_ERROR * losses.steps();
+      relativeError += edgeError + 4 * QuadratureLoss.QUADRATURE_ERROR * losses.steps();
       logLoss =
           value
               - c * epsilon

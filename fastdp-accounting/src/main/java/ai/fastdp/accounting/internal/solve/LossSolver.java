@@ -310,13 +310,15 @@ public final class LossSolver {
   /** mu if all steps are unsampled Gaussian ones: their squares add up. */
   public static Optional<Double> gaussianParameter(LossComposition losses) {
     List<LossComposition.Part> parts = losses.parts();
-    if (!parts.stream().allMatch(part -> part.pair() instanceof GaussianLoss)) {
+    if (!parts.stream().allMatch(part -> part.pair().gaussianMu().isPresent())) {
       return Optional.empty();
     }
     return Optional.of(
         GaussianLoss.composed(
             parts.stream().mapToDouble(LossComposition.Part::count).toArray(),
-            parts.stream().mapToDouble(part -> ((GaussianLoss) part.pair()).mu()).toArray()));
+            parts.stream()
+                .mapToDouble(part -> part.pair().gaussianMu().orElseThrow())
+                .toArray()));
   }
 
   private static Optional<HockeyStick> closedForm(LossComposition losses) {
