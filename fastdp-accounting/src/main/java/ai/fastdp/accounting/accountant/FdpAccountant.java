@@ -21,7 +21,7 @@ import java.util.OptionalDouble;
  * bounds.
  *
  * <p>Every question is answered by the method that is best for it: in closed form for one step or
- * for unsampled Gaussian steps, by a sum over the number of samples with hardly any noise, by a
+ * for unsampled Gaussian steps, by a
  * contour integral of the characteristic function whose cost does not depend on the number of
  * steps, or, for few steps with a spiky loss, by a tilted and FFT-composed discretization. The
  * bounds include aliasing, truncation, quadrature and rounding errors; see {@link ContourIntegral}

@@ -3,7 +3,6 @@ package ai.fastdp.accounting.internal.loss;
 
 import ai.fastdp.accounting.internal.numeric.NormalTail;
 import java.util.List;
-import java.util.Optional;
 
 /**
  * The Gaussian mechanism on a subset of fixed size when a record is replaced.
@@ -111,17 +110,6 @@ public record FixedBatchLoss(MixtureRatio ratio, double cut) implements Quadratu
       node.logP = ratio.logBase(x) + logJacobian + (positive ? logRatio : 0);
       node.slope = ratio.logDerivative(x, logRatio) * Math.exp(logJacobian);
     }
-  }
-
-  /**
-   * The positive losses of a sampled record; those of a record that is not sampled, and the
-   * negative ones, fail. What remains has loss 0.
-   */
-  @Override
-  public Optional<Separation> separation(double slack) {
-    double q = ratio.sampleRate();
-    double failure = q * ratio.aboveSampled(slack) + 2 * NormalTail.above(0.5 / ratio.sigma());
-    return Optional.of(new Separation(q, 1 / ratio.sigma(), Math.log(q), 0, slack, failure));
   }
 
   @Override

@@ -3,7 +3,6 @@ package ai.fastdp.accounting.internal.loss;
 
 import ai.fastdp.accounting.internal.numeric.NormalEdge;
 import java.util.Arrays;
-import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.stream.IntStream;
 
@@ -72,11 +71,6 @@ public record GaussianLoss(double mu) implements LossPair {
       p = nextP;
       q = nextQ;
     }
-  }
-
-  @Override
-  public Optional<Separation> separation(double slack) {
-    return Optional.of(Separation.gaussian(mu));
   }
 
   /** Tilting a normal law moves its mean only. */

@@ -2,7 +2,6 @@
 package ai.fastdp.accounting.internal.loss;
 
 import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
-import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.DoubleUnaryOperator;
 
@@ -91,15 +90,6 @@ public interface LossPair {
    */
   default LossPair restricted(double lostMass) {
     return this;
-  }
-
-  /**
-   * What L is near to if the output tells whether the record was sampled.
-   *
-   * @param slack by how much L may differ from that
-   */
-  default Optional<Separation> separation(double slack) {
-    return Optional.empty();
   }
 
   /** The density of L per unit is about the inverse of this, or less, where rounding matters. */

@@ -4,7 +4,6 @@ package ai.fastdp.accounting.internal.loss;
 import ai.fastdp.accounting.internal.numeric.NormalTail;
 import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
 import java.util.List;
-import java.util.Optional;
 import java.util.function.DoubleUnaryOperator;
 
 /**
@@ -112,18 +111,6 @@ public record MixtureLoss(MixtureRatio ratio, Direction direction, double cut)
   @Override
   public double spacing(double c, double s) {
     return ratio.spacing(s, direction == Direction.ADD ? c : 0);
-  }
-
-  /** In direction ADD, P is never sampled. */
-  @Override
-  public Optional<Separation> separation(double slack) {
-    double q = ratio.sampleRate();
-    double rest = Math.log1p(-q);
-    if (direction == Direction.ADD) {
-      return Optional.of(new Separation(0, 0, 0, -rest, slack, ratio.aboveUnsampled(slack)));
-    }
-    double failure = q * ratio.aboveSampled(slack) + (1 - q) * ratio.aboveUnsampled(slack);
-    return Optional.of(new Separation(q, 1 / ratio.sigma(), Math.log(q), rest, slack, failure));
   }
 
   @Override

@@ -85,31 +85,6 @@ public record MixtureRatio(double sampleRate, double sigma) {
     return best;
   }
 
-  /**
-   * Probability under N(0, s^2) that log r is more than {@code slack} above log(1-q): \(\log r -
-   * \log(1-q) \le e^u q/(1-q)\).
-   */
-  double aboveUnsampled(double slack) {
-    return NormalTail.above(beyond(Math.log(slack)) / sigma);
-  }
-
-  /**
-   * Probability under N(1, s^2) that log r is more than {@code slack} above log q + u, or x &lt;
-   * 1/2: \(\log r - \log q - u \le e^{-u} (1-q)/q\).
-   */
-  double aboveSampled(double slack) {
-    return NormalTail.above((1 - Math.max(0.5, beyond(-Math.log(slack)))) / sigma);
-  }
-
-  /** Where log(q/(1-q)) + u has the given value. */
-  private double beyond(double logOdds) {
-    return variance() * (logOdds + Math.log1p(-sampleRate) - Math.log(sampleRate)) + 0.5;
-  }
-
-  private double variance() {
-    return sigma * sigma;
-  }
-
   Edge edge(double x) {
     return new Edge(NormalEdge.at(x / sigma), NormalEdge.at((x - 1) / sigma));
   }

@@ -4,7 +4,6 @@ package ai.fastdp.accounting.internal.loss;
 import ai.fastdp.accounting.internal.numeric.LogSum;
 import ai.fastdp.accounting.internal.numeric.NormalExcess;
 import java.util.List;
-import java.util.Optional;
 
 /**
  * The Poisson-sampled Gaussian mechanism when a record is replaced: P = (1-q) N(0, s^2) + q N(1,
@@ -79,15 +78,6 @@ public record SubstitutionLoss(MixtureRatio ratio, double cut)
   @Override
   public double spacing(double c, double s) {
     return ratio.spacing(2 * s, c);
-  }
-
-  /** Both log r(x) and log r(-x) have to be near to what they are without noise. */
-  @Override
-  public Optional<Separation> separation(double slack) {
-    double q = ratio.sampleRate();
-    double failure = q * ratio.aboveSampled(slack) + 2 * ratio.aboveUnsampled(slack);
-    return Optional.of(
-        new Separation(q, 1 / ratio.sigma(), Math.log(q) - Math.log1p(-q), 0, slack, failure));
   }
 
   @Override

@@ -64,10 +64,6 @@ public final class LossSolver {
     if (closed.isPresent()) {
       return closed.get().epsilon(logDelta).upper();
     }
-    Optional<Solved<EpsilonInterval>> counted = counted(losses, logDelta);
-    if (counted.isPresent()) {
-      return counted.get().bounds().upper();
-    }
     Optional<Solved<EpsilonInterval>> found = contour(losses, logDelta, QUICK_COST);
     if (found.isEmpty() && losses.steps() <= MOST_STEPS_FOR_FFT) {
       try {
@@ -86,10 +82,6 @@ public final class LossSolver {
     Optional<HockeyStick> closed = closedForm(losses);
     if (closed.isPresent()) {
       return new Solved<>(closed.get().epsilon(logDelta), Method.CLOSED_FORM);
-    }
-    Optional<Solved<EpsilonInterval>> counted = counted(losses, logDelta);
-    if (counted.isPresent()) {
-      return counted.get();
     }
     Solved<EpsilonInterval> simple =
         new Solved<>(losses.fromHighestLoss(logDelta), Method.CLOSED_FORM);
@@ -142,10 +134,7 @@ public final class LossSolver {
       return false;
     }
     double logDelta = Math.log(delta);
-    return closedForm(losses).isPresent()
-        || counted(losses, logDelta)
-            .map(found -> found.bounds().upper() > epsilon)
-            .orElseGet(() -> Chernoff.epsilon(losses, logDelta) > epsilon);
+    return closedForm(losses).isPresent() || Chernoff.epsilon(losses, logDelta) > epsilon;
   }
 
   /** The same for delta at one epsilon. */
@@ -181,19 +170,17 @@ public final class LossSolver {
           }
         }
       }
-      if (SeparatedSteps.delta(losses, epsilon).isEmpty()) {
-        try {
-          Optional<ContourMethod.Line> line = ContourMethod.line(losses, epsilon, QUICK_COST);
-          if (line.isPresent()) {
-            lines.put(epsilon, line.get());
-            DeltaBracket found = line.get().delta(epsilon);
-            if (isNarrow(found)) {
-              return found;
-            }
+      try {
+        Optional<ContourMethod.Line> line = ContourMethod.line(losses, epsilon, QUICK_COST);
+        if (line.isPresent()) {
+          lines.put(epsilon, line.get());
+          DeltaBracket found = line.get().delta(epsilon);
+          if (isNarrow(found)) {
+            return found;
           }
-        } catch (NumericalLimitException e) {
-          // The next method answers.
         }
+      } catch (NumericalLimitException e) {
+        // The next method answers.
       }
       return others.apply(epsilon);
     };
@@ -266,10 +253,6 @@ public final class LossSolver {
     if (closed.isPresent()) {
       return new Solved<>(closed.get().bracket(epsilon), Method.CLOSED_FORM);
     }
-    Optional<DeltaBracket> counted = SeparatedSteps.delta(losses, epsilon);
-    if (counted.isPresent()) {
-      return new Solved<>(counted.get(), Method.SAMPLED_COUNT);
-    }
     try {
       Optional<DeltaBracket> found = ContourMethod.delta(losses, epsilon, contourCost);
       if (found.isPresent()) {
@@ -287,14 +270,6 @@ public final class LossSolver {
     }
     double upper = Math.exp(Chernoff.logDelta(losses, epsilon));
     return new Solved<>(new DeltaBracket(0, upper, upper), Method.CHERNOFF);
-  }
-
-  /** The sum over the number of samples, if it is narrow. */
-  private static Optional<Solved<EpsilonInterval>> counted(
-      LossComposition losses, double logDelta) {
-    return SeparatedSteps.epsilon(losses, logDelta)
-        .map(found -> new Solved<>(found, Method.SAMPLED_COUNT))
-        .filter(LossSolver::isNarrow);
   }
 
   private static Optional<Solved<EpsilonInterval>> contour(

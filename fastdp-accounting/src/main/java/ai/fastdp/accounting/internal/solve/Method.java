@@ -7,8 +7,6 @@ import java.util.Locale;
 public enum Method {
   /** A formula. */
   CLOSED_FORM,
-  /** A sum over how often the record was sampled, where the noise does not hide that. */
-  SAMPLED_COUNT,
   /** The contour integral of the characteristic function. */
   CONTOUR,
   /** The tilted discretization, composed by FFT. */
