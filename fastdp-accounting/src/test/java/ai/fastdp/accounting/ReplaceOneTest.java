@@ -6,11 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.data.Percentage.withPercentage;
 
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Poisson samples and batches of fixed size where a record is replaced; Laplace events. */
+@Tag("slow")
 class ReplaceOneTest {
 
   static List<GoldenTable.Row> poisson() {

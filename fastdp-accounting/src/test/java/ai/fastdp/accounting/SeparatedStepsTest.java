@@ -4,11 +4,13 @@ package ai.fastdp.accounting;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Hardly any noise: the number of sampled steps decides. */
+@Tag("slow")
 class SeparatedStepsTest {
 
   /** Of one step in closed form, and of many by the transform, which shares no code. */

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -16,6 +17,7 @@ import org.junit.jupiter.api.Test;
  * <p>{@code -Dfastdp.soundness.seconds=600 -Dfastdp.soundness.seed=1} runs longer and prints what
  * was slow.
  */
+@Tag("slow")
 class SoundnessFuzzTest {
 
   private static final long SECONDS = Long.getLong("fastdp.soundness.seconds", 8);
