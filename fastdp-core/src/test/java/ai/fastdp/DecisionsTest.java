@@ -10,7 +10,9 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** Holds docs/adr to its template: numbers without holes, the same parts in all, a row in the index. */
+/**
+ * Holds docs/adr to its template: numbers without holes, the same parts in all, a row in the index.
+ */
 final class DecisionsTest {
   private static final Path DECISIONS = Path.of("..", "docs", "adr");
 

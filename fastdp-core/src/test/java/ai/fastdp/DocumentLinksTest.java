@@ -17,7 +17,8 @@ import org.junit.jupiter.api.Test;
 /** Follows the links between documents: files exist, and have the headings that links name. */
 final class DocumentLinksTest {
   private static final Path TOP = Path.of("..");
-  private static final Pattern LINK = Pattern.compile("\\]\\((?!https?://)([^)#\\s]*)(?:#([^)]*))?\\)");
+  private static final Pattern LINK =
+      Pattern.compile("\\]\\((?!https?://)([^)#\\s]*)(?:#([^)]*))?\\)");
 
   @Test
   void links_betweenDocuments_leadSomewhere() throws IOException {
@@ -27,7 +28,8 @@ final class DocumentLinksTest {
       while (link.find()) {
         Path target =
             link.group(1).isEmpty() ? document : document.resolveSibling(link.group(1)).normalize();
-        if (!Files.exists(target) || (link.group(2) != null && !anchors(target).contains(link.group(2)))) {
+        if (!Files.exists(target)
+            || (link.group(2) != null && !anchors(target).contains(link.group(2)))) {
           broken.add(document + ": " + link.group());
         }
       }
@@ -39,7 +41,9 @@ final class DocumentLinksTest {
     List<Path> documents = new ArrayList<>();
     try (Stream<Path> top = Files.list(TOP);
         Stream<Path> docs = Files.walk(TOP.resolve("docs"))) {
-      Stream.concat(top, docs).filter(file -> file.toString().endsWith(".md")).forEach(documents::add);
+      Stream.concat(top, docs)
+          .filter(file -> file.toString().endsWith(".md"))
+          .forEach(documents::add);
     }
     assertThat(documents).hasSizeGreaterThan(10);
     return documents;
