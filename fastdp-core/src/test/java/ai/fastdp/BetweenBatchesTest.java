@@ -17,9 +17,11 @@ import ai.fastdp.sampling.PrivateBatch;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** What a loop, a model or a loss may not change while a step is under way, and may not see. */
+@Tag("slow")
 final class BetweenBatchesTest {
   private static final int SAMPLES = 6;
 

@@ -13,6 +13,7 @@ import ai.fastdp.clipping.ClippingFunction;
 import ai.fastdp.kernel.FloatType;
 import java.util.Arrays;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -21,6 +22,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * Samples of several views, scaled losses and numbers of half width: terms that float32 swallows
  * and factors that leave its range are bounded there as elsewhere.
  */
+@Tag("slow")
 final class BoundsOfOtherFormsTest {
   private static final double BOUND = 1 + 1e-5;
   private static final int POSITIONS = 1000;

@@ -14,6 +14,7 @@ import ai.fastdp.clipping.ClippingFunction;
 import java.util.List;
 import java.util.stream.DoubleStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -24,6 +25,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * more than R: inputs and output gradients over the whole range of float32, and clip factors that
  * would carry either out of it.
  */
+@Tag("slow")
 final class ClipRangeTest {
   private static final double[] SIZES = {
     0, 1e-45, 1e-38, 1e-30, 1.2e-22, 1e-19, 1e-10, 1, 1e8, 1e10, 1e18, 1e19, 1e30, 6e33, 3e38

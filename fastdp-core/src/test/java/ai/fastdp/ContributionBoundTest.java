@@ -23,6 +23,7 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -33,6 +34,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * what one sample adds to the sum, measured in float64 on the sum itself, for more than 10,000
  * samples made to break it, under every function and style.
  */
+@Tag("slow")
 final class ContributionBoundTest {
   // About this many in all; a property asks for more.
   private static final int SAMPLES = Integer.getInteger("fastdp.bound.samples", 11_000);

@@ -16,12 +16,14 @@ import java.util.Random;
 import java.util.stream.LongStream;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
+import net.jqwik.api.Tag;
 import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.lifecycle.AfterContainer;
 import net.jqwik.api.lifecycle.BeforeContainer;
 
 /** Every way to norms and sums of convolutions, of any shapes, against float64 loops. */
 @SuppressWarnings("NullAway.Init") // Set before the container runs.
+@Tag("slow")
 final class ConvolutionShapesTest {
   private static final double TOLERANCE = 1e-5;
 

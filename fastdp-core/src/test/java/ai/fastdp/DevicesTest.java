@@ -28,6 +28,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -37,6 +38,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Training on several devices: the result is that of one. DJL has one CPU, which is named several
  * times here; all its places but the first have copies of the parameters and sums of their own.
  */
+@Tag("slow")
 class DevicesTest {
   private static final int STEPS = 6;
   private final AtomicLong streams = new AtomicLong();

@@ -28,11 +28,13 @@ import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whole private steps with discrete noise, against batch-of-one back-propagation and integers. */
+@Tag("slow")
 final class DiscreteNoiseTest {
   // A power of two, so that dividing by the batch size loses nothing.
   private static final int SAMPLES = 8;

@@ -19,9 +19,11 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Data sets are evaluated at any time, and evaluation draws, trains and spends nothing. */
+@Tag("slow")
 final class EvaluationTest {
   private final Model model = SmallRun.model();
   private final CapturingOptimizer optimizer = new CapturingOptimizer();

@@ -18,12 +18,14 @@ import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Objects;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Norms and clipped sums of the engine against back-propagation on batches of one. */
+@Tag("slow")
 final class ExactnessTest {
   private static final double TOLERANCE = 1e-5;
   // Norms by Gram matrices are raised by what rounding may have taken from them.

@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,6 +31,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * <p>Every sample is in every batch and the noise is large: two gradients with the same noise
  * differ by at most twice the clip norm, two with their own by the noise.
  */
+@Tag("slow")
 final class FreshNoiseTest {
   private static final double MULTIPLIER = 1000;
   private static final double DEVIATION = MULTIPLIER / SmallRun.SAMPLES;

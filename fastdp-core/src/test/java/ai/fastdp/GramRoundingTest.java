@@ -12,6 +12,7 @@ import ai.fastdp.NeighbourSums.Use;
 import ai.fastdp.clipping.ClippingFunction;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -21,6 +22,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  * raised by what rounding may have taken. Samples made to lose as much as possible in them stay
  * within the clip norm, and typical ones have little less than the norm of float64.
  */
+@Tag("slow")
 final class GramRoundingTest {
   @RegisterExtension static final KernelsFixture FIXTURE = new KernelsFixture();
 

@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -36,6 +37,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * Models of bfloat16 and float16: per-sample gradients against float32 back-propagation of the same
  * weights and data, kernels against float64 sums of the same halves, and loss scaling.
  */
+@Tag("slow")
 class HalfPrecisionTest {
   private static final int SAMPLES = 5;
   // DJL's softmax of bfloat16 ends the process.

@@ -26,12 +26,14 @@ import java.util.Objects;
 import java.util.Random;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a training loop has in its hands reaches model, loss and sum as it was drawn. */
+@Tag("slow")
 final class HandedOutTest {
   private static final int SAMPLES = 6;
 

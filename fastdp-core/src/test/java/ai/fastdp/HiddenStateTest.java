@@ -15,11 +15,13 @@ import ai.djl.nn.Parameter;
 import ai.fastdp.sampling.PrivateBatch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Blocks that carry raw data out of a pass: in parameters no gradient updates, or in fields. */
+@Tag("slow")
 final class HiddenStateTest {
   private static final int SAMPLES = 8;
   private static final int WIDTH = 4;

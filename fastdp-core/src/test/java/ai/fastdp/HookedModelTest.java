@@ -42,11 +42,13 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Hooks: found wherever a block keeps its layers, unseen by everything else, gone afterwards. */
+@Tag("slow")
 final class HookedModelTest {
   private static final int SAMPLES = 5;
 

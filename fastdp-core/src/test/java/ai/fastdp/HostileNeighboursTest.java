@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.function.Function;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -24,6 +25,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * One hostile sample more or less among other hostile samples changes the clipped sum by at most R,
  * with what float32 loses of the others.
  */
+@Tag("slow")
 final class HostileNeighboursTest {
   private static final int BATCHES = Integer.getInteger("fastdp.bound.samples", 5_000) / 100;
   private static final int SAMPLES = 12;

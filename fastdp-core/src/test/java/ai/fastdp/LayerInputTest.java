@@ -17,6 +17,7 @@ import ai.fastdp.nn.TiedLinear;
 import ai.fastdp.sampling.PrivateBatch;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -25,6 +26,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Inputs that a layer cannot take: one line that names the layer, before the first update. */
+@Tag("slow")
 final class LayerInputTest {
   private static final int SAMPLES = 4;
   private static final int TIME = 3;

@@ -29,11 +29,13 @@ import java.util.concurrent.Executors;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Samples are loaded each alone, and batchifiers and pipelines that mix them are refused. */
+@Tag("slow")
 final class LoadingTest {
   private static final int SAMPLES = 60;
 

@@ -29,11 +29,13 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Blocks that run sample by sample because the user has named them. */
+@Tag("slow")
 final class MicroBatchTest {
   private static final int SAMPLES = 4;
 

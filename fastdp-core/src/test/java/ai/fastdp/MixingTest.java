@@ -17,11 +17,13 @@ import ai.fastdp.sampling.PrivateBatch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.RepeatedTest;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Models and losses in which samples influence each other in ways that three samples may hide. */
+@Tag("slow")
 final class MixingTest {
   private static final int SAMPLES = 24;
   private static final int WIDTH = 4;

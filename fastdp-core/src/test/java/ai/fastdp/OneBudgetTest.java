@@ -25,10 +25,12 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** All runs of an engine spend one budget, and no model gets a second one unawares. */
+@Tag("slow")
 final class OneBudgetTest {
   private static final long STEPS = 5;
 

@@ -31,12 +31,14 @@ import ai.fastdp.sampling.PrivateBatch;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Function;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Users' blocks with parameters of their own, and the rules that users write for them. */
+@Tag("slow")
 final class OwnRuleTest {
   private static final int SAMPLES = 4;
 

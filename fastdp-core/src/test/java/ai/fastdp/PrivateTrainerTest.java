@@ -38,11 +38,13 @@ import java.util.Random;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The order of calls, what is charged when, and what a step leaves behind. */
+@Tag("slow")
 final class PrivateTrainerTest {
   private static final int SAMPLES = 6;
 

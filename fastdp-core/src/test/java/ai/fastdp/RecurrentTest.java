@@ -29,11 +29,14 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Recurrent layers against back-propagation on batches of one through DJL's fused kernels. */
+@Tag("slow")
+@net.jqwik.api.Tag("slow") // for properties
 final class RecurrentTest {
   private static final double TOLERANCE = 1e-5;
 

@@ -26,11 +26,13 @@ import ai.fastdp.sampling.PrivateBatch;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What cannot be trained exactly is an error before the first update, and says where and why. */
+@Tag("slow")
 final class RefusalTest {
   private static final int SAMPLES = 4;
 

@@ -27,11 +27,13 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Models and batches that have their samples on a declared axis, against samples-first twins. */
+@Tag("slow")
 final class SampleAxisTest {
   private static final int SAMPLES = 4;
   private static final int STEPS = 6;

@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.function.Supplier;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -29,6 +30,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * Back-propagation from cut to cut against back-propagation of the uncut graph, and which cuts are
  * left in models whose tensors go around them.
  */
+@Tag("slow")
 final class SegmentedBackwardTest {
   private static final int SAMPLES = 5;
   private static final long WIDTH = 4;

@@ -30,11 +30,13 @@ import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.RepeatedTest;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Right models that a check by rounding, by dropout or by inference mode would accuse. */
+@Tag("slow")
 final class SilenceTest {
   private static final int SAMPLES = 6;
 

@@ -38,6 +38,7 @@ import java.util.Random;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -46,6 +47,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * Clip, noise and event of a step agree, whatever clip norm and noise multiplier the step has: by a
  * schedule, or by adaptive clipping. All three are measured from outside.
  */
+@Tag("slow")
 final class StepAgreementTest {
   private static final int SAMPLES = 6;
   private static final int INPUTS = 300;

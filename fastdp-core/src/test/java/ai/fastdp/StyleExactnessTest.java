@@ -20,6 +20,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -28,6 +29,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Clipped sums of every function under every style against batch-of-one back-propagation. Grouping,
  * thresholds and functions are written out here once more, in plain Java.
  */
+@Tag("slow")
 final class StyleExactnessTest {
   private static final double TOLERANCE = 1e-5;
   private static final int SAMPLES = 6;

@@ -17,6 +17,7 @@ import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.Objects;
 import java.util.function.DoubleUnaryOperator;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -26,6 +27,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  *
  * <p>In the package of the engine, for its fixtures.
  */
+@Tag("slow")
 class Gpt2ExactnessTest {
   private static final int SAMPLES = 7;
   private static final int VOCABULARY = 61;

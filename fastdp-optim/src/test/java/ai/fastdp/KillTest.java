@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -23,6 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
  *
  * <p>{@code -Dfastdp.kills=200} kills it that often; a few times by default.
  */
+@Tag("slow")
 final class KillTest {
   private static final int KILLS = Integer.getInteger("fastdp.kills", 4);
   // Far more than the run gets done between two kills.

@@ -15,11 +15,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Supplier;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** A run with any optimizer goes on from its checkpoint bit for bit. */
+@Tag("slow")
 final class OptimizerResumeTest {
   private static final int STEPS = 8;
   private static final Tracker FALLING =

@@ -2,8 +2,6 @@
 package ai.fastdp.benchmarks;
 
 import ai.djl.Model;
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Parameter;
 import ai.djl.training.DefaultTrainingConfig;
@@ -11,7 +9,6 @@ import ai.djl.training.EasyTrain;
 import ai.djl.training.Trainer;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.Batch;
-import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.AdamW;
 import ai.djl.translate.TranslateException;
 import ai.fastdp.PerSampleLoss;
@@ -20,6 +17,7 @@ import ai.fastdp.PrivacyEngine;
 import ai.fastdp.PrivacyPlan;
 import ai.fastdp.PrivateTrainer;
 import ai.fastdp.clipping.ClippingStyle;
+import ai.fastdp.examples.training.MeanLoss;
 import ai.fastdp.optim.DpAdamW;
 import java.io.IOException;
 import java.util.Collections;
@@ -112,19 +110,5 @@ final class StepWorkload implements AutoCloseable {
   public void close() {
     trainer.close();
     model.close();
-  }
-
-  private static final class MeanLoss extends Loss {
-    private final PerSampleLoss loss;
-
-    MeanLoss(PerSampleLoss loss) {
-      super("Loss");
-      this.loss = loss;
-    }
-
-    @Override
-    public NDArray evaluate(NDList labels, NDList predictions) {
-      return loss.evaluate(labels, predictions).mean();
-    }
   }
 }

@@ -11,10 +11,12 @@ import ai.djl.nn.Parameter;
 import ai.fastdp.KernelsFixture;
 import ai.fastdp.ghost.PerSampleGradients;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** One sample more or less does not change what float32 loses of all the others. */
+@Tag("slow")
 final class ClippedGradientSumTest {
   private static final int SAMPLES = 4096;
 

@@ -15,6 +15,7 @@ import java.nio.LongBuffer;
 import java.util.Random;
 import org.apache.commons.math3.dfp.Dfp;
 import org.apache.commons.math3.dfp.DfpField;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -24,6 +25,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * decimal arithmetic; and drawn. With free seeds each statistic would reject right noise with a
  * probability of at most 1e-9.
  */
+@Tag("slow")
 final class DiscreteGaussianTest {
   private static final double DEVIATIONS = 6.2;
   private static final int PLACE_BITS = 55;

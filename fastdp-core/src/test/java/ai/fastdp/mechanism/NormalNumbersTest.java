@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.FloatBuffer;
 import org.apache.commons.numbers.gamma.Erfc;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The numbers against the normal distribution function of another library. */
+@Tag("slow")
 final class NormalNumbersTest {
   private static final int CHUNK = 1 << 20;
   private static final int CHUNKS = 40;

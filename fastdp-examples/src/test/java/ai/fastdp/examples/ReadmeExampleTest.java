@@ -39,13 +39,13 @@ class ReadmeExampleTest {
       NDArray labels = data.get(":, 0").gt(0).toType(DataType.INT64, false);
       RandomAccessDataset dataset =
           new ArrayDataset.Builder().setData(data).optLabels(labels).setSampling(100, true).build();
-      // README
       Model model = Model.newInstance("classifier");
       model.setBlock(
           new SequentialBlock()
               .add(Linear.builder().setUnits(64).build())
               .add(Activation.reluBlock())
               .add(Linear.builder().setUnits(2).build()));
+      // README
       PrivacyPlan plan =
           PrivacyPlan.builder()
               .setSampleSize(1_000)

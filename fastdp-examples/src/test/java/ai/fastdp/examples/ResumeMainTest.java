@@ -11,11 +11,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The examples as a user runs them: killed while they train, gone on with, and asked for more. */
+@Tag("slow")
 final class ResumeMainTest {
   private static final int STEPS = 60;
   private static final String TRAINING =

@@ -14,12 +14,14 @@ import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Weights of other types and layouts are updated through contiguous float32 copies. */
+@Tag("slow")
 final class MasterWeightsTest {
   private NDManager manager = NDManager.newBaseManager("PyTorch");
 

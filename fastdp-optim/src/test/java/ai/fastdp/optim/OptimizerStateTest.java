@@ -25,12 +25,14 @@ import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** State that is handed out and taken back, for every optimizer in each of its forms. */
+@Tag("slow")
 final class OptimizerStateTest {
   private static final int BEFORE = 5;
   private static final int AFTER = 5;

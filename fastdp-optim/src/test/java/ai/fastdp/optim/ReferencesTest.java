@@ -19,12 +19,14 @@ import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** The optimizers that DJL has not got for PyTorch, against scalar references and torch.optim. */
+@Tag("slow")
 final class ReferencesTest {
   private static final int UPDATES = 100;
   private static final double BETA1 = 0.8f;

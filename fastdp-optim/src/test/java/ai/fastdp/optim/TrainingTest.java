@@ -23,11 +23,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every optimizer inside a private trainer. */
+@Tag("slow")
 final class TrainingTest {
   private static final int STEPS = 3;
   private static final int SAMPLES = 32;

@@ -17,12 +17,14 @@ import ai.fastdp.accounting.event.PoissonSampledEvent;
 import ai.fastdp.accounting.event.QuantileQueryEvent;
 import ai.fastdp.accounting.event.SelfComposedEvent;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@Tag("slow")
 class DiscreteGaussianEventTest {
   static List<GoldenTable.Row> rows() {
     return GoldenTable.read("discrete_gaussian.tsv");

@@ -20,10 +20,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.DoubleFunction;
 import java.util.function.Function;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** What holds for every accountant, every relation and every kind of event. */
+@Tag("slow")
 class EveryEventContractTest {
 
   private static final double DELTA = 1e-6;

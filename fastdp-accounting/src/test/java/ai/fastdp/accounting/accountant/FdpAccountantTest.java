@@ -18,10 +18,12 @@ import ai.fastdp.accounting.internal.solve.ContourMethod;
 import ai.fastdp.accounting.internal.solve.LossComposition;
 import ai.fastdp.accounting.internal.solve.TiltedFft;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
+@Tag("slow")
 class FdpAccountantTest extends PrivacyAccountantContract {
 
   @Override

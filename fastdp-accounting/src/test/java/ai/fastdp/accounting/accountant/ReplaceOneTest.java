@@ -19,11 +19,13 @@ import ai.fastdp.accounting.internal.solve.ContourMethod;
 import ai.fastdp.accounting.internal.solve.LossComposition;
 import ai.fastdp.accounting.internal.solve.TiltedFft;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Poisson samples and batches of fixed size where a record is replaced; Laplace events. */
+@Tag("slow")
 class ReplaceOneTest {
 
   static List<GoldenTable.Row> poisson() {

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -24,6 +25,7 @@ import org.junit.jupiter.api.Test;
  * <p>{@code -Dfastdp.soundness.seconds=600 -Dfastdp.soundness.seed=1} runs longer and prints what
  * was slow.
  */
+@Tag("slow")
 class SoundnessFuzzTest {
 
   private static final long SECONDS = Long.getLong("fastdp.soundness.seconds", 8);

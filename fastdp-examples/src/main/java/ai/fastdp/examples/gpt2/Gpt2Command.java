@@ -8,9 +8,9 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.fastdp.examples.gpt2.Gpt2Task.Pretraining;
+import ai.fastdp.examples.training.ExampleCommand;
 import ai.fastdp.examples.training.FineTuner;
 import ai.fastdp.examples.training.Guarantee;
-import ai.fastdp.examples.training.InputException;
 import ai.fastdp.examples.training.OrdinaryTraining;
 import ai.fastdp.examples.training.Report;
 import ai.fastdp.examples.training.Score;
@@ -18,16 +18,9 @@ import ai.fastdp.examples.training.TrainingJob;
 import ai.fastdp.examples.training.TrainingProgress;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.util.Objects;
 import java.util.Random;
-import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** Fine-tunes a GPT-2 with differential privacy. */
 @Command(
@@ -38,7 +31,7 @@ import picocli.CommandLine.Spec;
         "Fine-tunes a GPT-2 with differential privacy. "
             + "Without options it needs no files: it trains a small byte-level model on public text that it "
             + "generates, then privately on other text, to epsilon 3, in a few minutes.")
-public final class Gpt2Command implements Callable<Integer> {
+public final class Gpt2Command extends ExampleCommand {
 
   static final String NAME = "gpt2";
 
@@ -53,25 +46,13 @@ public final class Gpt2Command implements Callable<Integer> {
 
   @Mixin private Gpt2Options options = new Gpt2Options();
 
-  @Spec private @Nullable CommandSpec spec;
-
   /** Made by the command line parser. */
   public Gpt2Command() {}
 
-  /**
-   * Runs the example.
-   *
-   * @return 0
-   * @throws ParameterException if an option, or a file that it names, cannot be used
-   */
   @Override
-  public Integer call() throws IOException {
-    CommandLine commandLine = Objects.requireNonNull(spec).commandLine();
+  protected void run(PrintWriter out) throws IOException {
     try (Gpt2Task task = Gpt2Task.of(options)) {
-      run(task, commandLine.getOut());
-      return commandLine.getCommandSpec().exitCodeOnSuccess();
-    } catch (InputException e) {
-      throw new ParameterException(commandLine, e.getMessage(), e);
+      run(task, out);
     }
   }
 

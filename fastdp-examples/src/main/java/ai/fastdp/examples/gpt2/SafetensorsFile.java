@@ -31,6 +31,10 @@ import org.jspecify.annotations.Nullable;
  * the tensors. The header is checked in full when the file is opened: types, shapes and byte ranges
  * must agree with each other and with the length of the file. Nothing in the file is executed.
  *
+ * <p>fastdp's checkpoints have the same format and another reader. That one refuses a file without
+ * fastdp's checksum and reads its types back as they are. This one reads the files of strangers,
+ * converts 16-bit weights to float32, and reports faults as bad input of the command line.
+ *
  * @see <a href="https://github.com/huggingface/safetensors#format">the format</a>
  */
 final class SafetensorsFile implements AutoCloseable {

@@ -8,23 +8,17 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.core.Linear;
+import ai.fastdp.examples.training.ExampleCommand;
 import ai.fastdp.examples.training.FineTuner;
 import ai.fastdp.examples.training.Guarantee;
-import ai.fastdp.examples.training.InputException;
 import ai.fastdp.examples.training.Report;
 import ai.fastdp.examples.training.Score;
 import ai.fastdp.examples.training.TrainingJob;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.Objects;
-import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** Trains a residual network with differential privacy. */
 @Command(
@@ -35,7 +29,7 @@ import picocli.CommandLine.Spec;
         "Trains a residual network with differential privacy. "
             + "Without options it needs no files: it trains DJL's ResNetV1, its BatchNorm replaced by "
             + "GroupNorm, on images that it draws, to epsilon 8, in a few minutes.")
-public final class ResNetCommand implements Callable<Integer> {
+public final class ResNetCommand extends ExampleCommand {
 
   static final String NAME = "resnet";
 
@@ -46,29 +40,12 @@ public final class ResNetCommand implements Callable<Integer> {
 
   @Mixin private ResNetOptions options = new ResNetOptions();
 
-  @Spec private @Nullable CommandSpec spec;
-
   /** Made by the command line parser. */
   public ResNetCommand() {}
 
-  /**
-   * Runs the example.
-   *
-   * @return 0
-   * @throws ParameterException if an option, or a file that it names, cannot be used
-   */
   @Override
-  public Integer call() throws IOException {
-    CommandLine commandLine = Objects.requireNonNull(spec).commandLine();
-    try {
-      run(ResNetTask.of(options), commandLine.getOut());
-      return commandLine.getCommandSpec().exitCodeOnSuccess();
-    } catch (InputException e) {
-      throw new ParameterException(commandLine, e.getMessage(), e);
-    }
-  }
-
-  private void run(ResNetTask task, PrintWriter out) throws IOException {
+  protected void run(PrintWriter out) throws IOException {
+    ResNetTask task = ResNetTask.of(options);
     Report report = new Report(options.training, NAME, out);
     FineTuner fineTuner = new FineTuner(task.fineTuning(), options.training);
     Engine engine = Engine.getEngine("PyTorch");

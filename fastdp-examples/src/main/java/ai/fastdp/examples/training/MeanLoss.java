@@ -9,10 +9,15 @@ import ai.fastdp.PerSampleLoss;
 /**
  * The loss of private training averaged over the batch: the form in which DJL's trainer takes it.
  */
-final class MeanLoss extends Loss {
+public final class MeanLoss extends Loss {
   private final PerSampleLoss loss;
 
-  MeanLoss(PerSampleLoss loss) {
+  /**
+   * Makes the mean of a loss.
+   *
+   * @param loss the loss of each sample
+   */
+  public MeanLoss(PerSampleLoss loss) {
     super("Loss");
     this.loss = loss;
   }

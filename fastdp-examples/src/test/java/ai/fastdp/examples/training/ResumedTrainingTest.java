@@ -22,10 +22,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The examples' private training, stopped in between and gone on with. */
+@Tag("slow")
 final class ResumedTrainingTest {
   private static final int SAMPLES = 40;
   private static final int TOKENS = 6;
