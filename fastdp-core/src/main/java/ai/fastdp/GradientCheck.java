@@ -58,39 +58,46 @@ final class GradientCheck {
   /**
    * Runs the check on all samples of a small batch.
    *
+   * @return whether it could: not where a sample's gradient is not finite
    * @throws IllegalStateException if it fails
    */
-  void run(NDManager parent, NDList data, NDList labels) {
+  boolean run(NDManager parent, NDList data, NDList labels) {
     Optional<IllegalStateException> wrong = Optional.empty();
     for (int i = 0; i < CUT_TRIALS; i++) {
-      wrong = compare(parent, data, labels);
+      try (NDManager manager = parent.newSubManager();
+          BookKeeper.Pass whole = forward(manager, data, labels, false, true)) {
+        NDArray losses = loss.evaluate(labels, whole.outputs());
+        whole.requirePerSample(losses);
+        Expected expected = expected(manager, losses);
+        if (!expected.isFinite()) {
+          return false;
+        }
+        wrong = compare(manager, whole, losses, expected, data, labels);
+      }
       if (wrong.isEmpty()) {
-        return;
+        return true;
       }
     }
     throw wrong.get();
   }
 
   /** What is wrong with the gradients on a cut graph; an error of a rule is thrown at once. */
-  private Optional<IllegalStateException> compare(NDManager parent, NDList data, NDList labels) {
-    try (NDManager manager = parent.newSubManager();
-        BookKeeper.Pass whole = forward(manager, data, labels, false, true)) {
-      NDArray losses = loss.evaluate(labels, whole.outputs());
-      whole.requirePerSample(losses);
-      double[] values = LossRun.numbers(losses);
-      Expected expected = expected(manager, losses);
-      if (!expected.isFinite()) {
-        return Optional.empty();
-      }
-      requireEqual(whole.gradients(losses), expected, "")
-          .ifPresent(
-              e -> {
-                throw e;
-              });
-      return bookKeeper.cutPaths().isEmpty()
-          ? Optional.empty()
-          : compareCut(manager, data, labels, values, expected);
-    }
+  private Optional<IllegalStateException> compare(
+      NDManager manager,
+      BookKeeper.Pass whole,
+      NDArray losses,
+      Expected expected,
+      NDList data,
+      NDList labels) {
+    double[] values = LossRun.numbers(losses);
+    requireEqual(whole.gradients(losses), expected, "")
+        .ifPresent(
+            e -> {
+              throw e;
+            });
+    return bookKeeper.cutPaths().isEmpty()
+        ? Optional.empty()
+        : compareCut(manager, data, labels, values, expected);
   }
 
   private Optional<IllegalStateException> compareCut(
