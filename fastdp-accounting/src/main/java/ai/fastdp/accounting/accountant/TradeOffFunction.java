@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.accountant;
 
-import ai.fastdp.accounting.internal.loss.DeltaBracket;
 import ai.fastdp.accounting.internal.loss.DeltaInterval;
 import ai.fastdp.accounting.internal.loss.GaussianLoss;
 import ai.fastdp.accounting.internal.loss.LaplaceLoss;
 import ai.fastdp.accounting.internal.loss.LossPair;
 import ai.fastdp.accounting.internal.loss.MixtureLoss;
 import ai.fastdp.accounting.internal.numeric.Require;
+import ai.fastdp.accounting.internal.solve.ClosedForm;
+import ai.fastdp.accounting.internal.solve.DeltaCurve;
+import ai.fastdp.accounting.internal.solve.Effort;
 import ai.fastdp.accounting.internal.solve.LossComposition;
 import ai.fastdp.accounting.internal.solve.LossSolver;
-import ai.fastdp.accounting.internal.solve.Method;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.function.DoubleFunction;
 
 /**
@@ -69,25 +71,25 @@ public final class TradeOffFunction {
       return new TradeOffFunction(none, none, 1, Optional.of(losses), true);
     }
     LossComposition reversed = losses.reversed();
-    double largest = LossSolver.quickUpper(losses, SMALLEST_DELTA);
+    double largest = quickUpper(losses);
     if (!losses.isSymmetric()) {
-      largest = Math.max(largest, LossSolver.quickUpper(reversed, SMALLEST_DELTA));
+      largest = Math.max(largest, quickUpper(reversed));
     }
     double end = Math.min(largest + 1, LARGEST_EPSILON);
-    boolean cheap = true;
-    for (double epsilon : new double[] {0, end / 10, end / 2}) {
-      cheap &=
-          LossSolver.quickDelta(losses, epsilon).method() != Method.TILTED_FFT
-              && LossSolver.quickDelta(reversed, epsilon).method() != Method.TILTED_FFT;
-    }
+    double[] samples = {0, end / 10, end / 2};
+    boolean cheap =
+        DeltaCurve.isCheap(losses, samples) && DeltaCurve.isCheap(reversed, samples);
     return new TradeOffFunction(
         deltas(losses, cheap), deltas(reversed, cheap), end, Optional.of(losses), cheap);
   }
 
+  private static double quickUpper(LossComposition losses) {
+    return LossSolver.epsilon(losses, SMALLEST_DELTA, Effort.QUICK).bounds().upper();
+  }
+
   private static DoubleFunction<DeltaInterval> deltas(LossComposition losses, boolean cheap) {
-    DoubleFunction<DeltaBracket> bounds =
-        cheap ? LossSolver.deltas(losses) : LossSolver.quickDeltas(losses);
-    return epsilon -> bounds.apply(epsilon).toInterval();
+    DeltaCurve curve = cheap ? DeltaCurve.precise(losses) : DeltaCurve.coarse(losses);
+    return epsilon -> curve.at(epsilon).toInterval();
   }
 
   /**
@@ -198,10 +200,10 @@ public final class TradeOffFunction {
 
   /** A pair for the sample, where the machinery has one. */
   private static Optional<LossComposition> sampled(LossComposition losses, double p) {
-    Optional<Double> mu = LossSolver.gaussianParameter(losses);
+    OptionalDouble mu = ClosedForm.gaussianMu(losses);
     LossPair pair = losses.parts().get(0).pair();
     if (mu.isPresent()) {
-      pair = new MixtureLoss(p, 1 / mu.get(), MixtureLoss.Direction.REMOVE);
+      pair = new MixtureLoss(p, 1 / mu.getAsDouble(), MixtureLoss.Direction.REMOVE);
     } else if (losses.steps() == 1
         && pair instanceof MixtureLoss mixture
         && mixture.direction() == MixtureLoss.Direction.REMOVE) {

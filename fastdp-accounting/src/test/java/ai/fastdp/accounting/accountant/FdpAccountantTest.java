@@ -15,8 +15,9 @@ import ai.fastdp.accounting.internal.loss.LaplaceLoss;
 import ai.fastdp.accounting.internal.loss.LossPair;
 import ai.fastdp.accounting.internal.loss.MixtureLoss;
 import ai.fastdp.accounting.internal.solve.ContourMethod;
+import ai.fastdp.accounting.internal.solve.Effort;
 import ai.fastdp.accounting.internal.solve.LossComposition;
-import ai.fastdp.accounting.internal.solve.TiltedFft;
+import ai.fastdp.accounting.internal.solve.TransformMethod;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -240,8 +241,8 @@ class FdpAccountantTest extends PrivacyAccountantContract {
                 new LossComposition.Part(
                     new MixtureLoss(0.05, 1, MixtureLoss.Direction.REMOVE), 100)));
     for (double delta : new double[] {1e-3, 1e-6, 1e-10}) {
-      EpsilonInterval contour = ContourMethod.epsilon(losses, Math.log(delta), 1e9).orElseThrow();
-      EpsilonInterval fft = TiltedFft.epsilon(losses, Math.log(delta), 1);
+      EpsilonInterval contour = new ContourMethod().epsilon(losses, Math.log(delta), Effort.LAST_RESORT, 1).orElseThrow();
+      EpsilonInterval fft = new TransformMethod().epsilon(losses, Math.log(delta), Effort.FULL, 1).orElseThrow();
       assertThat(contour.estimate()).isBetween(fft.lower(), fft.upper());
       assertThat(fft.upper() / fft.lower()).isLessThan(1 + 2e-6);
       assertThat(contour.upper() / contour.lower()).isLessThan(1 + 1e-10);
@@ -293,8 +294,8 @@ class FdpAccountantTest extends PrivacyAccountantContract {
     LossComposition losses =
         new LossComposition(
             java.util.List.of(new LossComposition.Part(new LaplaceLoss(2 / 0.0191), 176_869)));
-    EpsilonInterval found = TiltedFft.epsilon(losses, Math.log(0.07), 1);
-    double exact = ContourMethod.epsilon(losses, Math.log(0.07), 1e9).orElseThrow().estimate();
+    EpsilonInterval found = new TransformMethod().epsilon(losses, Math.log(0.07), Effort.FULL, 1).orElseThrow();
+    double exact = new ContourMethod().epsilon(losses, Math.log(0.07), Effort.LAST_RESORT, 1).orElseThrow().estimate();
     assertThat(found.upper()).isGreaterThanOrEqualTo(exact);
     assertThat(found.lower()).isLessThanOrEqualTo(exact);
   }

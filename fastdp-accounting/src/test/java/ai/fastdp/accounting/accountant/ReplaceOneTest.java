@@ -16,8 +16,9 @@ import ai.fastdp.accounting.event.PoissonSampledEvent;
 import ai.fastdp.accounting.internal.loss.EpsilonInterval;
 import ai.fastdp.accounting.internal.loss.LaplaceLoss;
 import ai.fastdp.accounting.internal.solve.ContourMethod;
+import ai.fastdp.accounting.internal.solve.Effort;
 import ai.fastdp.accounting.internal.solve.LossComposition;
-import ai.fastdp.accounting.internal.solve.TiltedFft;
+import ai.fastdp.accounting.internal.solve.TransformMethod;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -140,8 +141,8 @@ class ReplaceOneTest {
     LossComposition losses =
         new LossComposition(List.of(new LossComposition.Part(new LaplaceLoss(0.02), 20_000)));
     for (double delta : new double[] {1e-3, 1e-9}) {
-      EpsilonInterval contour = ContourMethod.epsilon(losses, Math.log(delta), 1e9).orElseThrow();
-      EpsilonInterval grid = TiltedFft.epsilon(losses, Math.log(delta), 1);
+      EpsilonInterval contour = new ContourMethod().epsilon(losses, Math.log(delta), Effort.LAST_RESORT, 1).orElseThrow();
+      EpsilonInterval grid = new TransformMethod().epsilon(losses, Math.log(delta), Effort.FULL, 1).orElseThrow();
       assertThat(contour.estimate()).isBetween(grid.lower(), grid.upper());
       assertThat(grid.upper()).isLessThan(grid.lower() * (1 + 2e-5));
       assertThat(contour.upper()).isLessThan(contour.lower() * (1 + 1e-9));

@@ -107,7 +107,7 @@ final class ContourIntegralTest {
     LossComposition losses =
         new LossComposition(
             List.of(new LossComposition.Part(sampled, 1), new LossComposition.Part(unsampled, 1)));
-    DeltaBracket found = ContourMethod.delta(losses, epsilon, 1e9).orElseThrow();
+    DeltaBracket found = new ContourMethod().delta(losses, epsilon, Effort.LAST_RESORT).orElseThrow();
     assertThat(found.lower()).isLessThanOrEqualTo(delta);
     assertThat(found.upper()).isGreaterThanOrEqualTo(delta);
     assertThat(found.upper() - found.lower()).isLessThanOrEqualTo(1e-9 * delta);
@@ -115,7 +115,7 @@ final class ContourIntegralTest {
 
   private static DeltaBracket bracket(
       LossComposition losses, Saddle saddle, double epsilon, double tolerance) {
-    return new ContourIntegral.Plan(losses, saddle.c(), epsilon, saddle.logDelta(), tolerance)
+    return new ContourPlan(losses, saddle.c(), epsilon, saddle.logDelta(), tolerance)
         .run()
         .delta(losses, epsilon);
   }
