@@ -19,8 +19,8 @@ import java.util.OptionalDouble;
  * bounds.
  *
  * <p>Every question is answered by the method that is best for it: in closed form for one step or
- * for unsampled Gaussian steps, by a contour integral of the characteristic function whose cost does
- * not depend on the number of steps, or, for few steps with a spiky loss, by a tilted and
+ * for unsampled Gaussian steps, by a contour integral of the characteristic function whose cost
+ * does not depend on the number of steps, or, for few steps with a spiky loss, by a tilted and
  * FFT-composed discretization. The bounds include aliasing, truncation, quadrature and rounding
  * errors; docs/accounting.md has the proofs. Both directions (a record removed, a record added) are
  * evaluated and the larger counts, because domination of single steps in one direction does not
@@ -173,7 +173,8 @@ public final class FdpAccountant extends EventAccountant {
         .asMap()
         .forEach(
             (mechanism, count) ->
-                parts.add(new LossComposition.Part(mechanism.pair(relation()).orElseThrow(), count)));
+                parts.add(
+                    new LossComposition.Part(mechanism.pair(relation()).orElseThrow(), count)));
     return new LossComposition(parts);
   }
 }

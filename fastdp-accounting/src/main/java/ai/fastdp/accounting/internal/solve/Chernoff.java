@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.internal.solve;
 
-import ai.fastdp.accounting.internal.loss.QuadratureLoss;
+import ai.fastdp.accounting.internal.loss.QuadraturePair;
 import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
 import ai.fastdp.accounting.internal.numeric.ScalarMinimizer;
 import java.util.function.DoubleUnaryOperator;
@@ -26,8 +26,8 @@ public final class Chernoff {
   }
 
   /**
-   * Returns the smallest value of a bound that every c' above c gives, for distances that grow until
-   * the bound rises: a convex function over a linear one falls and then rises.
+   * Returns the smallest value of a bound that every c' above c gives, for distances that grow
+   * until the bound rises: a convex function over a linear one falls and then rises.
    *
    * @param bound as a function of the distance c' - c
    * @throws NumericalLimitException if the bound cannot be computed at the smallest distance
@@ -102,7 +102,7 @@ public final class Chernoff {
     for (LossComposition.Part part : losses.parts()) {
       value += part.count() * part.pair().cumulantBound(c);
     }
-    return value * MARGIN + losses.steps() * QuadratureLoss.QUADRATURE_ERROR;
+    return value * MARGIN + losses.steps() * QuadraturePair.QUADRATURE_ERROR;
   }
 
   /** c log c - (1 + c) log(1 + c), without cancellation for large c. */

@@ -4,7 +4,7 @@ package ai.fastdp.accounting.internal.solve;
 import ai.fastdp.accounting.internal.loss.DeltaBracket;
 import ai.fastdp.accounting.internal.loss.EpsilonInterval;
 import ai.fastdp.accounting.internal.loss.GaussianHockeyStick;
-import ai.fastdp.accounting.internal.loss.GaussianLoss;
+import ai.fastdp.accounting.internal.loss.GaussianPair;
 import ai.fastdp.accounting.internal.loss.HockeyStick;
 import java.util.List;
 import java.util.Optional;
@@ -33,7 +33,7 @@ public final class ClosedForm implements CompositionMethod {
       return OptionalDouble.empty();
     }
     return OptionalDouble.of(
-        GaussianLoss.composed(
+        GaussianPair.composed(
             parts.stream().mapToDouble(LossComposition.Part::count).toArray(),
             parts.stream().mapToDouble(part -> part.pair().gaussianMu().orElseThrow()).toArray()));
   }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.internal.solve;
 
-import ai.fastdp.accounting.internal.loss.LossCells;
+import ai.fastdp.accounting.internal.loss.ConnectTheDots;
 import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
 import java.util.Arrays;
 import org.jtransforms.fft.DoubleFFT_1D;
@@ -40,7 +40,7 @@ final class ComposedGrid {
     for (LossComposition.Part part : losses.parts()) {
       // Scaled so that no e^{cl} overflows; then normalised exactly.
       double scale = -part.pair().cumulant(c).value();
-      LossCells cells = new LossCells(c, spacing, scale, length);
+      ConnectTheDots cells = new ConnectTheDots(c, spacing, scale, length);
       part.pair().discretize(cells, c);
       double[] one = cells.masses();
       double total = 0;

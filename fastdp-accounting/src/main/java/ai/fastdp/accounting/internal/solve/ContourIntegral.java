@@ -2,8 +2,7 @@
 package ai.fastdp.accounting.internal.solve;
 
 import ai.fastdp.accounting.internal.loss.DeltaBracket;
-import ai.fastdp.accounting.internal.loss.LossPair;
-import ai.fastdp.accounting.internal.loss.QuadratureLoss;
+import ai.fastdp.accounting.internal.loss.DominatingPair;
 import ai.fastdp.accounting.internal.loss.TiltedLoss;
 import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
 import java.util.Map;
@@ -27,7 +26,7 @@ import java.util.concurrent.ConcurrentHashMap;
 public final class ContourIntegral {
 
   private final double c;
-  private final LossPair.Cumulant cumulant;
+  private final DominatingPair.Cumulant cumulant;
   private final double step;
   private final double period;
   private final double[] re;

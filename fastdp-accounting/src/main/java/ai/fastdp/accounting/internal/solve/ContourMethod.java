@@ -32,7 +32,7 @@ public final class ContourMethod implements CompositionMethod {
   private static final double LOST = 1e-11;
 
   /** Below this log delta, no share of delta that could be lost is a number. */
-  private static final double LEAST_TO_RESTRICT = -650;
+  private static final double MIN_LOG_DELTA_TO_RESTRICT = -650;
 
   /** Relative width of epsilon that is worth little more effort. */
   private static final double GOOD = 3e-7;
@@ -75,7 +75,7 @@ public final class ContourMethod implements CompositionMethod {
     if (whole.isPresent() && whole.get().width() <= REFINE * whole.get().estimate()) {
       return whole;
     }
-    if (logDelta < LEAST_TO_RESTRICT) {
+    if (logDelta < MIN_LOG_DELTA_TO_RESTRICT) {
       return whole;
     }
     double limit = whole.map(found -> Math.min(costLimit, refinementCost(found))).orElse(costLimit);
@@ -112,7 +112,7 @@ public final class ContourMethod implements CompositionMethod {
   /** The line that gives narrow bounds of delta near an epsilon. */
   static Optional<ContourLine> line(LossComposition losses, double epsilon, Effort effort) {
     double costLimit = costLimit(effort);
-    Saddle saddle = Saddle.forEpsilon(losses, epsilon);
+    SaddlePoint saddle = SaddlePoint.forEpsilon(losses, epsilon);
     double guess = Math.min(0, Math.max(saddle.logDelta(), -700));
     Optional<ContourLine> whole = line(losses, saddle, epsilon, guess, 0, costLimit);
     Optional<DeltaBracket> known = whole.map(line -> line.delta(epsilon));
@@ -126,7 +126,7 @@ public final class ContourMethod implements CompositionMethod {
     Optional<ContourLine> rest =
         line(
             restricted,
-            Saddle.forEpsilon(restricted, epsilon),
+            SaddlePoint.forEpsilon(restricted, epsilon),
             epsilon,
             logDelta,
             lost,
@@ -139,12 +139,12 @@ public final class ContourMethod implements CompositionMethod {
 
   private static Optional<ContourLine> line(
       LossComposition losses,
-      Saddle saddle,
+      SaddlePoint saddle,
       double epsilon,
       double logDelta,
       double lost,
       double costLimit) {
-    ContourPlan plan = plan(losses, new Saddle(saddle.c(), epsilon, logDelta));
+    ContourPlan plan = plan(losses, new SaddlePoint(saddle.c(), epsilon, logDelta));
     return plan.cost() <= costLimit
         ? Optional.of(new ContourLine(plan.run(), losses, lost))
         : Optional.empty();
@@ -169,8 +169,8 @@ public final class ContourMethod implements CompositionMethod {
       double limit = solved ? Math.min(costLimit, refinementCost(best)) : costLimit;
       EpsilonInterval found;
       try {
-        Saddle saddle = Saddle.forEpsilon(losses, epsilon);
-        ContourPlan plan = plan(losses, new Saddle(saddle.c(), epsilon, logDelta));
+        SaddlePoint saddle = SaddlePoint.forEpsilon(losses, epsilon);
+        ContourPlan plan = plan(losses, new SaddlePoint(saddle.c(), epsilon, logDelta));
         if (!(plan.cost() <= limit)) {
           break;
         }
@@ -212,12 +212,12 @@ public final class ContourMethod implements CompositionMethod {
 
   /** Chernoff's epsilon, corrected by the saddle-point approximation at that point. */
   static double start(LossComposition losses, double ceiling, double logDelta) {
-    Saddle saddle = Saddle.forEpsilon(losses, ceiling);
+    SaddlePoint saddle = SaddlePoint.forEpsilon(losses, ceiling);
     double corrected = ceiling - Math.max(0, logDelta - saddle.logDelta()) / saddle.c();
     return Math.max(corrected, 0);
   }
 
-  private static ContourPlan plan(LossComposition losses, Saddle saddle) {
+  private static ContourPlan plan(LossComposition losses, SaddlePoint saddle) {
     ContourPlan plan = plan(losses, saddle, TOLERANCE);
     if (plan.cost() > CHEAP) {
       ContourPlan coarse = plan(losses, saddle, COARSE_TOLERANCE);
@@ -230,8 +230,7 @@ public final class ContourMethod implements CompositionMethod {
    * The line through the saddle, or one to its left where that is cheaper: near the abscissa where
    * the far Gaussian tail takes over, the period that keeps aliasing small is very long.
    */
-  private static ContourPlan plan(
-      LossComposition losses, Saddle saddle, double tolerance) {
+  private static ContourPlan plan(LossComposition losses, SaddlePoint saddle, double tolerance) {
     ContourPlan best = at(losses, saddle, 1, tolerance);
     for (double factor = 0.87; factor > 0.3; factor *= 0.87) {
       if (best.cost() < CHEAP / 20 && best.precision() < PRECISE) {
@@ -248,7 +247,7 @@ public final class ContourMethod implements CompositionMethod {
   }
 
   private static ContourPlan at(
-      LossComposition losses, Saddle saddle, double factor, double tolerance) {
+      LossComposition losses, SaddlePoint saddle, double factor, double tolerance) {
     return new ContourPlan(
         losses, saddle.c() * factor, saddle.epsilon(), saddle.logDelta(), tolerance);
   }

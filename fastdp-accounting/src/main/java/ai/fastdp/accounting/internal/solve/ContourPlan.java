@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.internal.solve;
 
-import ai.fastdp.accounting.internal.loss.LossPair;
-import ai.fastdp.accounting.internal.loss.QuadratureLoss;
+import ai.fastdp.accounting.internal.loss.DominatingPair;
+import ai.fastdp.accounting.internal.loss.QuadraturePair;
 import ai.fastdp.accounting.internal.loss.TiltedLoss;
 import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
 import java.util.ArrayList;
@@ -18,7 +18,7 @@ final class ContourPlan {
 
   private final LossComposition losses;
   private final double c;
-  private final LossPair.Cumulant cumulant;
+  private final DominatingPair.Cumulant cumulant;
   private final List<TiltedLoss> tilted = new ArrayList<>();
   private final double period;
   private int nodes;
@@ -46,12 +46,12 @@ final class ContourPlan {
       mean += part.count() * one.cumulant().mean();
       variance += part.count() * one.cumulant().variance();
     }
-    cumulant = new LossPair.Cumulant(value, mean, variance);
+    cumulant = new DominatingPair.Cumulant(value, mean, variance);
     relativeError = 100 * 0x1p-52 + GRID_ERROR * (Math.abs(value) + c * Math.abs(mean));
     for (int i = 0; i < tilted.size(); i++) {
       edgeError += 4 * losses.parts().get(i).count() * tilted.get(i).edgeError();
     }
-    relativeError += edgeError + 4 * QuadratureLoss.QUADRATURE_ERROR * losses.steps();
+    relativeError += edgeError + 4 * QuadraturePair.QUADRATURE_ERROR * losses.steps();
     logLoss =
         value
             - c * epsilon
@@ -70,8 +70,7 @@ final class ContourPlan {
 
   private void planNodes(double epsilon, double logDelta, double variance, double tolerance) {
     double step = 2 * Math.PI / period;
-    double allowed =
-        tolerance * Math.exp(Math.min(700, logDelta - cumulant.value() + c * epsilon));
+    double allowed = tolerance * Math.exp(Math.min(700, logDelta - cumulant.value() + c * epsilon));
     List<Double> ends = new ArrayList<>();
     List<Double> tails = new ArrayList<>();
     double s = 0.3 / Math.sqrt(variance);
@@ -150,7 +149,7 @@ final class ContourPlan {
     return c;
   }
 
-  LossPair.Cumulant cumulant() {
+  DominatingPair.Cumulant cumulant() {
     return cumulant;
   }
 

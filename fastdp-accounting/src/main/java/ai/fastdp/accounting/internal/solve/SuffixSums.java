@@ -68,7 +68,9 @@ final class SuffixSums {
     double point = (firstIndex + from) * spacing;
     // 1 - e^{epsilon - l} = (1 - e^{epsilon - point}) e^{point - l} + (1 - e^{point - l})
     double sum = suffix.shrunk() * -Math.expm1(epsilon - point) + suffix.hockey();
-    return Math.abs(sum) < MIN_SUM ? Double.NaN : sum * Math.exp(grid.logScale() - grid.c() * point);
+    return Math.abs(sum) < MIN_SUM
+        ? Double.NaN
+        : sum * Math.exp(grid.logScale() - grid.c() * point);
   }
 
   /** Returns the sums at one point, given those at a later point. */

@@ -35,7 +35,7 @@ record TiltWindow(double c, double above, double period, double height, List<Fol
    * @param safety -log of what may be neglected
    */
   static TiltWindow near(LossComposition losses, double epsilon, double safety) {
-    double saddle = Saddle.forEpsilon(losses, epsilon).c();
+    double saddle = SaddlePoint.forEpsilon(losses, epsilon).c();
     // Left of the saddle point the sum folds back less, so that a shorter period will do.
     TiltWindow window = of(losses, saddle, epsilon, safety);
     double lowest = window.height();

@@ -74,8 +74,7 @@ final class TiltedFft {
     while (length < points && length < maxLength) {
       length *= 2;
     }
-    ComposedGrid grid =
-        ComposedGrid.of(losses, window.c(), window.period() / length, length);
+    ComposedGrid grid = ComposedGrid.of(losses, window.c(), window.period() / length, length);
     long firstIndex = (long) Math.floor((epsilon - window.below()) / grid.spacing());
     return new TiltedFft(
         losses,

@@ -132,7 +132,7 @@ public final class TransformMethod implements CompositionMethod {
     if (declines(composition, effort)) {
       return Optional.empty();
     }
-    double logDelta = Math.min(-1e-3, Saddle.forEpsilon(composition, epsilon).logDelta());
+    double logDelta = Math.min(-1e-3, SaddlePoint.forEpsilon(composition, epsilon).logDelta());
     if (logDelta < MIN_LOG_DELTA) {
       throw new NumericalLimitException("delta is too small for the discretized loss");
     }
