@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.data.Percentage.withPercentage;
 
 import ai.fastdp.accounting.GoldenTable;
-import ai.fastdp.accounting.event.FixedBatchEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.LaplaceEvent;
 import ai.fastdp.accounting.event.NeighboringRelation;
+import ai.fastdp.accounting.event.SampledWithoutReplacementEvent;
 import ai.fastdp.accounting.ledger.InMemoryLedger;
 import ai.fastdp.accounting.ledger.PrivacyBudgetExceededException;
 import java.util.List;
@@ -60,7 +60,7 @@ class GdpAccountantTest extends PrivacyAccountantContract {
     GdpAccountant accountant = new GdpAccountant(NeighboringRelation.REPLACE_ONE);
     long sampleSize = 1_000_000_000_000_000L;
     accountant.compose(
-        new FixedBatchEvent(
+        new SampledWithoutReplacementEvent(
             Math.round(row.number("q") * sampleSize),
             sampleSize,
             new GaussianEvent(2 * row.number("sigma"))),
