@@ -33,11 +33,15 @@ record Arithmetic(boolean isWide, BookKeeper.Parameters parameters) {
   }
 
   /**
-   * A type with copies of the trained parameters that the graph leads to.
+   * A type with trained parameters that the graph leads to: the model's own, or copies where they
+   * are moved or in float64.
    *
    * @param moved by how much they are moved at random, relative to their size
    */
   static Arithmetic inGraph(NDManager manager, boolean wide, double moved, Set<Parameter> trained) {
+    if (!wide && moved == 0) {
+      return new Arithmetic(false, new BookKeeper.Parameters(Parameter::getArray, true));
+    }
     return (wide ? wide(manager) : OWN).moved(manager, moved, trained);
   }
 

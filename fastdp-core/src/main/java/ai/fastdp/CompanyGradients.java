@@ -5,24 +5,21 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
 import ai.fastdp.LossRun.Mode;
 import java.security.SecureRandom;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 
 /**
  * Checks by values that the samples' gradients are the same in whatever company.
  *
  * <p>Behind a layer of zeros, neither a loss nor a derivative shows what mixes the batch; the
- * gradient of that layer does, which holds the mixed activations. For random parts of the batch,
- * the gradient of a sum of the part's losses with random weights is taken in the pass of the whole
- * batch and in one of the part alone: every sample of the batch is looked at. Weights are in
- * inverse proportion to the norms of the samples' gradients, so that a large one hides no small
- * one.
+ * gradient of that layer does, which holds the mixed activations. The gradient of a sum of all
+ * losses with random weights is taken in the pass of the whole batch, and compared with the sum of
+ * the gradients that random parts of the batch have in passes of their own. Weights are in inverse
+ * proportion to the norms of the samples' gradients, so that a large one hides no small one.
  *
  * <p>A doubtful difference is looked at in float64, and must come again with parameters moved a
  * little and other parts. What rounding can do is measured by moving the parameters by rounding's
@@ -33,6 +30,7 @@ final class CompanyGradients {
   // Float32, against norms that no single sample dominates.
   private static final double UNDOUBTED = 1e-5;
   private static final double MOVED = 1e-3;
+  private static final double MOST_UNEQUAL = 1e6;
   private static final double ROUNDING = 1e-6;
   private static final double WIDE_ROUNDING = 1e-14;
   private static final double SAFETY = 100;
@@ -41,6 +39,7 @@ final class CompanyGradients {
   private final TrainableParameters trainable;
   private final PerSampleLoss loss;
   private final LossRun runs;
+  private final OrdinaryGradients ordinary;
   private final SecureRandom random;
   private final double tolerance;
 
@@ -56,6 +55,7 @@ final class CompanyGradients {
     this.random = random;
     this.tolerance = tolerance;
     runs = new LossRun(bookKeeper, loss);
+    ordinary = new OrdinaryGradients(bookKeeper);
   }
 
   /**
@@ -135,21 +135,9 @@ final class CompanyGradients {
       arrays = trainable.parameters().stream().map(type.parameters().values()).toList();
     }
 
-    /** The gradients of a weighted sum, parameter by parameter, in float64. */
+    /** The gradient of a weighted sum of the losses. */
     NDList gradients(NDManager owner, double[] weights) {
-      // DJL's change of type would leave the graph.
-      NDArray own =
-          owner
-              .create(weights)
-              .toDevice(losses.getDevice(), false)
-              .toType(losses.getDataType(), false);
-      NDArray sum = losses.mul(own).sum().reshape(new Shape(1));
-      NDList gradients = new NDList();
-      for (NDArray gradient :
-          bookKeeper.kernels().run(owner, "parameter_gradients", sum, 0L, arrays)) {
-        gradients.add(gradient.toType(DataType.FLOAT64, false));
-      }
-      return gradients;
+      return ordinary.of(owner, losses, weights, arrays);
     }
 
     @Override
@@ -165,7 +153,6 @@ final class CompanyGradients {
     private final NDList labels;
     private final Mode mode;
     private final double[] norms;
-    private final double smallest;
 
     Trial(NDManager parent, NDList data, NDList labels, Mode mode, double[] norms) {
       this.parent = parent;
@@ -173,8 +160,6 @@ final class CompanyGradients {
       this.labels = labels;
       this.mode = mode;
       this.norms = norms;
-      double largest = Arrays.stream(norms).max().orElse(0);
-      smallest = largest == 0 ? 1 : 1e-6 * largest;
     }
 
     void run() {
@@ -203,7 +188,7 @@ final class CompanyGradients {
     }
 
     /**
-     * Compares random parts in the batch and alone.
+     * Compares the gradient in the batch with the sum of those in random parts of it.
      *
      * @param moved by how much parameters are moved before, relative to their size
      * @param fully whether rounding and chance are measured, too
@@ -211,87 +196,64 @@ final class CompanyGradients {
     private Difference compare(boolean wide, double moved, boolean fully) {
       try (NDManager manager = parent.newSubManager()) {
         Arithmetic type = Arithmetic.inGraph(manager, wide, moved, trainable.asSet());
-        double worst = 0;
+        NDList left;
+        double[] weights;
+        boolean allWide;
+        try (Sums whole = new Sums(manager, data, labels, mode, type)) {
+          boolean half = whole.losses.getDataType() == DataType.FLOAT16;
+          weights = OrdinaryGradients.weights(norms, half ? 1 : MOST_UNEQUAL, random);
+          left = whole.gradients(manager, weights);
+          allWide = whole.wide;
+        }
         double rounding = 0;
         double again = 0;
-        boolean allWide = true;
-        try (Sums whole = new Sums(manager, data, labels, mode, type)) {
-          allWide &= whole.wide;
-          for (long[] rows : parts()) {
-            double[] weights = weights(rows);
-            try (NDManager own = manager.newSubManager()) {
-              NDList here = whole.gradients(own, spread(weights, rows));
-              NDList someData = runs.takeData(data, rows, own);
-              NDList someLabels = runs.takeLabels(labels, rows, own);
-              try (Sums part = new Sums(own, someData, someLabels, mode, type)) {
-                allWide &= part.wide;
-                worst = Math.max(worst, distance(here, part.gradients(own, weights)));
-              }
-              if (fully) {
-                double size = wide ? WIDE_ROUNDING : ROUNDING;
-                Arithmetic near = type.moved(own, size, trainable.asSet());
-                rounding = Math.max(rounding, elsewhere(own, here, rows, weights, near));
-                again = Math.max(again, elsewhere(own, here, rows, weights, type));
-              }
-            }
+        if (fully) {
+          double size = wide ? WIDE_ROUNDING : ROUNDING;
+          again = apart(manager, left, weights, type);
+          try (NDManager own = manager.newSubManager()) {
+            rounding = apart(own, left, weights, type.moved(own, size, trainable.asSet()));
           }
         }
-        return new Difference(worst, rounding, again, allWide);
+        double inBatch = ordinary.squares(manager, left, left).one();
+        double inParts = 0;
+        for (long[] rows : parts()) {
+          try (NDManager own = manager.newSubManager();
+              Sums part = sums(own, rows, type)) {
+            allWide &= part.wide;
+            NDList gradients = part.gradients(own, at(weights, rows));
+            inParts += ordinary.squares(own, gradients, gradients).one();
+            left = bookKeeper.kernels().run(manager, "subtract", left, gradients);
+          }
+        }
+        double rest = ordinary.squares(manager, left, left).one();
+        double company = OrdinaryGradients.Squares.relative(rest, inBatch, inParts);
+        return new Difference(company, rounding, again, allWide);
       }
+    }
+
+    private Sums sums(NDManager manager, long[] rows, Arithmetic type) {
+      return new Sums(
+          manager,
+          runs.takeData(data, rows, manager),
+          runs.takeLabels(labels, rows, manager),
+          mode,
+          type);
     }
 
     /** How far a gradient is from that of another pass of the batch. */
-    private double elsewhere(
-        NDManager manager, NDList here, long[] rows, double[] weights, Arithmetic type) {
-      try (Sums other = new Sums(manager, data, labels, mode, type)) {
-        return distance(here, other.gradients(manager, spread(weights, rows)));
+    private double apart(NDManager parent, NDList gradients, double[] weights, Arithmetic type) {
+      try (NDManager manager = parent.newSubManager();
+          Sums other = new Sums(manager, data, labels, mode, type)) {
+        return ordinary.squares(manager, gradients, other.gradients(manager, weights)).distance();
       }
     }
 
-    private double[] weights(long[] rows) {
-      return Arrays.stream(rows)
-          .mapToDouble(
-              row ->
-                  (random.nextBoolean() ? 1 : -1)
-                      * (0.5 + random.nextDouble())
-                      / Math.max(norms[Math.toIntExact(row)], smallest))
-          .toArray();
-    }
-
-    private double[] spread(double[] weights, long[] rows) {
-      double[] all = new double[norms.length];
-      IntStream.range(0, rows.length).forEach(i -> all[Math.toIntExact(rows[i])] = weights[i]);
-      return all;
+    private static double[] at(double[] weights, long[] rows) {
+      return Arrays.stream(rows).mapToDouble(row -> weights[Math.toIntExact(row)]).toArray();
     }
 
     private List<long[]> parts() {
       return CompanyCheck.parts(norms.length, random);
     }
-  }
-
-  /** The distance of two gradients relative to the larger norm. */
-  private static double distance(NDList one, NDList other) {
-    double difference = 0;
-    double size = 0;
-    double otherSize = 0;
-    for (int k = 0; k < one.size(); k++) {
-      NDArray a = one.get(k);
-      NDArray b = other.get(k);
-      if (a.size() == 0 && b.size() == 0) {
-        continue;
-      }
-      size += a.size() == 0 ? 0 : square(a);
-      otherSize += b.size() == 0 ? 0 : square(b);
-      difference += a.size() == 0 ? square(b) : b.size() == 0 ? square(a) : square(a.sub(b));
-    }
-    double larger = Math.sqrt(Math.max(size, otherSize));
-    if (!Double.isFinite(larger)) {
-      return Double.isFinite(size) || Double.isFinite(otherSize) ? Double.POSITIVE_INFINITY : 0;
-    }
-    return larger == 0 ? 0 : Math.sqrt(difference) / larger;
-  }
-
-  private static double square(NDArray array) {
-    return array.square().sum().getDouble();
   }
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
-import ai.fastdp.accounting.DpEvent;
-import ai.fastdp.accounting.EpsilonBound;
-import ai.fastdp.accounting.InMemoryLedger;
-import ai.fastdp.accounting.PrivacyBudget;
-import ai.fastdp.accounting.PrivacyLedger;
+import ai.fastdp.accounting.accountant.EpsilonBound;
+import ai.fastdp.accounting.accountant.PrivacyBudget;
+import ai.fastdp.accounting.event.DpEvent;
+import ai.fastdp.accounting.ledger.InMemoryLedger;
+import ai.fastdp.accounting.ledger.PrivacyLedger;
 import java.util.Map;
 
 /**

@@ -4,7 +4,7 @@ package ai.fastdp;
 import ai.djl.Device;
 import ai.djl.training.evaluator.Evaluator;
 import ai.djl.training.listener.TrainingListener;
-import ai.fastdp.accounting.PrivacyLedger;
+import ai.fastdp.accounting.ledger.PrivacyLedger;
 import ai.fastdp.ghost.GhostRules;
 import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.sampling.SequenceLengths;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
-import ai.fastdp.accounting.DiscreteGaussianEvent;
-import ai.fastdp.accounting.DpEvent;
-import ai.fastdp.accounting.GaussianEvent;
-import ai.fastdp.accounting.QuantileQueryEvent;
+import ai.fastdp.accounting.event.DiscreteGaussianEvent;
+import ai.fastdp.accounting.event.DpEvent;
+import ai.fastdp.accounting.event.GaussianEvent;
+import ai.fastdp.accounting.event.QuantileQueryEvent;
 import ai.fastdp.mechanism.DiscreteGaussianMechanism;
 
 /** What the noise of a plan is drawn from. */

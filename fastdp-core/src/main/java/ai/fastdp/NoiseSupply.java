@@ -3,7 +3,7 @@ package ai.fastdp;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
-import ai.fastdp.accounting.NoiseOrigin;
+import ai.fastdp.accounting.statement.NoiseOrigin;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.DeviceGaussianMechanism;
 import ai.fastdp.mechanism.DiscreteGaussianMechanism;

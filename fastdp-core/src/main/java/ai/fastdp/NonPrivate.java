@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
-import ai.fastdp.accounting.NoiseOrigin;
+import ai.fastdp.accounting.statement.NoiseOrigin;
 import ai.fastdp.mechanism.NoiseSource;
 import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
-import ai.fastdp.accounting.PrivacyBudgetExceededException;
-import ai.fastdp.accounting.PrivacyLedger;
+import ai.fastdp.accounting.ledger.PrivacyBudgetExceededException;
+import ai.fastdp.accounting.ledger.PrivacyLedger;
 
 /**
  * Counts the steps of an engine's open runs whose samples are drawn and not charged yet. Together

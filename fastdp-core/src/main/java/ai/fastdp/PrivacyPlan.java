@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
-import ai.fastdp.accounting.ComposedEvent;
-import ai.fastdp.accounting.DpEvent;
-import ai.fastdp.accounting.EpsilonBound;
-import ai.fastdp.accounting.NeighboringRelation;
-import ai.fastdp.accounting.NoiseCalibration;
-import ai.fastdp.accounting.PoissonSampledEvent;
-import ai.fastdp.accounting.PrivacyAccountant;
-import ai.fastdp.accounting.PrivacyBudget;
-import ai.fastdp.accounting.RdpAccountant;
-import ai.fastdp.accounting.SelfComposedEvent;
+import ai.fastdp.accounting.accountant.EpsilonBound;
+import ai.fastdp.accounting.accountant.PrivacyAccountant;
+import ai.fastdp.accounting.accountant.PrivacyBudget;
+import ai.fastdp.accounting.accountant.RdpAccountant;
+import ai.fastdp.accounting.calibration.NoiseCalibration;
+import ai.fastdp.accounting.event.ComposedEvent;
+import ai.fastdp.accounting.event.DpEvent;
+import ai.fastdp.accounting.event.NeighboringRelation;
+import ai.fastdp.accounting.event.PoissonSampledEvent;
+import ai.fastdp.accounting.event.SelfComposedEvent;
 import ai.fastdp.clipping.ClippingFunction;
 import ai.fastdp.clipping.ClippingStyle;
 import ai.fastdp.clipping.QuantileQuery;

@@ -74,8 +74,9 @@ final class Rehearsal {
     boolean larger = samples > largest;
     largest = Math.max(largest, samples);
     if (gradientsPending || (independencePending && samples > 1)) {
-      independencePending = !check().inFull(manager, data, labels);
-      gradientsPending = false;
+      SelfCheck.Shown shown = check().inFull(manager, data, labels);
+      independencePending = !shown.independence();
+      gradientsPending = !shown.gradients();
     } else if (powerOfTwo || newShape || larger) {
       Optional<SelfCheck.Compared> elsewhere =
           check().inShort(manager, data, labels, powerOfTwo || newShape);

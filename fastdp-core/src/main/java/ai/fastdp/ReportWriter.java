@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
-import ai.fastdp.accounting.PrivacyStatement;
+import ai.fastdp.accounting.statement.PrivacyStatement;
 import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;

@@ -2,10 +2,10 @@
 package ai.fastdp;
 
 import ai.djl.nn.Parameter;
-import ai.fastdp.accounting.EpsilonBound;
-import ai.fastdp.accounting.NoiseOrigin;
-import ai.fastdp.accounting.PrivacyLedger;
-import ai.fastdp.accounting.PrivacyStatement;
+import ai.fastdp.accounting.accountant.EpsilonBound;
+import ai.fastdp.accounting.ledger.PrivacyLedger;
+import ai.fastdp.accounting.statement.NoiseOrigin;
+import ai.fastdp.accounting.statement.PrivacyStatement;
 import java.util.List;
 
 /**
@@ -95,7 +95,8 @@ final class RunRecord {
   /**
    * The sample of the next step is about to be drawn.
    *
-   * @throws ai.fastdp.accounting.PrivacyBudgetExceededException if the plan has no step left for it
+   * @throws ai.fastdp.accounting.ledger.PrivacyBudgetExceededException if the plan has no step left
+   *     for it
    */
   void draw() {
     if (!open) {

@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>By the chain rule this is the gradient of the uncut graph, as long as no tensor is shared by
  * the graphs of two segments. Such a tensor shows as a use of a layer that a later segment reaches,
- * or as a graph that has been freed already; both are errors, see docs/adr/0020.
+ * or as a graph that has been freed already; both are errors, see docs/adr/0017.
  */
 final class SegmentedBackward {
   private final TorchScriptModule kernels;

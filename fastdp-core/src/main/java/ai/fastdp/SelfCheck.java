@@ -39,6 +39,7 @@ import java.util.stream.LongStream;
 final class SelfCheck {
   private static final int FEW = 3;
   private static final int PAIR = 2;
+  private static final int TRIES = 8;
   // Below it, fewer samples are compared, so that the check costs little beside the step.
   private static final int SMALL_BATCH = 32;
   private static final int COMPARED = 4;
@@ -68,16 +69,15 @@ final class SelfCheck {
     company = new CompanyCheck(bookKeeper, runs, random, tolerance);
     companyGradients = new CompanyGradients(bookKeeper, trainable, loss, random, tolerance);
     reach = new ParameterReach(bookKeeper, trainable, loss);
-    gradients = new GradientCheck(bookKeeper, trainable, loss, tolerance);
+    gradients = new GradientCheck(bookKeeper, trainable, loss, random, tolerance);
   }
 
   /**
-   * Checks in full, but for what a batch of one cannot show.
+   * Checks in full, but for what the batch cannot show.
    *
-   * @return whether the batch had the two samples that independence needs
    * @throws IllegalStateException if the model or the loss fails it
    */
-  boolean inFull(NDManager parent, NDList data, NDList labels) {
+  Shown inFull(NDManager parent, NDList data, NDList labels) {
     int samples = Math.toIntExact(bookKeeper.samples(data));
     if (samples > 1) {
       influence.run(parent, data, labels);
@@ -87,12 +87,27 @@ final class SelfCheck {
     }
     try (NDManager manager = parent.newSubManager()) {
       reach.run(manager, data, labels);
-      long[] rows = rows(samples, FEW);
-      gradients.run(
-          manager, runs.takeData(data, rows, manager), runs.takeLabels(labels, rows, manager));
+      boolean compared = false;
+      for (int i = 0; i < TRIES && !compared; i++) {
+        // Fewer where one that is not finite may have been among them.
+        long[] rows = i == 0 ? rows(samples, FEW) : new long[] {random.nextInt(samples)};
+        compared =
+            gradients.run(
+                manager,
+                runs.takeData(data, rows, manager),
+                runs.takeLabels(labels, rows, manager));
+      }
+      return new Shown(samples > 1, compared);
     }
-    return samples > 1;
   }
+
+  /**
+   * What a full check could look at.
+   *
+   * @param independence false in a batch of one sample
+   * @param gradients false where no sample with a finite gradient was found
+   */
+  record Shown(boolean independence, boolean gradients) {}
 
   /** Losses of some samples in another batch than the one that is trained on. */
   static final class Compared {

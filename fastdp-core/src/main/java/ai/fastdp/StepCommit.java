@@ -36,8 +36,8 @@ final class StepCommit {
   /**
    * Completes a step whose samples have all been added to the sum.
    *
-   * @throws ai.fastdp.accounting.PrivacyBudgetExceededException if it would exceed the budget;
-   *     nothing is released
+   * @throws ai.fastdp.accounting.ledger.PrivacyBudgetExceededException if it would exceed the
+   *     budget; nothing is released
    */
   void complete(LogicalStep step) {
     StepPlan plan = step.plan();

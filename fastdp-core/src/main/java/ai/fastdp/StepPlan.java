@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
-import ai.fastdp.accounting.DpEvent;
+import ai.fastdp.accounting.event.DpEvent;
 
 /**
  * What one logical step uses. The clipper takes the clip norm from here, the mechanism sensitivity

@@ -12,8 +12,9 @@ final class Tolerance {
   /** Below it, two numbers of float32 are no reason for a second look. */
   static final double UNDOUBTED = 1e-6;
 
-  // Float32 through a deep model agrees to 1e-5; reduced-precision matrix units to 1e-3.
-  private static final double FLOAT32 = 5e-3;
+  /** Float32 through a deep model agrees to 1e-5; reduced-precision matrix units to 1e-3. */
+  static final double FLOAT32 = 5e-3;
+
   // Units in the last place of 11 and 8 bits, times what a deep model makes of them.
   private static final double FLOAT16 = 3e-2;
   private static final double BFLOAT16 = 0.2;

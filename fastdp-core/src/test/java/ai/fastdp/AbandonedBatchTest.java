@@ -10,7 +10,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.dataset.Batch;
-import ai.fastdp.accounting.PrivacyBudgetExceededException;
+import ai.fastdp.accounting.ledger.PrivacyBudgetExceededException;
 import ai.fastdp.mechanism.PrivatizedGradient;
 import ai.fastdp.sampling.PrivateBatch;
 import java.nio.file.Path;

@@ -129,4 +129,13 @@ class ArchitectureTest {
           .resideOutsideOfPackage("ai.fastdp.accounting..")
           .should()
           .haveModifier(JavaModifier.FINAL);
+
+  @ArchTest
+  static final ArchRule internalsOfAccounting_areUsedByAccountingOnly =
+      noClasses()
+          .that()
+          .resideOutsideOfPackage("ai.fastdp.accounting..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("ai.fastdp.accounting.internal..");
 }

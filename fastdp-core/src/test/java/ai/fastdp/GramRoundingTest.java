@@ -18,9 +18,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Norms by Gram matrices are float32 products where terms cancel no further than typical ones do.
- * Samples made to lose as much as possible in them stay within the bound that is stated, and
- * typical ones have the norm of float64.
+ * Norms by Gram matrices are float32 products where terms cancel no further than typical ones do,
+ * raised by what rounding may have taken. Samples made to lose as much as possible in them stay
+ * within the clip norm, and typical ones have little less than the norm of float64.
  */
 @Tag("slow")
 final class GramRoundingTest {
@@ -129,8 +129,7 @@ final class GramRoundingTest {
 
   @ParameterizedTest
   @CsvSource({"16, 64", "64, 256", "250, 600"})
-  void contribution_dotsThatLoseTheirSmallTerms_staysWithinTheStatedBound(
-      int positions, int width) {
+  void contribution_dotsThatLoseTheirSmallTerms_staysWithinTheClipNorm(int positions, int width) {
     double largest = 0;
     double[][] squares = {{0.49, 0}, {0.49, 5.49}, {1.47, 4.49}, {2.49, 12.49}};
     for (boolean both : new boolean[] {false, true}) {
@@ -144,14 +143,12 @@ final class GramRoundingTest {
     Figures.report("contribution by Gram matrices of " + positions + ", " + width, largest);
     // A sample that is always doubted would show nothing.
     assertThat(largest).isGreaterThan(0.99);
-    double cancel = 4 + positions / 8.0;
-    double bound = (width + 1.0) * cancel + positions * Math.sqrt(cancel);
-    assertThat(largest).isLessThanOrEqualTo(1 + bound * 0x1p-24);
+    assertThat(largest).isLessThanOrEqualTo(1 + 1e-5);
   }
 
   @ParameterizedTest
   @CsvSource({"16, 64", "64, 256", "100, 768", "250, 600"})
-  void squaredNorms_typicalSamples_areThoseOfFloat64(int positions, int width) {
+  void squaredNorms_typicalSamples_areRaisedByRoundingAlone(int positions, int width) {
     int samples = 6;
     Random random = new Random(positions);
     float[] a = new float[samples * positions * width];
@@ -189,7 +186,9 @@ final class GramRoundingTest {
                     1L << 22)
                 .head()
                 .getDouble();
-        assertThat(Math.abs(squares[i] / exact - 1)).isLessThan(1e-6);
+        // The sizes of all products come to less than three times the square here.
+        double raised = 3 * (2 * width + 3) * 0x1p-24;
+        assertThat(squares[i] / exact - 1).isBetween(0.0, raised);
       }
     }
   }

@@ -99,10 +99,11 @@ class HalfPrecisionTest {
             assertThat(BatchOfOneOracle.norm(difference))
                 .as("parameter %d of sample %d", k, i)
                 .isLessThan(tolerance(type) * size);
-            // The norm is that of the very gradient that is summed: float32 on both sides.
+            // The norm is that of the very gradient that is summed, raised where it is by Gram
+            // matrices.
             double norm = BatchOfOneOracle.norm(gradient);
             assertThat(Math.sqrt(actual.squaredNorm(parameters.get(k), i)))
-                .isBetween(norm * (1 - 1e-5), norm * (1 + 1e-5) + 1e-7 * size);
+                .isBetween(norm * (1 - 1e-5), norm * (1 + 1e-4) + 1e-7 * size);
           }
         }
       }
@@ -252,7 +253,8 @@ class HalfPrecisionTest {
       for (int i = 0; i < samples; i++) {
         factors[k * samples + i] = 0.3f + 0.1f * i;
         double norm = BatchOfOneOracle.norm(expected.get(k)[i]);
-        assertThat(Math.abs(Math.sqrt(squares[k * samples + i]) - norm) / norm).isLessThan(3e-6);
+        // Raised where it comes from Gram matrices.
+        assertThat(Math.sqrt(squares[k * samples + i]) / norm - 1).isBetween(-3e-6, 3e-5);
       }
     }
     gradients.addWeightedSums(

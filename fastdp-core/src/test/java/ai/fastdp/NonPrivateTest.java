@@ -9,7 +9,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.fastdp.accounting.PrivacyStatement;
+import ai.fastdp.accounting.statement.PrivacyStatement;
 import ai.fastdp.clipping.ClippingFunction;
 import ai.fastdp.sampling.PrivateBatch;
 import com.google.gson.JsonObject;

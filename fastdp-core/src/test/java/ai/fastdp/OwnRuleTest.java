@@ -9,6 +9,7 @@ import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
@@ -242,10 +243,19 @@ final class OwnRuleTest {
 
   private static void train(Block own, int tokens, Class<? extends Block> type, GhostRule rule)
       throws Exception {
+    train(own, tokens, type, rule, 0);
+  }
+
+  private static void train(
+      Block own, int tokens, Class<? extends Block> type, GhostRule rule, int missing)
+      throws Exception {
     try (Model model = model(own, tokens)) {
       NDManager manager = model.getNDManager();
       NDList data = new NDList(OneStep.normal(manager, 1, 1, SAMPLES, 3, 5));
       NDList labels = new NDList(OneStep.normal(manager, 2, 1, SAMPLES, tokens, 2));
+      if (missing > 0) {
+        data.head().set(new NDIndex(SAMPLES - missing + ":"), Float.NaN);
+      }
       try (PrivateTrainer trainer =
           OneStep.engine(OneStep.everySample(SAMPLES, 1).build(), new SquaredError())
               .addRule(type, rule)
@@ -275,6 +285,14 @@ final class OwnRuleTest {
     assertThatThrownBy(() -> train(new Scale(), 3, Scale.class, Scale.rule(factor)))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContainingAll("02own/scale", "must equal back-propagation on a batch of one");
+  }
+
+  @ParameterizedTest(name = "{0} samples of missing values")
+  @ValueSource(ints = {1, SAMPLES / 2})
+  void train_wrongRuleBesideMissingValues_isCaughtByTheSelfCheck(int missing) {
+    assertThatThrownBy(() -> train(new Scale(), 3, Scale.class, Scale.rule(2), missing))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("must equal back-propagation on a batch of one");
   }
 
   @Test

@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import ai.fastdp.accounting.FdpAccountant;
-import ai.fastdp.accounting.NoiseOrigin;
-import ai.fastdp.accounting.PrivacyBudget;
+import ai.fastdp.accounting.accountant.FdpAccountant;
+import ai.fastdp.accounting.accountant.PrivacyBudget;
+import ai.fastdp.accounting.statement.NoiseOrigin;
 import ai.fastdp.clipping.ClippingFunction;
 import ai.fastdp.clipping.ClippingStyle;
 import java.util.HashSet;

@@ -5,12 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import ai.fastdp.accounting.GaussianEvent;
-import ai.fastdp.accounting.InMemoryLedger;
-import ai.fastdp.accounting.PoissonSampledEvent;
-import ai.fastdp.accounting.PrivacyAccountant;
-import ai.fastdp.accounting.PrivacyBudget;
-import ai.fastdp.accounting.RdpAccountant;
+import ai.fastdp.accounting.accountant.PrivacyAccountant;
+import ai.fastdp.accounting.accountant.PrivacyBudget;
+import ai.fastdp.accounting.accountant.RdpAccountant;
+import ai.fastdp.accounting.event.GaussianEvent;
+import ai.fastdp.accounting.event.PoissonSampledEvent;
+import ai.fastdp.accounting.ledger.InMemoryLedger;
 import ai.fastdp.clipping.ClippingFunction;
 import ai.fastdp.clipping.ClippingStyle;
 import java.util.List;
@@ -457,7 +457,7 @@ final class PrivacyPlanTest {
     assertThat(whole.epsilon(1e-5).upper().orElseThrow())
         .isCloseTo(accountant.epsilon(1e-5).upper().orElseThrow(), within(1e-12));
     assertThatThrownBy(() -> ledger.charge(plan.stepEvent(0)))
-        .isInstanceOf(ai.fastdp.accounting.PrivacyBudgetExceededException.class);
+        .isInstanceOf(ai.fastdp.accounting.ledger.PrivacyBudgetExceededException.class);
   }
 
   @Test

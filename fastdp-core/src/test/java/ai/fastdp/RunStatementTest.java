@@ -5,11 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Model;
-import ai.fastdp.accounting.EpsilonBound;
-import ai.fastdp.accounting.NoiseOrigin;
-import ai.fastdp.accounting.PrivacyAccountant;
-import ai.fastdp.accounting.PrivacyStatement;
-import ai.fastdp.accounting.ReleaseSummary;
+import ai.fastdp.accounting.accountant.EpsilonBound;
+import ai.fastdp.accounting.accountant.PrivacyAccountant;
+import ai.fastdp.accounting.statement.NoiseOrigin;
+import ai.fastdp.accounting.statement.PrivacyStatement;
+import ai.fastdp.accounting.statement.ReleaseSummary;
 import ai.fastdp.clipping.ClippingFunction;
 import com.google.gson.JsonParser;
 import java.nio.file.Files;

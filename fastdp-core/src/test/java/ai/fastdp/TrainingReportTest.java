@@ -9,7 +9,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.dataset.ArrayDataset;
-import ai.fastdp.accounting.NoiseOrigin;
+import ai.fastdp.accounting.statement.NoiseOrigin;
 import ai.fastdp.mechanism.PredictableNoise;
 import ai.fastdp.sampling.PrivateBatch;
 import com.google.gson.JsonObject;

@@ -4,9 +4,9 @@ package ai.fastdp;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.Model;
-import ai.fastdp.accounting.FileLedger;
-import ai.fastdp.accounting.NoiseOrigin;
-import ai.fastdp.accounting.PrivacyAccountant;
+import ai.fastdp.accounting.accountant.PrivacyAccountant;
+import ai.fastdp.accounting.ledger.FileLedger;
+import ai.fastdp.accounting.statement.NoiseOrigin;
 import ai.fastdp.checkpoint.TensorFile;
 import java.io.IOException;
 import java.nio.file.Files;

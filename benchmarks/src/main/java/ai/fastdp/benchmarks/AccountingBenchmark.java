@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.benchmarks;
 
-import ai.fastdp.accounting.EpsilonBound;
-import ai.fastdp.accounting.FdpAccountant;
-import ai.fastdp.accounting.GaussianEvent;
-import ai.fastdp.accounting.NoiseCalibration;
-import ai.fastdp.accounting.PoissonSampledEvent;
-import ai.fastdp.accounting.PrivacyBudget;
-import ai.fastdp.accounting.RdpAccountant;
+import ai.fastdp.accounting.accountant.EpsilonBound;
+import ai.fastdp.accounting.accountant.FdpAccountant;
+import ai.fastdp.accounting.accountant.PrivacyBudget;
+import ai.fastdp.accounting.accountant.RdpAccountant;
+import ai.fastdp.accounting.calibration.NoiseCalibration;
+import ai.fastdp.accounting.event.GaussianEvent;
+import ai.fastdp.accounting.event.PoissonSampledEvent;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;

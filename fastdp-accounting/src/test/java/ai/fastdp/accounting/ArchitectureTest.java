@@ -55,4 +55,18 @@ class ArchitectureTest {
           .haveRawReturnType(resideInAPackage("org.nd4j.."))
           .orShould()
           .haveRawParameterTypes(anyElementThat(resideInAPackage("org.nd4j..")));
+
+  @ArchTest
+  static final ArchRule internals_dependOnEventsAndInternalsOnly =
+      noClasses()
+          .that()
+          .resideInAPackage("ai.fastdp.accounting.internal..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(
+              "ai.fastdp.accounting.accountant..",
+              "ai.fastdp.accounting.calibration..",
+              "ai.fastdp.accounting.cli..",
+              "ai.fastdp.accounting.ledger..",
+              "ai.fastdp.accounting.statement..");
 }

@@ -13,14 +13,14 @@ import java.util.Objects;
 /**
  * Reads reference values: tab-separated, comments start with #, the first other line names columns.
  */
-final class GoldenTable {
+public final class GoldenTable {
 
   private GoldenTable() {}
 
   /** One line of a table. */
-  record Row(List<String> columns, List<String> cells) {
+  public record Row(List<String> columns, List<String> cells) {
 
-    String text(String column) {
+    public String text(String column) {
       int index = columns.indexOf(column);
       if (index < 0) {
         throw new IllegalArgumentException("column must be one of " + columns + ", got " + column);
@@ -28,11 +28,11 @@ final class GoldenTable {
       return cells.get(index);
     }
 
-    double number(String column) {
+    public double number(String column) {
       return Double.parseDouble(text(column));
     }
 
-    long integer(String column) {
+    public long integer(String column) {
       return Long.parseLong(text(column));
     }
 
@@ -42,7 +42,7 @@ final class GoldenTable {
     }
   }
 
-  static List<Row> read(String name) {
+  public static List<Row> read(String name) {
     try (InputStream in =
         Objects.requireNonNull(GoldenTable.class.getResourceAsStream(name), name)) {
       List<String> columns = List.of();

@@ -47,7 +47,7 @@ import org.jspecify.annotations.Nullable;
  * are summed sample by sample first, and gradients that were formed for their norms are added as
  * they were formed. Norms by Gram matrices belong to one product over all samples; where the terms
  * of a sample cancel so far that float32 products do not settle its norm or its part of the sum, or
- * lie near float32's ends, that sample's gradient is formed in float64 for both. See docs/adr/0041.
+ * lie near float32's ends, that sample's gradient is formed in float64 for both. See docs/adr/0032.
  *
  * @see <a href="https://arxiv.org/abs/2210.00038">Bu et al. 2022, section 3</a>
  */

@@ -24,7 +24,7 @@ import java.nio.LongBuffer;
  * \((1 - 2^{-12}) S\) have rounded sums with a distance of at most \((1 - 2^{-12}) S + \gamma \sqrt
  * d \le S\). A caller who clips to {@link #CLIP_SHARE} S leaves \((2^{-8} - 2^{-12}) S\) for the
  * rounding errors of the float32 arithmetic that the sum itself is made by; that these stay below
- * it is an assumption, see docs/adr/0033.
+ * it is an assumption, see docs/adr/0025.
  *
  * @see <a href="https://arxiv.org/abs/2004.00010">Canonne, Kamath and Steinke 2020, theorem 14</a>
  */

@@ -51,4 +51,13 @@ class ArchitectureTest {
           .onlyBeAccessed()
           .byClassesThat()
           .resideInAPackage("ai.fastdp.optim");
+
+  @ArchTest
+  static final ArchRule internalsOfAccounting_areUsedByAccountingOnly =
+      noClasses()
+          .that()
+          .resideOutsideOfPackage("ai.fastdp.accounting..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("ai.fastdp.accounting.internal..");
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.cli;
 
-import ai.fastdp.accounting.NoiseCalibration;
-import ai.fastdp.accounting.PrivacyAccountant;
+import ai.fastdp.accounting.accountant.PrivacyAccountant;
+import ai.fastdp.accounting.calibration.NoiseCalibration;
 import java.util.Map;
 import picocli.CommandLine.Option;
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.cli;
 
-import ai.fastdp.accounting.FdpAccountant;
-import ai.fastdp.accounting.GdpAccountant;
-import ai.fastdp.accounting.NeighboringRelation;
-import ai.fastdp.accounting.PrivacyAccountant;
-import ai.fastdp.accounting.RdpAccountant;
+import ai.fastdp.accounting.accountant.FdpAccountant;
+import ai.fastdp.accounting.accountant.GdpAccountant;
+import ai.fastdp.accounting.accountant.PrivacyAccountant;
+import ai.fastdp.accounting.accountant.RdpAccountant;
+import ai.fastdp.accounting.event.NeighboringRelation;
 
 /** The accountants by the names of the command line. */
 enum AccountantKind {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.cli;
 
-import ai.fastdp.accounting.TypeTwoBound;
+import ai.fastdp.accounting.accountant.TypeTwoBound;
 import java.util.LinkedHashMap;
 import java.util.Map;
 

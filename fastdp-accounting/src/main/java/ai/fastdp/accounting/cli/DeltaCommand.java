@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.cli;
 
-import ai.fastdp.accounting.DeltaBound;
-import ai.fastdp.accounting.FdpAccountant;
-import ai.fastdp.accounting.GdpAccountant;
-import ai.fastdp.accounting.PrivacyAccountant;
-import ai.fastdp.accounting.RdpAccountant;
-import java.util.LinkedHashMap;
+import ai.fastdp.accounting.accountant.PrivacyAccountant;
 import java.util.Map;
-import java.util.OptionalDouble;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
@@ -30,25 +24,7 @@ final class DeltaCommand extends AccountantCommand {
     result.put("noiseMultiplier", noise.value());
     result.put("steps", steps.value());
     result.put("epsilon", target.value());
-    result.put("delta", bounds(made));
+    result.put("delta", Report.bounds(made.delta(target.value())));
     print(result);
-  }
-
-  private Map<String, Object> bounds(PrivacyAccountant made) {
-    Map<String, Object> bounds = new LinkedHashMap<>();
-    bounds.put("lower", OptionalDouble.empty());
-    bounds.put("estimate", OptionalDouble.empty());
-    bounds.put("upper", OptionalDouble.empty());
-    if (made instanceof FdpAccountant fdp) {
-      DeltaBound bound = fdp.delta(target.value());
-      bounds.put("lower", bound.lower());
-      bounds.put("estimate", bound.estimate());
-      bounds.put("upper", bound.upper());
-    } else if (made instanceof RdpAccountant rdp) {
-      bounds.put("upper", rdp.delta(target.value()));
-    } else if (made instanceof GdpAccountant gdp) {
-      bounds.put("estimate", gdp.delta(target.value()));
-    }
-    return bounds;
   }
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.cli;
 
-import ai.fastdp.accounting.FdpAccountant;
-import ai.fastdp.accounting.PrivacyAccountant;
-import ai.fastdp.accounting.RdpAccountant;
+import ai.fastdp.accounting.accountant.FdpAccountant;
+import ai.fastdp.accounting.accountant.PrivacyAccountant;
+import ai.fastdp.accounting.accountant.RdpAccountant;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -44,7 +44,7 @@ final class EpsilonCommand extends AccountantCommand {
     if (made instanceof FdpAccountant fdp) {
       FdpAccountant.Answer answer = fdp.answer(delta.value());
       result.put("epsilon", Report.bounds(answer.epsilon()));
-      result.put("method", answer.method().name().toLowerCase(Locale.ROOT));
+      result.put("method", answer.method());
     } else if (made instanceof RdpAccountant rdp) {
       RdpAccountant.Optimum optimum = orders.isEmpty() ? rdp.optimum(delta.value()) : best(rdp);
       Map<String, Object> bounds = Report.bounds(rdp.epsilon(delta.value()));

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.cli;
 
-import ai.fastdp.accounting.EpsilonBound;
-import ai.fastdp.accounting.NoiseCalibration;
-import ai.fastdp.accounting.PrivacyBudget;
-import ai.fastdp.accounting.SelfComposedEvent;
+import ai.fastdp.accounting.accountant.EpsilonBound;
+import ai.fastdp.accounting.accountant.PrivacyBudget;
+import ai.fastdp.accounting.calibration.NoiseCalibration;
+import ai.fastdp.accounting.event.SelfComposedEvent;
 import java.util.Locale;
 import java.util.Map;
 import picocli.CommandLine.Command;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.cli;
 
-import ai.fastdp.accounting.NoiseCalibration;
-import ai.fastdp.accounting.PrivacyBudget;
-import ai.fastdp.accounting.SelfComposedEvent;
+import ai.fastdp.accounting.accountant.PrivacyBudget;
+import ai.fastdp.accounting.calibration.NoiseCalibration;
+import ai.fastdp.accounting.event.SelfComposedEvent;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

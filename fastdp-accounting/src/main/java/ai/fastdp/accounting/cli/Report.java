@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.cli;
 
-import ai.fastdp.accounting.EpsilonBound;
+import ai.fastdp.accounting.accountant.DeltaBound;
+import ai.fastdp.accounting.accountant.EpsilonBound;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -13,10 +14,19 @@ final class Report {
   private Report() {}
 
   static Map<String, Object> bounds(EpsilonBound bound) {
+    return bounds(bound.lower(), bound.estimate(), bound.upper());
+  }
+
+  static Map<String, Object> bounds(DeltaBound bound) {
+    return bounds(bound.lower(), bound.estimate(), bound.upper());
+  }
+
+  private static Map<String, Object> bounds(
+      OptionalDouble lower, OptionalDouble estimate, OptionalDouble upper) {
     Map<String, Object> map = new LinkedHashMap<>();
-    map.put("lower", bound.lower());
-    map.put("estimate", bound.estimate());
-    map.put("upper", bound.upper());
+    map.put("lower", lower);
+    map.put("estimate", estimate);
+    map.put("upper", upper);
     return map;
   }
 

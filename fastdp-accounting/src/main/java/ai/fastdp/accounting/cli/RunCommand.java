@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.cli;
 
-import ai.fastdp.accounting.PrivacyAccountant;
+import ai.fastdp.accounting.accountant.PrivacyAccountant;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.Map;

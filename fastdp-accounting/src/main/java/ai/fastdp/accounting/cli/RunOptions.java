@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.cli;
 
-import ai.fastdp.accounting.DiscreteGaussianEvent;
-import ai.fastdp.accounting.DpEvent;
-import ai.fastdp.accounting.FixedBatchEvent;
-import ai.fastdp.accounting.GaussianEvent;
-import ai.fastdp.accounting.LaplaceEvent;
-import ai.fastdp.accounting.NeighboringRelation;
-import ai.fastdp.accounting.PoissonSampledEvent;
-import ai.fastdp.accounting.PrivacyAccountant;
-import ai.fastdp.accounting.PrivacyStatement;
+import ai.fastdp.accounting.accountant.PrivacyAccountant;
+import ai.fastdp.accounting.event.DiscreteGaussianEvent;
+import ai.fastdp.accounting.event.DpEvent;
+import ai.fastdp.accounting.event.FixedBatchEvent;
+import ai.fastdp.accounting.event.GaussianEvent;
+import ai.fastdp.accounting.event.LaplaceEvent;
+import ai.fastdp.accounting.event.NeighboringRelation;
+import ai.fastdp.accounting.event.PoissonSampledEvent;
+import ai.fastdp.accounting.statement.PrivacyStatement;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;

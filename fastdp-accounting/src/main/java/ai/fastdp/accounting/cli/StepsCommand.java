@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.cli;
 
-import ai.fastdp.accounting.PrivacyBudget;
-import ai.fastdp.accounting.RunCalibration;
+import ai.fastdp.accounting.accountant.PrivacyBudget;
+import ai.fastdp.accounting.calibration.RunCalibration;
 import java.util.Locale;
 import java.util.Map;
 import picocli.CommandLine.Command;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.cli;
 
-import ai.fastdp.accounting.FdpAccountant;
-import ai.fastdp.accounting.GdpAccountant;
-import ai.fastdp.accounting.TradeOffCurve;
-import ai.fastdp.accounting.TypeTwoBound;
+import ai.fastdp.accounting.accountant.FdpAccountant;
+import ai.fastdp.accounting.accountant.GdpAccountant;
+import ai.fastdp.accounting.accountant.TradeOffCurve;
+import ai.fastdp.accounting.accountant.TypeTwoBound;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.factorization;
 
-import ai.fastdp.accounting.GaussianEvent;
+import ai.fastdp.accounting.event.GaussianEvent;
 import java.util.Objects;
 
 /**

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.factorization;
 
-import ai.fastdp.accounting.DpEvent;
-import ai.fastdp.accounting.GaussianEvent;
-import ai.fastdp.accounting.PoissonSampledEvent;
-import ai.fastdp.accounting.SelfComposedEvent;
+import ai.fastdp.accounting.event.DpEvent;
+import ai.fastdp.accounting.event.GaussianEvent;
+import ai.fastdp.accounting.event.PoissonSampledEvent;
+import ai.fastdp.accounting.event.SelfComposedEvent;
 import java.util.Objects;
 
 /**

@@ -5,11 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import ai.fastdp.accounting.DpEvent;
-import ai.fastdp.accounting.FdpAccountant;
-import ai.fastdp.accounting.GaussianEvent;
-import ai.fastdp.accounting.PoissonSampledEvent;
-import ai.fastdp.accounting.SelfComposedEvent;
+import ai.fastdp.accounting.accountant.FdpAccountant;
+import ai.fastdp.accounting.event.DpEvent;
+import ai.fastdp.accounting.event.GaussianEvent;
+import ai.fastdp.accounting.event.PoissonSampledEvent;
+import ai.fastdp.accounting.event.SelfComposedEvent;
 import ai.fastdp.accounting.factorization.Participation.MinSeparation;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;

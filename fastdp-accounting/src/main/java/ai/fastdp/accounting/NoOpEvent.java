@@ -1,5 +1,0 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-package ai.fastdp.accounting;
-
-/** An event that does not touch the data; it costs nothing. */
-public record NoOpEvent() implements DpEvent {}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting.accountant;
+
+import java.util.OptionalDouble;
+
+/**
+ * What is known about the delta of a composition at one epsilon.
+ *
+ * <p>{@code lower} and {@code upper} are guarantees, {@code estimate} is not. An accountant leaves
+ * empty what it cannot vouch for.
+ *
+ * @param lower delta is at least this
+ * @param estimate best guess of delta
+ * @param upper delta is at most this
+ */
+public record DeltaBound(OptionalDouble lower, OptionalDouble estimate, OptionalDouble upper) {
+
+  /**
+   * Checks that the present numbers are non-negative and ordered.
+   *
+   * @param lower as described above
+   * @param estimate as described above
+   * @param upper as described above
+   * @throws IllegalArgumentException if a number is negative or NaN or the order is violated
+   */
+  public DeltaBound {
+    requireNonNegative("lower", lower);
+    requireNonNegative("estimate", estimate);
+    requireNonNegative("upper", upper);
+    requireOrdered("lower", lower, "estimate", estimate);
+    requireOrdered("estimate", estimate, "upper", upper);
+    requireOrdered("lower", lower, "upper", upper);
+  }
+
+  /**
+   * Nothing was spent.
+   *
+   * @return 0 as lower, estimate and upper
+   */
+  public static DeltaBound zero() {
+    return exact(0);
+  }
+
+  /**
+   * A value known up to rounding.
+   *
+   * @param delta the value
+   * @return the value as lower, estimate and upper
+   */
+  public static DeltaBound exact(double delta) {
+    return interval(delta, delta, delta);
+  }
+
+  /**
+   * A two-sided guarantee.
+   *
+   * @param lower delta is at least this
+   * @param estimate best guess
+   * @param upper delta is at most this
+   * @return all three
+   */
+  public static DeltaBound interval(double lower, double estimate, double upper) {
+    return new DeltaBound(
+        OptionalDouble.of(lower), OptionalDouble.of(estimate), OptionalDouble.of(upper));
+  }
+
+  /**
+   * A guarantee that delta is not larger.
+   *
+   * @param upper delta is at most this
+   * @return the upper bound alone
+   */
+  public static DeltaBound atMost(double upper) {
+    return new DeltaBound(
+        OptionalDouble.empty(), OptionalDouble.empty(), OptionalDouble.of(upper));
+  }
+
+  /**
+   * A guess without any guarantee.
+   *
+   * @param estimate best guess
+   * @return the estimate alone
+   */
+  public static DeltaBound approximately(double estimate) {
+    return new DeltaBound(
+        OptionalDouble.empty(), OptionalDouble.of(estimate), OptionalDouble.empty());
+  }
+
+  private static void requireNonNegative(String name, OptionalDouble value) {
+    if (value.isPresent() && !(value.getAsDouble() >= 0)) {
+      throw new IllegalArgumentException(name + " must be >= 0, got " + value.getAsDouble());
+    }
+  }
+
+  private static void requireOrdered(
+      String smallerName, OptionalDouble smaller, String largerName, OptionalDouble larger) {
+    if (smaller.isPresent()
+        && larger.isPresent()
+        && !(smaller.getAsDouble() <= larger.getAsDouble())) {
+      throw new IllegalArgumentException(
+          smallerName
+              + " must be <= "
+              + largerName
+              + ", got "
+              + smaller.getAsDouble()
+              + " and "
+              + larger.getAsDouble());
+    }
+  }
+}

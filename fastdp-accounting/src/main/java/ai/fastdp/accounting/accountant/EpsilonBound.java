@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting.accountant;
+
+import java.util.OptionalDouble;
+
+/**
+ * What is known about the epsilon of a composition at one delta.
+ *
+ * <p>{@code lower} and {@code upper} are guarantees, {@code estimate} is not. An accountant leaves
+ * empty what it cannot vouch for. Only {@code upper} may be used to enforce a budget.
+ *
+ * @param lower epsilon is at least this
+ * @param estimate best guess of epsilon
+ * @param upper epsilon is at most this; may be positive infinity
+ */
+public record EpsilonBound(OptionalDouble lower, OptionalDouble estimate, OptionalDouble upper) {
+
+  /**
+   * Checks that the present numbers are non-negative and ordered.
+   *
+   * @param lower as described above
+   * @param estimate as described above
+   * @param upper as described above
+   * @throws IllegalArgumentException if a number is negative or NaN or the order is violated
+   */
+  public EpsilonBound {
+    requireNonNegative("lower", lower);
+    requireNonNegative("estimate", estimate);
+    requireNonNegative("upper", upper);
+    requireOrdered("lower", lower, "estimate", estimate);
+    requireOrdered("estimate", estimate, "upper", upper);
+    requireOrdered("lower", lower, "upper", upper);
+  }
+
+  /**
+   * Nothing was spent.
+   *
+   * @return 0 as lower, estimate and upper
+   */
+  public static EpsilonBound zero() {
+    return exact(0);
+  }
+
+  /**
+   * A value known up to rounding.
+   *
+   * @param epsilon the value
+   * @return the value as lower, estimate and upper
+   */
+  public static EpsilonBound exact(double epsilon) {
+    return interval(epsilon, epsilon, epsilon);
+  }
+
+  /**
+   * A two-sided guarantee.
+   *
+   * @param lower epsilon is at least this
+   * @param estimate best guess
+   * @param upper epsilon is at most this
+   * @return all three
+   */
+  public static EpsilonBound interval(double lower, double estimate, double upper) {
+    return new EpsilonBound(
+        OptionalDouble.of(lower), OptionalDouble.of(estimate), OptionalDouble.of(upper));
+  }
+
+  /**
+   * A guarantee that epsilon is not larger.
+   *
+   * @param upper epsilon is at most this
+   * @return the upper bound alone
+   */
+  public static EpsilonBound atMost(double upper) {
+    return new EpsilonBound(
+        OptionalDouble.empty(), OptionalDouble.empty(), OptionalDouble.of(upper));
+  }
+
+  /**
+   * A guess without any guarantee.
+   *
+   * @param estimate best guess
+   * @return the estimate alone
+   */
+  public static EpsilonBound approximately(double estimate) {
+    return new EpsilonBound(
+        OptionalDouble.empty(), OptionalDouble.of(estimate), OptionalDouble.empty());
+  }
+
+  /**
+   * Whether this proves that the budget's epsilon is not exceeded.
+   *
+   * @param epsilon the limit
+   * @return true if an upper bound is known and is at most {@code epsilon}
+   */
+  public boolean isProvenWithin(double epsilon) {
+    return upper.isPresent() && upper.getAsDouble() <= epsilon;
+  }
+
+  private static void requireNonNegative(String name, OptionalDouble value) {
+    if (value.isPresent() && !(value.getAsDouble() >= 0)) {
+      throw new IllegalArgumentException(name + " must be >= 0, got " + value.getAsDouble());
+    }
+  }
+
+  private static void requireOrdered(
+      String smallerName, OptionalDouble smaller, String largerName, OptionalDouble larger) {
+    if (smaller.isPresent()
+        && larger.isPresent()
+        && !(smaller.getAsDouble() <= larger.getAsDouble())) {
+      throw new IllegalArgumentException(
+          smallerName
+              + " must be <= "
+              + largerName
+              + ", got "
+              + smaller.getAsDouble()
+              + " and "
+              + larger.getAsDouble());
+    }
+  }
+}

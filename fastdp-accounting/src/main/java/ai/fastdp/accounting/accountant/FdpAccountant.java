@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting.accountant;
+
+import ai.fastdp.accounting.event.NeighboringRelation;
+import ai.fastdp.accounting.internal.loss.DeltaInterval;
+import ai.fastdp.accounting.internal.loss.EpsilonInterval;
+import ai.fastdp.accounting.internal.mechanism.Mechanism;
+import ai.fastdp.accounting.internal.mechanism.MechanismCounts;
+import ai.fastdp.accounting.internal.numeric.Require;
+import ai.fastdp.accounting.internal.solve.ContourIntegral;
+import ai.fastdp.accounting.internal.solve.LossComposition;
+import ai.fastdp.accounting.internal.solve.LossSolver;
+import ai.fastdp.accounting.internal.solve.Method;
+import ai.fastdp.accounting.internal.solve.TiltedFft;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalDouble;
+
+/**
+ * f-differential privacy: the exact composition of privacy-loss distributions, with lower and upper
+ * bounds.
+ *
+ * <p>Every question is answered by the method that is best for it: in closed form for one step or
+ * for unsampled Gaussian steps, by a
+ * contour integral of the characteristic function whose cost does not depend on the number of
+ * steps, or, for few steps with a spiky loss, by a tilted and FFT-composed discretization. The
+ * bounds include aliasing, truncation, quadrature and rounding errors; see {@link ContourIntegral}
+ * and {@link TiltedFft}. Both directions (a record removed, a record added) are evaluated and the
+ * larger counts, because domination of single steps in one direction does not imply domination of
+ * compositions (Lebeda, Regehr, Kamath, Steinke 2024, arXiv 2405.20769).
+ *
+ * <p>Supported: Gaussian events, alone and on Poisson samples, and Laplace events, under every
+ * relation; Gaussian events on batches of fixed size under {@link NeighboringRelation#REPLACE_ONE}.
+ * Noise multipliers are always relative to the largest contribution of one record. The pairs of
+ * distributions are in docs/proofs/dominating-pairs.md; where they dominate without being attained (batches of
+ * fixed size), the lower bound is one of the pair's epsilon, not of the mechanism's.
+ */
+public final class FdpAccountant extends EventAccountant {
+
+  /**
+   * Bounds of epsilon with their provenance.
+   *
+   * @param epsilon the bounds
+   * @param method the name of the method that found the bounds in the direction that counts
+   */
+  public record Answer(EpsilonBound epsilon, String method) {}
+
+  /** An accountant for {@link NeighboringRelation#ADD_OR_REMOVE_ONE}. */
+  public FdpAccountant() {
+    this(NeighboringRelation.ADD_OR_REMOVE_ONE);
+  }
+
+  /**
+   * An accountant that has seen nothing.
+   *
+   * @param relation the relation that the results shall refer to
+   */
+  public FdpAccountant(NeighboringRelation relation) {
+    this(relation, new MechanismCounts());
+  }
+
+  private FdpAccountant(NeighboringRelation relation, MechanismCounts counts) {
+    super(relation, counts);
+  }
+
+  @Override
+  public String name() {
+    return "fdp";
+  }
+
+  @Override
+  boolean hasRule(Mechanism mechanism) {
+    return mechanism.pair(relation()).isPresent();
+  }
+
+  @Override
+  public FdpAccountant copy() {
+    return new FdpAccountant(relation(), counts().copy());
+  }
+
+  @Override
+  public EpsilonBound epsilon(double delta) {
+    return answer(delta).epsilon();
+  }
+
+  /**
+   * Epsilon at one delta, and how it was found.
+   *
+   * @param delta in (0, 1)
+   * @return the larger of the bounds of both directions
+   * @throws IllegalArgumentException if {@code delta} is not in (0, 1)
+   */
+  public Answer answer(double delta) {
+    Require.delta(delta);
+    if (counts().isEmpty()) {
+      return new Answer(EpsilonBound.zero(), Method.CLOSED_FORM.text());
+    }
+    LossComposition losses = losses();
+    LossSolver.Solved<EpsilonInterval> remove = LossSolver.epsilon(losses, delta);
+    EpsilonInterval bounds = remove.bounds();
+    Method method = remove.method();
+    if (!losses.isSymmetric()) {
+      LossComposition added = losses.reversed();
+      // Up to the estimate the other direction could only raise the lower bound.
+      if (!added.isAtMost(bounds.estimate())
+          && LossSolver.mayExceed(added, delta, bounds.lower())
+          && LossSolver.quickUpper(added, delta) > bounds.lower()) {
+        LossSolver.Solved<EpsilonInterval> add = LossSolver.epsilon(added, delta);
+        if (add.bounds().upper() > bounds.upper()) {
+          method = add.method();
+        }
+        bounds = bounds.max(add.bounds());
+      }
+    }
+    return new Answer(
+        EpsilonBound.interval(bounds.lower(), bounds.estimate(), bounds.upper()), method.text());
+  }
+
+  @Override
+  public OptionalDouble quickUpper(double delta) {
+    Require.delta(delta);
+    if (counts().isEmpty()) {
+      return OptionalDouble.of(0);
+    }
+    LossComposition losses = losses();
+    double upper = LossSolver.quickUpper(losses, delta);
+    if (!losses.isSymmetric() && LossSolver.mayExceed(losses.reversed(), delta, upper)) {
+      upper = Math.max(upper, LossSolver.quickUpper(losses.reversed(), delta));
+    }
+    return OptionalDouble.of(upper);
+  }
+
+  /**
+   * {@inheritDoc}
+   *
+   * @return the larger of the bounds of both directions
+   */
+  @Override
+  public DeltaBound delta(double epsilon) {
+    Require.finiteNonNegative("epsilon", epsilon);
+    DeltaInterval delta = counts().isEmpty() ? DeltaInterval.ZERO : larger(losses(), epsilon);
+    return DeltaBound.interval(delta.lower(), delta.estimate(), delta.upper());
+  }
+
+  private static DeltaInterval larger(LossComposition losses, double epsilon) {
+    DeltaInterval remove = LossSolver.delta(losses, epsilon).bounds().toInterval();
+    if (losses.isSymmetric()) {
+      return remove;
+    }
+    LossComposition added = losses.reversed();
+    return LossSolver.mayExceedDelta(added, epsilon, remove.lower())
+        ? remove.max(LossSolver.delta(added, epsilon).bounds().toInterval())
+        : remove;
+  }
+
+  /**
+   * The trade-off function of what has been composed so far; later compositions do not change it.
+   *
+   * @return f, symmetric in both directions
+   */
+  public TradeOffCurve tradeOff() {
+    return TradeOffFunction.of(losses()).symmetrize();
+  }
+
+  private LossComposition losses() {
+    List<LossComposition.Part> parts = new ArrayList<>();
+    counts()
+        .asMap()
+        .forEach(
+            (mechanism, count) ->
+                parts.add(new LossComposition.Part(mechanism.pair(relation()).orElseThrow(), count)));
+    return new LossComposition(parts);
+  }
+}

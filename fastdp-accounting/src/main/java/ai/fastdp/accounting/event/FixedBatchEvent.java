@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting.event;
+
+import ai.fastdp.accounting.internal.numeric.Require;
+import java.util.Objects;
+
+/**
+ * An event run on a uniformly random subset of fixed size, drawn without replacement and
+ * independently of all other events.
+ *
+ * <p>This is not an epoch over a shuffled data set, whose batches depend on each other. The number
+ * of records is the same in neighbouring data sets, so only {@link NeighboringRelation#REPLACE_ONE}
+ * has a rule.
+ *
+ * @param batchSize number of records in the subset, at least 0
+ * @param sampleSize number of records in the data set, public; at least {@code batchSize} and 1
+ * @param event what is done with the subset
+ */
+public record FixedBatchEvent(long batchSize, long sampleSize, DpEvent event) implements DpEvent {
+
+  /**
+   * Checks the sizes.
+   *
+   * @param batchSize as described above
+   * @param sampleSize as described above
+   * @param event as described above
+   * @throws IllegalArgumentException unless 0 &lt;= batchSize &lt;= sampleSize and sampleSize &gt;=
+   *     1
+   */
+  public FixedBatchEvent {
+    Objects.requireNonNull(event, "event");
+    Require.nonNegative("batchSize", batchSize);
+    if (sampleSize < 1 || sampleSize < batchSize) {
+      throw new IllegalArgumentException(
+          "sampleSize must be >= 1 and >= batchSize " + batchSize + ", got " + sampleSize);
+    }
+  }
+
+  /** {@return the probability with which a record takes part} */
+  public double sampleRate() {
+    return (double) batchSize / sampleSize;
+  }
+
+  @Override
+  public <R> R accept(Visitor<R> visitor) {
+    return visitor.visit(this);
+  }
+}

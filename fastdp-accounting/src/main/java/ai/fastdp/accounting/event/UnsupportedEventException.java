@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting.event;
+
+/** An event has no normal form, or an accountant has no rule for it. */
+public final class UnsupportedEventException extends IllegalArgumentException {
+
+  private static final long serialVersionUID = 1L;
+
+  /**
+   * Refuses an event.
+   *
+   * @param message what must hold, what was given instead and what to do
+   */
+  public UnsupportedEventException(String message) {
+    super(message);
+  }
+}

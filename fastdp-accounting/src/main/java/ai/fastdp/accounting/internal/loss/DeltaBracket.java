@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting.internal.loss;
+
+/**
+ * What one method says about delta at one epsilon, before it is clipped.
+ *
+ * @param lower a lower bound; may be negative
+ * @param estimate the value
+ * @param upper an upper bound
+ */
+public record DeltaBracket(double lower, double estimate, double upper) {
+
+  /** Nothing is lost. */
+  public static final DeltaBracket ZERO = new DeltaBracket(0, 0, 0);
+
+  /** {@return the distance of the bounds} */
+  public double width() {
+    return upper - lower;
+  }
+
+  /**
+   * Returns the bounds clipped at 0 and 1.
+   *
+   * @throws ai.fastdp.accounting.internal.numeric.NumericalLimitException if they contradict each
+   *     other
+   */
+  public DeltaInterval toInterval() {
+    return DeltaInterval.of(lower, estimate, upper);
+  }
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting.internal.loss;
+
+import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
+
+/**
+ * Bounds of epsilon at one delta in one direction.
+ *
+ * @param lower at least 0
+ * @param estimate between the two
+ * @param upper may be infinite
+ */
+public record EpsilonInterval(double lower, double estimate, double upper) {
+
+  public static final EpsilonInterval ZERO = new EpsilonInterval(0, 0, 0);
+
+  /**
+   * Clips at zero and orders the numbers, which rounding may have disturbed.
+   *
+   * @throws NumericalLimitException if more than rounding must have disturbed them: then one of the
+   *     bounds is none
+   */
+  public static EpsilonInterval of(double lower, double estimate, double upper) {
+    double l = Math.max(0, lower);
+    if (!(l <= Math.max(0, upper) * (1 + 1e-9) + 1e-15)) {
+      throw new NumericalLimitException(
+          "bounds of epsilon contradict each other: " + lower + " and " + upper);
+    }
+    double u = Math.max(l, Math.max(0, upper));
+    return new EpsilonInterval(l, Math.min(u, Math.max(l, estimate)), u);
+  }
+
+  /** Bounds of the larger of two numbers. */
+  public EpsilonInterval max(EpsilonInterval other) {
+    return of(
+        Math.max(lower, other.lower),
+        Math.max(estimate, other.estimate),
+        Math.max(upper, other.upper));
+  }
+
+  public double width() {
+    return upper - lower;
+  }
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting.internal.loss;
+
+import java.util.List;
+
+/** A pair whose moments are found by the trapezoid rule over a parameter v of the privacy loss. */
+public interface QuadratureLoss extends LossPair {
+
+  /**
+   * A part of the law of L under P, over a parameter v in which the loss is monotone.
+   *
+   * <p>Integrands are analytic in a strip around the real axis, so that the trapezoid rule
+   * converges geometrically.
+   */
+  interface Branch {
+
+    /** Left end of where P, Q or the tilted law has mass. */
+    double leftEnd(double c);
+
+    /** Right end of where P, Q or the tilted law has mass. */
+    double rightEnd(double c);
+
+    /** Fills in what is known at v. */
+    void at(double v, Node node);
+  }
+
+  /** What is known at one value of the parameter. */
+  final class Node {
+    /** Log of the density of P with respect to v. */
+    double logP;
+
+    /** The privacy loss L. */
+    double loss;
+
+    /** |dL/dv|. */
+    double slope;
+  }
+
+  /** The parts of the law, their losses in increasing order; {@link #atom()} lies between them. */
+  List<Branch> branches();
+
+  /** The mass of P where the loss is 0. */
+  default double atom() {
+    return 0;
+  }
+
+  /**
+   * A spacing of the trapezoid rule at which \(E_P[e^{(c+is')L}]\) has relative error below e^-45
+   * for all |s'| &lt;= s.
+   */
+  double spacing(double c, double s);
+
+  @Override
+  default double cumulantError() {
+    return QUADRATURE_ERROR;
+  }
+
+  @Override
+  default Cumulant cumulant(double c) {
+    return new TiltedGrid(this, c, spacing(c, 0)).cumulant();
+  }
+
+  @Override
+  default double cumulantBound(double c) {
+    return new TiltedGrid(this, c, spacing(c, 0)).cumulantBound();
+  }
+
+  @Override
+  default TiltedLoss tilt(double c) {
+    return new TiltedQuadrature(this, c);
+  }
+
+  /** Log of the inverse of the relative error that the trapezoid rule may have. */
+  double LOG_PRECISION = 46;
+
+  /**
+   * Relative error of one step's moment generating function, which is the absolute error of its
+   * cumulant; see {@link #spacing}.
+   */
+  double QUADRATURE_ERROR = 3e-20;
+
+  /**
+   * The spacing for one strip.
+   *
+   * <p>The trapezoid rule's error is e^{-2 pi y/dx} times the growth of the integrand on the strip
+   * (Trefethen and Weideman, SIAM Review 2014, theorem 5.1).
+   *
+   * @param y half width of the strip, in units of the parameter
+   * @param logGrowth log of the growth
+   */
+  static double spacingFor(double y, double logGrowth) {
+    return 2 * Math.PI * y / (LOG_PRECISION + logGrowth);
+  }
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting.internal.mechanism;
+
+import ai.fastdp.accounting.event.NeighboringRelation;
+import ai.fastdp.accounting.internal.loss.LaplaceLoss;
+import ai.fastdp.accounting.internal.loss.LossPair;
+import java.util.Optional;
+
+/**
+ * The Laplace mechanism on one number.
+ *
+ * @param noiseMultiplier scale of the noise over the largest contribution of one record
+ */
+public record LaplaceRelease(double noiseMultiplier) implements Mechanism {
+
+  @Override
+  public Optional<LossPair> pair(NeighboringRelation relation) {
+    return Optional.of(new LaplaceLoss(Mechanism.sensitivity(relation) / noiseMultiplier));
+  }
+}

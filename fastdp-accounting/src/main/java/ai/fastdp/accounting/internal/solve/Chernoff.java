@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting.internal.solve;
+
+import ai.fastdp.accounting.internal.loss.QuadratureLoss;
+import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
+import ai.fastdp.accounting.internal.numeric.ScalarMinimizer;
+
+/**
+ * Chernoff's bound \(\delta(\varepsilon) \le e^{K(c) - c\varepsilon} c^c/(1+c)^{1+c}\) for every c
+ * &gt; 0, the sharp form of which is the improved conversion from Renyi divergence (order c + 1).
+ */
+public final class Chernoff {
+
+  /** Covers the rounding error of K, so that the bound stays a bound. */
+  private static final double MARGIN = 1 + 1e-12;
+
+  private Chernoff() {}
+
+  /**
+   * How far above c to begin looking for another c whose bound falls with the distance from epsilon
+   * as fast as may be: where epsilon is large, both are small.
+   */
+  static double firstStep(double c) {
+    return 0.1 * Math.min(c + 0.5, 10 * c);
+  }
+
+  /** log of the bound of delta at one epsilon by one c. */
+  static double logDelta(LossComposition losses, double c, double epsilon) {
+    return cumulantBound(losses, c) - c * epsilon + logFactor(c);
+  }
+
+  /** The smallest epsilon whose bound is e^{logDelta}; may be negative. */
+  static double epsilon(LossComposition losses, double logDelta) {
+    return ScalarMinimizer.minimize(
+            t -> {
+              double c = Math.exp(t);
+              try {
+                return (cumulantBound(losses, c) + logFactor(c) - logDelta) / c;
+              } catch (NumericalLimitException e) {
+                return Double.POSITIVE_INFINITY; // no bound by this c
+              }
+            },
+            1.5,
+            0.7,
+            -25,
+            27,
+            1e-3)
+        .value();
+  }
+
+  /** log of the smallest bound of delta at one epsilon; at most 0. */
+  static double logDelta(LossComposition losses, double epsilon) {
+    double bound =
+        ScalarMinimizer.minimize(
+                t -> {
+                  try {
+                    return logDelta(losses, Math.exp(t), epsilon);
+                  } catch (NumericalLimitException e) {
+                    return Double.POSITIVE_INFINITY; // no bound by this c
+                  }
+                },
+                1.5,
+                0.7,
+                -25,
+                27,
+                1e-6)
+            .value();
+    return Math.min(0, bound);
+  }
+
+  /** An upper bound of the cumulant of all steps, rounding included. */
+  static double cumulantBound(LossComposition losses, double c) {
+    double value = 0;
+    for (LossComposition.Part part : losses.parts()) {
+      value += part.count() * part.pair().cumulantBound(c);
+    }
+    return value * MARGIN + losses.steps() * QuadratureLoss.QUADRATURE_ERROR;
+  }
+
+  /** c log c - (1 + c) log(1 + c), without cancellation for large c. */
+  private static double logFactor(double c) {
+    return -c * Math.log1p(1 / c) - Math.log1p(c);
+  }
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting.internal.solve;
+
+import ai.fastdp.accounting.internal.loss.EpsilonInterval;
+import ai.fastdp.accounting.internal.loss.LossPair;
+import java.util.List;
+import java.util.function.UnaryOperator;
+
+/**
+ * Independent steps in one direction: the sum of their privacy losses.
+ *
+ * @param parts the different steps
+ */
+public record LossComposition(List<Part> parts) {
+
+  /**
+   * Equal steps.
+   *
+   * @param pair one step
+   * @param count how many
+   */
+  public record Part(LossPair pair, long count) {}
+
+  /** K and its derivatives, added over all steps. */
+  LossPair.Cumulant cumulant(double c) {
+    double value = 0;
+    double mean = 0;
+    double variance = 0;
+    for (Part part : parts) {
+      LossPair.Cumulant one = part.pair().cumulant(c);
+      value += part.count() * one.value();
+      mean += part.count() * one.mean();
+      variance += part.count() * one.variance();
+    }
+    return new LossPair.Cumulant(value, mean, variance);
+  }
+
+  /** How many there are; counts of a few parts may exceed the range of long together. */
+  public double steps() {
+    return parts.stream().mapToDouble(Part::count).sum();
+  }
+
+  /** Whether the total loss is certain not to exceed a number. */
+  public boolean isAtMost(double epsilon) {
+    return highestLoss() * (1 + 1e-12) <= epsilon;
+  }
+
+  private double highestLoss() {
+    return parts.stream().mapToDouble(part -> part.count() * part.pair().highestLoss()).sum();
+  }
+
+  /**
+   * Bounds of the epsilon at which delta falls to e^{logDelta}, from the highest loss H and its
+   * probability m alone: \(\delta(\varepsilon) \ge m (1 - e^{\varepsilon - H})\), and 0 from H on.
+   */
+  EpsilonInterval fromHighestLoss(double logDelta) {
+    double highest = highestLoss();
+    double logMass =
+        parts.stream()
+            .mapToDouble(part -> part.count() * Math.log(part.pair().massAtHighestLoss()))
+            .sum();
+    // Nearer to the mass, the logarithm below has no digits.
+    double lower =
+        logDelta < logMass - 0.01
+            ? highest * (1 - 1e-12) + 1.0001 * Math.log1p(-Math.exp(logDelta - logMass))
+            : 0;
+    return EpsilonInterval.of(lower, lower, highest * (1 + 1e-12));
+  }
+
+  /** What one step alone has at least: to forget the others is post-processing. */
+  double lowerOfOneStep(double logDelta) {
+    return parts.stream()
+        .mapToDouble(part -> part.pair().hockeyStick().epsilon(logDelta).lower())
+        .max()
+        .orElse(0);
+  }
+
+  /** These steps with every P restricted so that all together lose at most the given mass. */
+  LossComposition restricted(double lostMass) {
+    double each = lostMass / steps();
+    return map(pair -> pair.restricted(each));
+  }
+
+  /** The other direction. */
+  public LossComposition reversed() {
+    return map(LossPair::reversed);
+  }
+
+  /** Whether both directions are the same. */
+  public boolean isSymmetric() {
+    return parts.stream().allMatch(part -> part.pair().reversed().equals(part.pair()));
+  }
+
+  private LossComposition map(UnaryOperator<LossPair> change) {
+    return new LossComposition(
+        parts.stream().map(part -> new Part(change.apply(part.pair()), part.count())).toList());
+  }
+}
