@@ -5,8 +5,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * Draws the pictures of the documentation: {@code java docs/pictures/Draw.java}, in the repository's
- * top directory. They are SVG, and follow the reader's light or dark mode.
+ * Draws the pictures of the documentation: {@code java docs/pictures/Draw.java docs}, in the
+ * repository's top directory. They are SVG, and follow the reader's light or dark mode.
  */
 public final class Draw {
   private static final String STYLE =
@@ -39,7 +39,7 @@ public final class Draw {
   }
 
   public static void main(String[] args) throws IOException {
-    Path docs = Path.of("docs");
+    Path docs = Path.of(args[0]);
     packages().write(docs.resolve("packages.svg"));
     step().write(docs.resolve("step.svg"));
     epsilon().write(docs.resolve("epsilon.svg"));
@@ -56,7 +56,8 @@ public final class Draw {
     d.row(130, 20, 600, "grey", "internal.run: a run, its files, its report");
     d.row(188, 20, 600, "grey", "internal.step: a logical step", "internal.check: the self-check");
     d.row(246, 20, 600, "grey", "internal.pass: forward and backward");
-    d.row(304, 20, 600, "grey", "internal.ghost: layer rules", "internal.hook: recording", "internal.checkpoint");
+    d.row(304, 20, 600, "grey", "internal.ghost: layer rules", "internal.hook: recording",
+        "internal.checkpoint");
     d.row(362, 20, 600, "blue", "plan", "rule", "clipping", "mechanism", "optimizer");
     d.row(420, 20, 600, "blue", "validation", "sampling", "nn");
     d.row(478, 20, 600, "grey", "internal.kernel: TorchScript");
@@ -69,32 +70,41 @@ public final class Draw {
     d.text(660, 402, "t", "start", "fastdp-optim");
     d.row(414, 660, 300, "blue", "optim: DpSgd, DpAdamW ...");
     d.legend(560, "blue", "for users", "grey", "internal: may change at any time");
-    d.text(20, 606, "l", "start", "fastdp-accounting knows no DJL. fastdp-core uses it; fastdp-optim uses fastdp-core. ArchUnit holds the order.");
+    d.text(20, 606, "l", "start",
+        "fastdp-accounting knows no DJL. fastdp-core uses it; fastdp-optim uses fastdp-core. ArchUnit holds the order.");
     return d;
   }
 
   private static Draw step() {
     Draw d = new Draw(980, 640, "One logical step");
-    d.box(20, 48, 210, 88, "blue", "Poisson sampling", "each sample with probability q", "cut into micro-batches");
+    d.box(20, 48, 210, 88, "blue", "Poisson sampling", "each sample with probability q",
+        "cut into micro-batches");
     d.box(270, 48, 210, 88, "blue", "shares", "one per device,", "or one for the only device");
     d.arrow(230, 92, 266, 92);
     d.text(560, 172, "t", "start", "for each micro-batch, on each device");
     d.frame(12, 182, 956, 268);
-    d.box(30, 200, 210, 96, "sand", "forward", "your model, unchanged;", "layers' inputs a are recorded,", "the graph is cut behind blocks");
-    d.box(280, 200, 210, 96, "sand", "backward", "from cut to cut, last first:", "output gradients g,", "no weight gradients");
-    d.box(530, 200, 190, 96, "sand", "norms", "of each unit that is complete,", "ghost or formed:", "‖Σ g aᵀ‖² = ⟨AAᵀ, GGᵀ⟩");
-    d.box(760, 200, 190, 96, "sand", "clip factors", "c ≤ R / norm, per sample", "not finite: exactly zero");
+    d.box(30, 200, 210, 96, "sand", "forward", "your model, unchanged;",
+        "layers' inputs a are recorded,", "the graph is cut behind blocks");
+    d.box(280, 200, 210, 96, "sand", "backward", "from cut to cut, last first:",
+        "output gradients g,", "no weight gradients");
+    d.box(530, 200, 190, 96, "sand", "norms", "of each unit that is complete,", "ghost or formed:",
+        "‖Σ g aᵀ‖² = ⟨AAᵀ, GGᵀ⟩");
+    d.box(760, 200, 190, 96, "sand", "clip factors", "c ≤ R / norm, per sample",
+        "not finite: exactly zero");
     d.arrow(375, 136, 375, 160, 135, 160, 135, 196);
     d.arrow(240, 248, 276, 248);
     d.arrow(490, 248, 526, 248);
     d.arrow(720, 248, 756, 248);
-    d.box(530, 344, 190, 88, "sand", "clipped sum", "Σ c g aᵀ, same a and g;", "then the unit is released");
+    d.box(530, 344, 190, 88, "sand", "clipped sum", "Σ c g aᵀ, same a and g;",
+        "then the unit is released");
     d.arrow(855, 296, 855, 388, 724, 388);
     d.arrow(530, 388, 385, 388, 385, 300);
     d.text(395, 380, "l", "start", "next segment");
     d.box(20, 490, 150, 88, "sand", "add devices", "one sum, which only", "the mechanism reads");
-    d.box(200, 490, 170, 88, "green", "charge the ledger", "over budget: an error,", "nothing is released");
-    d.box(400, 490, 170, 88, "green", "add noise", "once, with deviation σS,", "÷ expected batch size");
+    d.box(200, 490, 170, 88, "green", "charge the ledger", "over budget: an error,",
+        "nothing is released");
+    d.box(400, 490, 170, 88, "green", "add noise", "once, with deviation σS,",
+        "÷ expected batch size");
     d.box(600, 490, 170, 88, "green", "DP optimizer", "privatized gradients,", "nothing else");
     d.box(800, 490, 160, 88, "green", "weights", "copied to all devices;", "checkpoint, report");
     d.arrow(625, 432, 625, 470, 95, 470, 95, 486);
@@ -103,30 +113,43 @@ public final class Draw {
     d.arrow(370, 534, 396, 534);
     d.arrow(570, 534, 596, 534);
     d.arrow(770, 534, 796, 534);
-    d.legend(604, "blue", "private data", "sand", "computed from them, not released", "green", "private release, charged first");
+    d.legend(604, "blue", "private data", "sand", "computed from them, not released", "green",
+        "private release, charged first");
     return d;
   }
 
   private static Draw epsilon() {
     Draw d = new Draw(980, 520, "From an event to epsilon");
-    d.box(20, 52, 200, 112, "blue", "DpEvent", "what a run released:", "Gaussian, Laplace, discrete,", "sampled, composed, repeated");
-    d.box(270, 52, 200, 112, "grey", "normal form", "each mechanism and its count;", "order does not matter;", "others are refused");
-    d.box(520, 52, 200, 112, "grey", "dominating pair (P, Q)", "per mechanism and", "neighbouring relation;", "proofs in docs/proofs");
-    d.box(770, 52, 190, 112, "grey", "privacy loss", "L = log dP/dQ; losses of", "all steps add up, in", "both directions");
+    d.box(20, 52, 200, 112, "blue", "DpEvent", "what a run released:",
+        "Gaussian, Laplace, discrete,", "sampled, composed, repeated");
+    d.box(270, 52, 200, 112, "grey", "normal form", "each mechanism and its count;",
+        "order does not matter;", "others are refused");
+    d.box(520, 52, 200, 112, "grey", "dominating pair (P, Q)", "per mechanism and",
+        "neighbouring relation;", "proofs in docs/proofs");
+    d.box(770, 52, 190, 112, "grey", "privacy loss", "L = log dP/dQ; losses of",
+        "all steps add up, in", "both directions");
     d.arrow(220, 108, 266, 108);
     d.arrow(470, 108, 516, 108);
     d.arrow(720, 108, 766, 108);
-    d.box(20, 216, 200, 130, "blue", "RdpAccountant", "Rényi divergence at every", "order, best order searched", "upper bound");
-    d.box(250, 216, 200, 130, "blue", "GdpAccountant", "central limit theorem:", "exact if nothing is sampled,", "an estimate otherwise");
-    d.box(480, 216, 480, 130, "blue", "FdpAccountant", "first method that answers, lower and upper bound:", "closed form (no sampling, or one step) · sum over sampled steps ·", "contour integral (any number of steps) · tilted FFT (few steps) ·", "Chernoff's bound (cap, and last resort)");
+    d.box(20, 216, 200, 130, "blue", "RdpAccountant", "Rényi divergence at every",
+        "order, best order searched", "upper bound");
+    d.box(250, 216, 200, 130, "blue", "GdpAccountant", "central limit theorem:",
+        "exact if nothing is sampled,", "an estimate otherwise");
+    d.box(480, 216, 480, 130, "blue", "FdpAccountant",
+        "first method that answers, lower and upper bound:",
+        "closed form (no sampling, or one step) · sum over sampled steps ·",
+        "contour integral (any number of steps) · tilted FFT (few steps) ·",
+        "Chernoff's bound (cap, and last resort)");
     d.arrow(865, 164, 865, 212);
     d.arrow(620, 164, 620, 190, 120, 190, 120, 212);
     d.arrow(620, 190, 350, 190, 350, 212);
-    d.box(250, 394, 200, 88, "green", "EpsilonBound", "lower, estimate, upper:", "each only where it holds");
+    d.box(250, 394, 200, 88, "green", "EpsilonBound", "lower, estimate, upper:",
+        "each only where it holds");
     d.arrow(120, 346, 120, 438, 246, 438);
     d.arrow(350, 346, 350, 390);
     d.arrow(720, 346, 720, 372, 420, 372, 420, 390);
-    d.box(520, 394, 200, 88, "green", "budget, calibration", "need an upper bound;", "an estimate is refused");
+    d.box(520, 394, 200, 88, "green", "budget, calibration", "need an upper bound;",
+        "an estimate is refused");
     d.box(770, 394, 190, 88, "green", "statement", "made of charged events");
     d.arrow(450, 438, 516, 438);
     d.arrow(720, 438, 766, 438);
@@ -160,9 +183,12 @@ public final class Draw {
     int end = resumed + 63 * step - 160;
     d.line(end, 48, end, 260, "a d");
     d.text(end, 280, "t", "middle", "plan ends");
-    d.text(20, 360, "k", "start", "Steps 31 to 37 are lost: their noisy gradients may have been seen, so they stay charged. A step is on disk in the ledger before its noise is added.");
-    d.text(20, 382, "k", "start", "Refused: a ledger older than the checkpoint, a checkpoint older than the newest, another plan, a damaged file, a ledger that is in use.");
-    d.text(20, 404, "k", "start", "Not detectable: ledger, head file and checkpoint all put back together, or training on a copy of all three.");
+    d.text(20, 360, "k", "start",
+        "Steps 31 to 37 are lost: their noisy gradients may have been seen, so they stay charged. A step is on disk in the ledger before its noise is added.");
+    d.text(20, 382, "k", "start",
+        "Refused: a ledger older than the checkpoint, a checkpoint older than the newest, another plan, a damaged file, a ledger that is in use.");
+    d.text(20, 404, "k", "start",
+        "Not detectable: ledger, head file and checkpoint all put back together, or training on a copy of all three.");
     return d;
   }
 
@@ -170,20 +196,31 @@ public final class Draw {
     Draw d = new Draw(980, 520, "What is private, and what is not");
     d.frame(12, 44, 430, 410);
     d.text(30, 70, "t", "start", "stays where the data are");
-    d.box(30, 86, 394, 64, "blue", "samples and labels", "one record is one person, or the unit that you name");
-    d.box(30, 164, 394, 102, "sand", "computed without noise", "losses, training metrics, evaluations on the training set,", "gradient norms, actual batch sizes, step times,", "number of non-finite samples, values under \"private\"");
-    d.box(30, 280, 394, 64, "red", "errors and their moment", "a run that stops because of one record tells about it");
-    d.box(30, 358, 394, 80, "red", "choices made by looking", "a learning rate picked by training loss, say: all runs of an", "engine are charged, looks at private values are not");
-    d.box(478, 164, 170, 180, "green", "one door", "clip: at most R each", "charge: before release", "noise: secret, once", "divide: by declared size");
+    d.box(30, 86, 394, 64, "blue", "samples and labels",
+        "one record is one person, or the unit that you name");
+    d.box(30, 164, 394, 102, "sand", "computed without noise",
+        "losses, training metrics, evaluations on the training set,",
+        "gradient norms, actual batch sizes, step times,",
+        "number of non-finite samples, values under \"private\"");
+    d.box(30, 280, 394, 64, "red", "errors and their moment",
+        "a run that stops because of one record tells about it");
+    d.box(30, 358, 394, 80, "red", "choices made by looking",
+        "a learning rate picked by training loss, say: all runs of an",
+        "engine are charged, looks at private values are not");
+    d.box(478, 164, 170, 180, "green", "one door", "clip: at most R each", "charge: before release",
+        "noise: secret, once", "divide: by declared size");
     d.arrow(424, 214, 474, 214);
     d.frame(684, 44, 284, 410);
     d.text(702, 70, "t", "start", "may be published");
     d.box(702, 86, 248, 64, "green", "declared numbers", "the plan: N, q, T, R, σ, ε, δ");
-    d.box(702, 164, 248, 102, "green", "weights", "and all that is computed from them:", "predictions, accuracy on public", "data, checkpoints");
+    d.box(702, 164, 248, 102, "green", "weights", "and all that is computed from them:",
+        "predictions, accuracy on public", "data, checkpoints");
     d.box(702, 280, 248, 64, "green", "report, public part", "follows from the plan and the step");
-    d.box(702, 358, 248, 80, "green", "privacy statement", "what was released, its source", "of noise, epsilon and delta");
+    d.box(702, 358, 248, 80, "green", "privacy statement", "what was released, its source",
+        "of noise, epsilon and delta");
     d.arrow(648, 214, 698, 214);
-    d.legend(474, "blue", "private", "sand", "not noised: do not publish", "red", "yours to avoid", "green", "public or private by (ε, δ)");
+    d.legend(474, "blue", "private", "sand", "not noised: do not publish", "red", "yours to avoid",
+        "green", "public or private by (ε, δ)");
     return d;
   }
 
@@ -237,7 +274,8 @@ public final class Draw {
   }
 
   private void line(int x1, int y1, int x2, int y2, String style) {
-    body.append("<line x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\" class=\"%s\"/>%n".formatted(x1, y1, x2, y2, style));
+    body.append("<line x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\" class=\"%s\"/>%n".formatted(x1, y1,
+        x2, y2, style));
   }
 
   /** Pairs of a colour and what it stands for. */
@@ -252,7 +290,8 @@ public final class Draw {
 
   private void text(int x, int y, String style, String anchor, String text) {
     String safe = text.replace("&", "&amp;").replace("<", "&lt;");
-    body.append("<text x=\"%d\" y=\"%d\" class=\"%s\" text-anchor=\"%s\">%s</text>%n".formatted(x, y, style, anchor, safe));
+    body.append("<text x=\"%d\" y=\"%d\" class=\"%s\" text-anchor=\"%s\">%s</text>%n".formatted(x,
+        y, style, anchor, safe));
   }
 
   private void write(Path file) throws IOException {
