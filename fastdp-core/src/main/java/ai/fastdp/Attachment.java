@@ -73,7 +73,7 @@ final class Attachment {
     this.settings = settings;
     this.optimizer = optimizer;
     trainable =
-        new TrainableParameters(model.getBlock(), settings.rules(), settings.microBatched());
+        new TrainableParameters(model.getBlock(), settings.rules(), settings.sampleBySample());
     clipper = new Clipper(plan.style(), plan.clipping(), plan.clipNorm(), trainable.paths());
     units = new ReleaseUnits(trainable, clipper.groups());
     meanLoss = new MeanLoss(settings.loss());

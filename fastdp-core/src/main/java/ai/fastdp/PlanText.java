@@ -23,7 +23,8 @@ final class PlanText {
   private PlanText(PrivacyPlan plan, NoiseOrigin.Kind noise) {
     PrivacyAccountant accountant = plan.newAccountant();
     add("sampling", "Poisson");
-    add("sampleSize", plan.sampleSize());
+    // Ledgers and checkpoints keep the words that they began with.
+    add("sampleSize", plan.datasetSize());
     add("sampleRate", plan.sampleRate());
     add("expectedBatchSize", plan.expectedBatchSize());
     add("steps", plan.steps());

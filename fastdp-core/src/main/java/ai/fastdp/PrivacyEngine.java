@@ -150,7 +150,7 @@ public final class PrivacyEngine {
     private SampleAxis labelAxis = SampleAxis.FIRST;
     private SampleAxis layerAxis = SampleAxis.FIRST;
     private final Map<String, SampleAxis> layerAxes = new LinkedHashMap<>();
-    private final List<String> microBatched = new ArrayList<>();
+    private final List<String> sampleBySample = new ArrayList<>();
     private List<Device> devices = List.of();
     private @Nullable ExecutorService executor;
     private NoiseSupply noise = NoiseSupply.secure();
@@ -386,8 +386,8 @@ public final class PrivacyEngine {
      *     simple name for the root
      * @return this builder
      */
-    public Builder optMicroBatched(String... paths) {
-      microBatched.addAll(Arrays.asList(paths));
+    public Builder optSampleBySample(String... paths) {
+      sampleBySample.addAll(Arrays.asList(paths));
       return this;
     }
 
@@ -613,7 +613,7 @@ public final class PrivacyEngine {
               lossScale,
               views,
               new SampleAxes(dataAxis, labelAxis, layerAxis, layerAxes),
-              microBatched,
+              sampleBySample,
               devices,
               evaluators,
               listeners,

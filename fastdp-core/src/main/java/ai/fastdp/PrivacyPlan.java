@@ -39,7 +39,7 @@ import org.jspecify.annotations.Nullable;
  * <pre>{@code
  * PrivacyPlan plan =
  *     PrivacyPlan.builder()
- *         .setSampleSize(42_000)
+ *         .setDatasetSize(42_000)
  *         .setBatchSize(1_024)
  *         .setEpochs(10)
  *         .setBudget(new PrivacyBudget(3, 1e-5))
@@ -59,7 +59,7 @@ public final class PrivacyPlan {
   // Beyond it the guarantee says next to nothing about anyone.
   private static final double LARGEST_EPSILON = 100;
 
-  private final long sampleSize;
+  private final long datasetSize;
   private final double batchSize;
   private final long steps;
   private final double noiseMultiplier;
@@ -73,14 +73,14 @@ public final class PrivacyPlan {
   private final Supplier<? extends PrivacyAccountant> accountant;
 
   private PrivacyPlan(Builder builder) {
-    sampleSize = Builder.requireSet(builder.sampleSize, "sampleSize");
+    datasetSize = Builder.requireSet(builder.datasetSize, "datasetSize");
     clipping = builder.clipping;
     style = builder.style;
     noise = builder.noise;
     clipNorm = wholeClipNorm(builder, style);
     accountant = builder.accountant;
-    batchSize = expectedBatchSize(builder, sampleSize);
-    steps = stepCount(builder, sampleSize, batchSize);
+    batchSize = expectedBatchSize(builder, datasetSize);
+    steps = stepCount(builder, datasetSize, batchSize);
     if (builder.clipNormSchedule != null && clipping.quantileQuery().isPresent()) {
       throw new IllegalStateException(
           "clipNormSchedule must not be set beside adaptive clipping, which sets the clip norm of"
@@ -137,10 +137,10 @@ public final class PrivacyPlan {
 
   /** Refuses numbers that promise next to nothing, unless they were asked for by name. */
   private void requireMeaningful(Builder builder, PrivacyBudget promised) {
-    if (!builder.largeDelta && promised.delta() >= 1.0 / sampleSize) {
+    if (!builder.largeDelta && promised.delta() >= 1.0 / datasetSize) {
       throw new IllegalArgumentException(
-          "delta must be < 1 / sampleSize ("
-              + 1.0 / sampleSize
+          "delta must be < 1 / datasetSize ("
+              + 1.0 / datasetSize
               + "), got "
               + promised.delta()
               + ", which allows a run that publishes whole samples; choose it well below, or call"
@@ -168,8 +168,8 @@ public final class PrivacyPlan {
     }
     if (builder.clipNorm != null) {
       throw new IllegalStateException(
-          "clipNorm must not be set beside a style that gives the groups' clip norms; it is the root"
-              + " of the sum of their squares, "
+          "clipNorm must not be set beside a style that gives the groups' clip norms; it is the"
+              + " root of the sum of their squares, "
               + ofStyle.getAsDouble());
     }
     return ofStyle.getAsDouble();
@@ -245,10 +245,10 @@ public final class PrivacyPlan {
   /**
    * The declared number of samples N.
    *
-   * @return the public sample size
+   * @return the public dataset size
    */
-  public long sampleSize() {
-    return sampleSize;
+  public long datasetSize() {
+    return datasetSize;
   }
 
   /**
@@ -266,7 +266,7 @@ public final class PrivacyPlan {
    * @return the sample rate q in (0, 1]
    */
   public double sampleRate() {
-    return batchSize / sampleSize;
+    return batchSize / datasetSize;
   }
 
   /**
@@ -455,29 +455,29 @@ public final class PrivacyPlan {
     return accountant.get();
   }
 
-  private static double expectedBatchSize(Builder builder, long sampleSize) {
+  private static double expectedBatchSize(Builder builder, long datasetSize) {
     if ((builder.batchSize == null) == (builder.sampleRate == null)) {
       throw new IllegalStateException("exactly one of batchSize and sampleRate must be set");
     }
     double size =
         builder.batchSize != null
             ? builder.batchSize
-            : sampleSize * Builder.requireSet(builder.sampleRate, "sampleRate");
-    if (size > sampleSize) {
+            : datasetSize * Builder.requireSet(builder.sampleRate, "sampleRate");
+    if (size > datasetSize) {
       throw new IllegalArgumentException(
-          "batchSize must be <= sampleSize (" + sampleSize + "), got " + size);
+          "batchSize must be <= datasetSize (" + datasetSize + "), got " + size);
     }
     return size;
   }
 
-  private static long stepCount(Builder builder, long sampleSize, double batchSize) {
+  private static long stepCount(Builder builder, long datasetSize, double batchSize) {
     if ((builder.steps == null) == (builder.epochs == null)) {
       throw new IllegalStateException("exactly one of steps and epochs must be set");
     }
     if (builder.steps != null) {
       return builder.steps;
     }
-    double exact = Builder.requireSet(builder.epochs, "epochs") * sampleSize / batchSize;
+    double exact = Builder.requireSet(builder.epochs, "epochs") * datasetSize / batchSize;
     if (exact > 1e15) {
       throw new IllegalArgumentException(
           "epochs must give at most 1e15 steps, got " + exact + " steps");
@@ -487,7 +487,7 @@ public final class PrivacyPlan {
 
   /** Collects the declared numbers; each is set at most once and checked when it is set. */
   public static final class Builder {
-    private @Nullable Long sampleSize;
+    private @Nullable Long datasetSize;
     private @Nullable Double batchSize;
     private @Nullable Double sampleRate;
     private @Nullable Double epochs;
@@ -513,16 +513,16 @@ public final class PrivacyPlan {
      * @param value N, at least 1
      * @return this builder
      */
-    public Builder setSampleSize(long value) {
-      requireUnset(sampleSize, "sampleSize");
-      sampleSize = requireAtLeastOne("sampleSize", value);
+    public Builder setDatasetSize(long value) {
+      requireUnset(datasetSize, "datasetSize");
+      datasetSize = requireAtLeastOne("datasetSize", value);
       return this;
     }
 
     /**
      * Sets the expected size of a logical batch; or set the sample rate.
      *
-     * @param value B, from 1 to the sample size
+     * @param value B, from 1 to the dataset size
      * @return this builder
      */
     public Builder setBatchSize(int value) {
@@ -630,7 +630,7 @@ public final class PrivacyPlan {
     }
 
     /**
-     * Permits a delta of 1/N or more, N being the sample size; refused otherwise. Such a delta
+     * Permits a delta of 1/N or more, N being the dataset size; refused otherwise. Such a delta
      * allows a run that publishes one sample picked at random. A test of the machinery may want it,
      * or data that is repeated so often that N does not count persons.
      *

@@ -318,7 +318,7 @@ class DevicesTest {
     assertThatThrownBy(() -> PrivacyEngine.builder(plan()).optDevices())
         .hasMessageContaining("at least one");
     assertThatThrownBy(
-            () -> PrivacyEngine.builder(plan()).optDevices(cpus(2)).optMicroBatched("a").build())
+            () -> PrivacyEngine.builder(plan()).optDevices(cpus(2)).optSampleBySample("a").build())
         .hasMessageContaining("devices must be one where blocks run sample by sample, got 2");
   }
 }

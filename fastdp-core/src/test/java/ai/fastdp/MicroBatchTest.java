@@ -275,7 +275,7 @@ final class MicroBatchTest {
     return OneStep.engine(
             OneStep.everySample(samples, clipNorm).optClipping(ClippingFunction.abadi()).build(),
             loss)
-        .optMicroBatched(paths);
+        .optSampleBySample(paths);
   }
 
   private void initialize(Block block, NDList data) {
@@ -416,15 +416,15 @@ final class MicroBatchTest {
         ScriptedModule.dense(5, 3).load(manager, 1),
         "PtSymbolBlock",
         "'weight'",
-        "optMicroBatched(\"PtSymbolBlock\")");
+        "optSampleBySample(\"PtSymbolBlock\")");
     assertAttachRefused(
         new Wiring((call, x) -> call.run("a", x)).part("a", new FinalLinear(4), 5),
         "final",
-        "optMicroBatched(\"01a\")");
+        "optSampleBySample(\"01a\")");
     assertAttachRefused(
         new Wiring((call, x) -> call.run("a", x)).part("a", new ShiftedLinear(4), 5),
         "no rule",
-        "optMicroBatched(\"01a\")");
+        "optSampleBySample(\"01a\")");
   }
 
   @Test
@@ -432,7 +432,7 @@ final class MicroBatchTest {
     Wiring wiring = scriptBetweenLayers();
     initialize(wiring, new NDList(normal(1, 1, 6, 5)));
     assertThatThrownBy(() -> attach(wiring, "script"))
-        .hasMessageContainingAll("optMicroBatched", "'script'", "02script", "no rule");
+        .hasMessageContainingAll("optSampleBySample", "'script'", "02script", "no rule");
     assertThatThrownBy(() -> attach(wiring, "02script", "Wiring"))
         .hasMessageContainingAll("'Wiring'", "shares blocks", "outer");
     wiring.get("script").freezeParameters(true);
@@ -458,7 +458,7 @@ final class MicroBatchTest {
     Block before = holder.getChildren().valueAt(0);
     assertThatThrownBy(() -> attach(holder, "01FinalLinear"))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContainingAll("'last'", "TypedHolder", "ai.djl.nn.Block", "optMicroBatched");
+        .hasMessageContainingAll("'last'", "TypedHolder", "ai.djl.nn.Block", "optSampleBySample");
     assertThat(holder.getChildren().valueAt(0)).isSameAs(before);
     assertThat(holder.getChildren().valueAt(1)).isSameAs(holder.first);
     assertThatCode(() -> attach(holder, "TypedHolder")).doesNotThrowAnyException();

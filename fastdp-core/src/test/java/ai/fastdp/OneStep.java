@@ -44,7 +44,7 @@ final class OneStep {
   /** The same without a clip norm. */
   static PrivacyPlan.Builder everySample(long samples, long steps, double noiseMultiplier) {
     return PrivacyPlan.builder()
-        .setSampleSize(samples)
+        .setDatasetSize(samples)
         .setSampleRate(1)
         .setSteps(steps)
         .setNoiseMultiplier(noiseMultiplier)

@@ -81,7 +81,7 @@ final class OtherTrainerTest {
     PrivacyEngine.Builder engine =
         OneStep.engine(OneStep.everySample(SAMPLES, 1).build(), new SquaredError());
     if (!sampleBySample[0].equals("-")) {
-      engine.optMicroBatched(sampleBySample);
+      engine.optSampleBySample(sampleBySample);
     }
     return engine.build().attach(model, new CapturingOptimizer());
   }

@@ -19,7 +19,7 @@ final class PlanTextTest {
   private static PrivacyPlan.Builder with(
       long samples, double rate, long steps, double noise, double delta, double clipNorm) {
     return PrivacyPlan.builder()
-        .setSampleSize(samples)
+        .setDatasetSize(samples)
         .setSampleRate(rate)
         .setSteps(steps)
         .setNoiseMultiplier(noise)
@@ -74,7 +74,7 @@ final class PlanTextTest {
     for (int i = 0; i < 2; i++) {
       builders[i] =
           PrivacyPlan.builder()
-              .setSampleSize(5_000)
+              .setDatasetSize(5_000)
               .setBatchSize(64)
               .setEpochs(2)
               .setBudget(budget)

@@ -29,7 +29,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class PrivacyPlanTest {
   private static PrivacyPlan.Builder complete() {
     return PrivacyPlan.builder()
-        .setSampleSize(1000)
+        .setDatasetSize(1000)
         .setBatchSize(100)
         .setEpochs(3)
         .setBudget(new PrivacyBudget(3, 1e-5))
@@ -39,7 +39,7 @@ final class PrivacyPlanTest {
   @Test
   void build_complete_derivesEverythingFromTheDeclaredNumbers() {
     PrivacyPlan plan = complete().build();
-    assertThat(plan.sampleSize()).isEqualTo(1000);
+    assertThat(plan.datasetSize()).isEqualTo(1000);
     assertThat(plan.expectedBatchSize()).isEqualTo(100);
     assertThat(plan.sampleRate()).isEqualTo(0.1);
     assertThat(plan.steps()).isEqualTo(30);
@@ -56,7 +56,7 @@ final class PrivacyPlanTest {
   void build_sampleRate_givesTheExpectedBatchSize() {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(1000)
+            .setDatasetSize(1000)
             .setSampleRate(0.25)
             .setSteps(7)
             .setNoiseMultiplier(2)
@@ -90,7 +90,7 @@ final class PrivacyPlanTest {
   void build_epochs_stepsAreRoundedUp(long samples, int batch, double epochs, long steps) {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(samples)
+            .setDatasetSize(samples)
             .setBatchSize(batch)
             .setEpochs(epochs)
             .setNoiseMultiplier(1)
@@ -108,7 +108,7 @@ final class PrivacyPlanTest {
     int size = Math.min(batch, samples);
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(samples)
+            .setDatasetSize(samples)
             .setBatchSize(size)
             .setEpochs(epochs)
             .setNoiseMultiplier(100)
@@ -128,7 +128,7 @@ final class PrivacyPlanTest {
       @ForAll @IntRange(min = 1, max = 1000) int batch) {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(1000)
+            .setDatasetSize(1000)
             .setBatchSize(batch)
             .setSteps(steps)
             .setBudget(new PrivacyBudget(epsilon, 1e-5))
@@ -148,7 +148,7 @@ final class PrivacyPlanTest {
   void build_hugeNoise_hasASmallPositiveBudget() {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(1000)
+            .setDatasetSize(1000)
             .setBatchSize(1)
             .setSteps(1)
             .setNoiseMultiplier(1e12)
@@ -162,7 +162,7 @@ final class PrivacyPlanTest {
   void build_noiseTooSmallToProveAnything_isRefused() {
     PrivacyPlan.Builder builder =
         PrivacyPlan.builder()
-            .setSampleSize(1000)
+            .setDatasetSize(1000)
             .setBatchSize(100)
             .setSteps(1000)
             .setNoiseMultiplier(1e-200)
@@ -175,7 +175,7 @@ final class PrivacyPlanTest {
   void build_budgetOutOfReach_saysSo() {
     PrivacyPlan.Builder builder =
         PrivacyPlan.builder()
-            .setSampleSize(1000)
+            .setDatasetSize(1000)
             .setSampleRate(1)
             .setSteps(1_000_000_000_000_000L)
             .setBudget(new PrivacyBudget(1e-6, 1e-9))
@@ -189,14 +189,14 @@ final class PrivacyPlanTest {
 
   @ParameterizedTest
   @ValueSource(doubles = {1e-3, 0.0011, 0.5})
-  void build_deltaOfOneInTheSampleSize_isRefusedUnlessWanted(double delta) {
+  void build_deltaOfOneInTheDatasetSize_isRefusedUnlessWanted(double delta) {
     for (UnaryOperator<PrivacyPlan.Builder> privacy :
         List.<UnaryOperator<PrivacyPlan.Builder>>of(
             b -> b.setBudget(new PrivacyBudget(3, delta)),
             b -> b.setNoiseMultiplier(1).setDelta(delta))) {
       assertThatThrownBy(() -> privacy.apply(withoutPrivacy()).build())
           .isInstanceOf(IllegalArgumentException.class)
-          .hasMessageContaining("delta must be < 1 / sampleSize (0.001), got " + delta)
+          .hasMessageContaining("delta must be < 1 / datasetSize (0.001), got " + delta)
           .hasMessageContaining("optLargeDelta()");
       assertThatThrownBy(() -> privacy.apply(withoutPrivacy()).optLargeEpsilon().build())
           .hasMessageContaining("delta must be");
@@ -206,7 +206,7 @@ final class PrivacyPlanTest {
   }
 
   @Test
-  void build_deltaBelowOneInTheSampleSize_isTaken() {
+  void build_deltaBelowOneInTheDatasetSize_isTaken() {
     double delta = Math.nextDown(1e-3);
     PrivacyPlan plan = withoutPrivacy().setBudget(new PrivacyBudget(3, delta)).build();
     assertThat(plan.budget().delta()).isEqualTo(delta);
@@ -233,15 +233,15 @@ final class PrivacyPlanTest {
   }
 
   private static PrivacyPlan.Builder withoutPrivacy() {
-    return PrivacyPlan.builder().setSampleSize(1000).setBatchSize(100).setEpochs(3).setClipNorm(1);
+    return PrivacyPlan.builder().setDatasetSize(1000).setBatchSize(100).setEpochs(3).setClipNorm(1);
   }
 
   // ---------------------------------------------------------------- single numbers
 
   @ParameterizedTest
   @ValueSource(longs = {0, -1, Long.MIN_VALUE})
-  void setSampleSize_belowOne_isRefused(long value) {
-    refused("sampleSize must be >= 1, got " + value, b -> b.setSampleSize(value));
+  void setDatasetSize_belowOne_isRefused(long value) {
+    refused("datasetSize must be >= 1, got " + value, b -> b.setDatasetSize(value));
   }
 
   @ParameterizedTest
@@ -298,7 +298,7 @@ final class PrivacyPlanTest {
   void set_twice_isRefused() {
     List<UnaryOperator<PrivacyPlan.Builder>> setters =
         List.of(
-            b -> b.setSampleSize(5),
+            b -> b.setDatasetSize(5),
             b -> b.setBatchSize(5),
             b -> b.setSampleRate(0.5),
             b -> b.setEpochs(5),
@@ -316,11 +316,11 @@ final class PrivacyPlanTest {
   }
 
   @Test
-  void build_batchLargerThanTheSampleSize_isRefused() {
+  void build_batchLargerThanTheDatasetSize_isRefused() {
     assertThatThrownBy(
             () ->
                 PrivacyPlan.builder()
-                    .setSampleSize(10)
+                    .setDatasetSize(10)
                     .setBatchSize(11)
                     .setSteps(1)
                     .setNoiseMultiplier(1)
@@ -328,22 +328,23 @@ final class PrivacyPlanTest {
                     .setClipNorm(1)
                     .build())
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("batchSize must be <= sampleSize (10), got 11");
+        .hasMessageContaining("batchSize must be <= datasetSize (10), got 11");
   }
 
   @Test
   void build_missingNumber_isRefused() {
-    missing("sampleSize must be set", b -> b.setClipNorm(1));
-    missing("clipNorm must be set", b -> b.setSampleSize(10));
-    missing("exactly one of batchSize and sampleRate", b -> b.setSampleSize(10).setClipNorm(1));
+    missing("datasetSize must be set", b -> b.setClipNorm(1));
+    missing("clipNorm must be set", b -> b.setDatasetSize(10));
+    missing("exactly one of batchSize and sampleRate", b -> b.setDatasetSize(10).setClipNorm(1));
     missing(
-        "exactly one of steps and epochs", b -> b.setSampleSize(10).setClipNorm(1).setBatchSize(2));
+        "exactly one of steps and epochs",
+        b -> b.setDatasetSize(10).setClipNorm(1).setBatchSize(2));
     missing(
         "exactly one of budget and noiseMultiplier",
-        b -> b.setSampleSize(10).setClipNorm(1).setBatchSize(2).setSteps(1));
+        b -> b.setDatasetSize(10).setClipNorm(1).setBatchSize(2).setSteps(1));
     missing(
         "delta must be set",
-        b -> b.setSampleSize(10).setClipNorm(1).setBatchSize(2).setSteps(1).setNoiseMultiplier(1));
+        b -> b.setDatasetSize(10).setClipNorm(1).setBatchSize(2).setSteps(1).setNoiseMultiplier(1));
   }
 
   @Test
@@ -356,7 +357,7 @@ final class PrivacyPlanTest {
 
   private static PrivacyPlan.Builder complete(PrivacyPlan.Builder builder) {
     return builder
-        .setSampleSize(1000)
+        .setDatasetSize(1000)
         .setBatchSize(100)
         .setEpochs(3)
         .setBudget(new PrivacyBudget(3, 1e-5))
@@ -374,7 +375,7 @@ final class PrivacyPlanTest {
     assertThatThrownBy(
             () ->
                 PrivacyPlan.builder()
-                    .setSampleSize(1000)
+                    .setDatasetSize(1000)
                     .setBatchSize(1)
                     .setEpochs(1e13)
                     .setNoiseMultiplier(1)
@@ -414,7 +415,7 @@ final class PrivacyPlanTest {
   void build_adaptiveWithANoiseMultiplier_queriesAreChargedOnTop() {
     PrivacyPlan.Builder numbers =
         PrivacyPlan.builder()
-            .setSampleSize(1000)
+            .setDatasetSize(1000)
             .setBatchSize(100)
             .setSteps(30)
             .setNoiseMultiplier(2)
@@ -508,7 +509,7 @@ final class PrivacyPlanTest {
     assertThatThrownBy(
             () ->
                 PrivacyPlan.builder()
-                    .setSampleSize(10)
+                    .setDatasetSize(10)
                     .setBatchSize(1)
                     .setSteps(1_000_001)
                     .setNoiseMultiplier(1)
@@ -525,7 +526,7 @@ final class PrivacyPlanTest {
   void build_givenClipNorms_planTakesTheirRoot() {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(1000)
+            .setDatasetSize(1000)
             .setBatchSize(100)
             .setEpochs(3)
             .setBudget(new PrivacyBudget(3, 1e-5))

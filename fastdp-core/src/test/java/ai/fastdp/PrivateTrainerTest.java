@@ -488,7 +488,7 @@ final class PrivateTrainerTest {
   void step_emptyBatch_isChargedAndReleasesNoiseAlone() throws Exception {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(SAMPLES)
+            .setDatasetSize(SAMPLES)
             .setSampleRate(1e-9)
             .setSteps(3)
             .setNoiseMultiplier(1)
@@ -535,7 +535,7 @@ final class PrivateTrainerTest {
     trainers.forEach(PrivateTrainer::close);
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(SAMPLES)
+            .setDatasetSize(SAMPLES)
             .setBatchSize(3)
             .setSteps(100)
             .setNoiseMultiplier(1)
@@ -648,7 +648,7 @@ final class PrivateTrainerTest {
   void fit_anyPlan_takesThePlansSteps(int samples, int batchSize, int epochs) throws Exception {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(samples)
+            .setDatasetSize(samples)
             .setBatchSize(batchSize)
             .setEpochs(epochs)
             .setNoiseMultiplier(1)
@@ -718,7 +718,7 @@ final class PrivateTrainerTest {
   private static PrivacyEngine.Builder engine(long steps) {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(SAMPLES)
+            .setDatasetSize(SAMPLES)
             .setSampleRate(1)
             .setSteps(steps)
             .setNoiseMultiplier(1)

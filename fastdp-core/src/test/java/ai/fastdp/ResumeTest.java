@@ -320,7 +320,7 @@ final class ResumeTest {
     trainAndClose(run.engine(plan, 1), 2);
     PrivacyPlan other =
         PrivacyPlan.builder()
-            .setSampleSize(SmallRun.SAMPLES)
+            .setDatasetSize(SmallRun.SAMPLES)
             .setBatchSize(8)
             .setSteps(STEPS)
             .setNoiseMultiplier(0.9)

@@ -44,7 +44,7 @@ final class SmallRun {
   /** A plan whose batches have about eight samples, and some have none of the first ones. */
   static PrivacyPlan.Builder plan(long steps) {
     return PrivacyPlan.builder()
-        .setSampleSize(SAMPLES)
+        .setDatasetSize(SAMPLES)
         .setBatchSize(8)
         .setSteps(steps)
         .setNoiseMultiplier(1)

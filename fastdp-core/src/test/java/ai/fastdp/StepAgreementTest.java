@@ -421,7 +421,7 @@ final class StepAgreementTest {
     ArrayDataset dataset = OneStep.dataset(data(1), labels());
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(SAMPLES)
+            .setDatasetSize(SAMPLES)
             .setSampleRate(0.01)
             .setSteps(8)
             .setNoiseMultiplier(2)

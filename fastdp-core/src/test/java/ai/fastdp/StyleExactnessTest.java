@@ -261,7 +261,7 @@ final class StyleExactnessTest {
       }
       PrivacyPlan.Builder builder =
           PrivacyPlan.builder()
-              .setSampleSize(SAMPLES)
+              .setDatasetSize(SAMPLES)
               .setSampleRate(1)
               .setSteps(100)
               .setNoiseMultiplier(1)

@@ -197,7 +197,7 @@ final class TrainingReportTest {
     Path file = directory.resolve("report.jsonl");
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(6)
+            .setDatasetSize(6)
             .setSampleRate(1e-9)
             .setSteps(1)
             .setNoiseMultiplier(1)

@@ -192,8 +192,8 @@ public final class ForwardRecorder {
               + hook.path()
               + "' ("
               + hook.block().getClass().getSimpleName()
-              + ") named in optMicroBatched must run once in a forward pass, got a second run; name"
-              + " the block that runs it twice");
+              + ") named in optSampleBySample must run once in a forward pass, got a second run;"
+              + " name the block that runs it twice");
     }
   }
 

@@ -144,7 +144,13 @@ final class EventText {
 
     @Override
     public String visit(FixedBatchEvent event) {
-      return "(batch " + event.batchSize() + " " + event.sampleSize() + " " + event.event().accept(this) + ")";
+      return "(batch "
+          + event.batchSize()
+          + " "
+          + event.datasetSize()
+          + " "
+          + event.event().accept(this)
+          + ")";
     }
 
     @Override

@@ -54,7 +54,7 @@ record Summarizing(long steps, List<ReleaseSummary> summaries)
 
   @Override
   public List<ReleaseSummary> visit(FixedBatchEvent event) {
-    return event.batchSize() < event.sampleSize()
+    return event.batchSize() < event.datasetSize()
         ? add(Sampling.FIXED, event.sampleRate(), event.event())
         : unsampled(event.event());
   }

@@ -101,7 +101,8 @@ class ReplaceOneTest {
     DeltaBound bound = accountant.delta(row.number("epsilon"));
     assertThat(bound.lower().getAsDouble()).isLessThanOrEqualTo(exact * (1 + 1e-13));
     assertThat(bound.upper().getAsDouble()).isGreaterThanOrEqualTo(exact * (1 - 1e-13));
-    assertThat(bound.upper().getAsDouble() - bound.lower().getAsDouble()).isLessThanOrEqualTo(1e-5 * exact);
+    assertThat(bound.upper().getAsDouble() - bound.lower().getAsDouble())
+        .isLessThanOrEqualTo(1e-5 * exact);
   }
 
   @ParameterizedTest(name = "{0}")
@@ -186,9 +187,9 @@ class ReplaceOneTest {
     assertThatThrownBy(() -> new FixedBatchEvent(-1, 10, release))
         .hasMessageContaining("batchSize must be >= 0, got -1");
     assertThatThrownBy(() -> new FixedBatchEvent(11, 10, release))
-        .hasMessageContaining("sampleSize must be >= 1 and >= batchSize 11, got 10");
+        .hasMessageContaining("datasetSize must be >= 1 and >= batchSize 11, got 10");
     assertThatThrownBy(() -> new FixedBatchEvent(0, 0, release))
-        .hasMessageContaining("sampleSize must be >= 1");
+        .hasMessageContaining("datasetSize must be >= 1");
     assertThatThrownBy(() -> new LaplaceEvent(Double.NaN))
         .hasMessageContaining("noiseMultiplier must be finite and > 0, got NaN");
   }

@@ -29,10 +29,10 @@ final class PrivateTraining {
    * @throws InputException if the numbers do not fit together or the target is out of reach
    */
   static PrivacyPlan plan(FineTuning fineTuning) {
-    if (fineTuning.delta() * fineTuning.sampleSize() >= 1) {
+    if (fineTuning.delta() * fineTuning.datasetSize() >= 1) {
       throw new InputException(
-          "--delta must be below 1 / sample size = "
-              + 1.0 / fineTuning.sampleSize()
+          "--delta must be below 1 / dataset size = "
+              + 1.0 / fineTuning.datasetSize()
               + ", got "
               + fineTuning.delta());
     }
@@ -40,7 +40,7 @@ final class PrivateTraining {
     try {
       plan =
           PrivacyPlan.builder()
-              .setSampleSize(fineTuning.sampleSize())
+              .setDatasetSize(fineTuning.datasetSize())
               .setBatchSize(fineTuning.batchSize())
               .setSteps(fineTuning.steps())
               .setBudget(new PrivacyBudget(fineTuning.epsilon(), fineTuning.delta()))
