@@ -536,8 +536,7 @@ public final class PrivateTrainer extends Trainer {
               trainable,
               units,
               clipper,
-              current.plan().clipNorm(),
-              run.plan().clipping().quantileQuery().isPresent(),
+              current.plan().contributionBound(),
               replicas().get(own.device()).sum(),
               report == null ? null : report.statistics());
       recorded.backward(perSample, clipped);

@@ -49,7 +49,7 @@ class DevicesTest {
     return plan(ClippingFunction.abadi(), ClippingStyle.allLayer());
   }
 
-  private PrivacyEngine.Builder engine(PrivacyPlan plan, int devices, int physicalBatchSize) {
+  private PrivacyEngineBuilder engine(PrivacyPlan plan, int devices, int physicalBatchSize) {
     NoiseSource seeded = PredictableNoise.seeded(5);
     NoiseSource counted =
         new NoiseSource() {

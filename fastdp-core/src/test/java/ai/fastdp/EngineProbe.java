@@ -226,7 +226,7 @@ final class EngineProbe implements AutoCloseable {
       BookKeeper.Pass pass = forward(scope, data, labels);
       NDArray losses = loss.evaluate(labels, pass.outputs());
       MicroBatchSum clipped =
-          new MicroBatchSum(pass, losses, trainable, units, clipper, 1, false, sum, null);
+          new MicroBatchSum(pass, losses, trainable, units, clipper, 1, sum, null);
       pass.backward(
           losses,
           new SegmentedBackward.Sink() {

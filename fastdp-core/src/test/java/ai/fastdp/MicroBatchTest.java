@@ -270,7 +270,7 @@ final class MicroBatchTest {
     }
   }
 
-  private static PrivacyEngine.Builder engine(
+  private static PrivacyEngineBuilder engine(
       long samples, double clipNorm, PerSampleLoss loss, String... paths) {
     return OneStep.engine(
             OneStep.everySample(samples, clipNorm).optClipping(ClippingFunction.abadi()).build(),
@@ -534,7 +534,7 @@ final class MicroBatchTest {
     NDList data = new NDList(normal(1, SAMPLES, 5));
     initialize(wiring, data);
     try (Model model = OneStep.model(wiring)) {
-      PrivacyEngine.Builder engine =
+      PrivacyEngineBuilder engine =
           engine(
               SAMPLES, 1, new SquaredError(), path == null ? new String[0] : new String[] {path});
       assertThatThrownBy(

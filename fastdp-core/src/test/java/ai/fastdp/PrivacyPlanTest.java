@@ -27,7 +27,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The plan's checks and the numbers it derives. */
 final class PrivacyPlanTest {
-  private static PrivacyPlan.Builder complete() {
+  private static PrivacyPlanBuilder complete() {
     return PrivacyPlan.builder()
         .setDatasetSize(1000)
         .setBatchSize(100)
@@ -160,7 +160,7 @@ final class PrivacyPlanTest {
 
   @Test
   void build_noiseTooSmallToProveAnything_isRefused() {
-    PrivacyPlan.Builder builder =
+    PrivacyPlanBuilder builder =
         PrivacyPlan.builder()
             .setDatasetSize(1000)
             .setBatchSize(100)
@@ -173,7 +173,7 @@ final class PrivacyPlanTest {
 
   @Test
   void build_budgetOutOfReach_saysSo() {
-    PrivacyPlan.Builder builder =
+    PrivacyPlanBuilder builder =
         PrivacyPlan.builder()
             .setDatasetSize(1000)
             .setSampleRate(1)
@@ -190,8 +190,8 @@ final class PrivacyPlanTest {
   @ParameterizedTest
   @ValueSource(doubles = {1e-3, 0.0011, 0.5})
   void build_deltaOfOneInTheDatasetSize_isRefusedUnlessWanted(double delta) {
-    for (UnaryOperator<PrivacyPlan.Builder> privacy :
-        List.<UnaryOperator<PrivacyPlan.Builder>>of(
+    for (UnaryOperator<PrivacyPlanBuilder> privacy :
+        List.<UnaryOperator<PrivacyPlanBuilder>>of(
             b -> b.setBudget(new PrivacyBudget(3, delta)),
             b -> b.setNoiseMultiplier(1).setDelta(delta))) {
       assertThatThrownBy(() -> privacy.apply(withoutPrivacy()).build())
@@ -214,8 +214,8 @@ final class PrivacyPlanTest {
 
   @Test
   void build_epsilonAboveAHundred_isRefusedUnlessWanted() {
-    for (UnaryOperator<PrivacyPlan.Builder> privacy :
-        List.<UnaryOperator<PrivacyPlan.Builder>>of(
+    for (UnaryOperator<PrivacyPlanBuilder> privacy :
+        List.<UnaryOperator<PrivacyPlanBuilder>>of(
             b -> b.setBudget(new PrivacyBudget(Math.nextUp(100.0), 1e-5)),
             b -> b.setNoiseMultiplier(0.1).setDelta(1e-5))) {
       assertThatThrownBy(() -> privacy.apply(withoutPrivacy()).build())
@@ -232,7 +232,7 @@ final class PrivacyPlanTest {
     withoutPrivacy().setBudget(new PrivacyBudget(100, 1e-5)).build();
   }
 
-  private static PrivacyPlan.Builder withoutPrivacy() {
+  private static PrivacyPlanBuilder withoutPrivacy() {
     return PrivacyPlan.builder().setDatasetSize(1000).setBatchSize(100).setEpochs(3).setClipNorm(1);
   }
 
@@ -286,7 +286,7 @@ final class PrivacyPlanTest {
         .hasMessageContaining("stability must be finite and > 0, got " + value);
   }
 
-  private static void refused(String message, Consumer<PrivacyPlan.Builder> call) {
+  private static void refused(String message, Consumer<PrivacyPlanBuilder> call) {
     assertThatThrownBy(() -> call.accept(PrivacyPlan.builder()))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining(message);
@@ -296,7 +296,7 @@ final class PrivacyPlanTest {
 
   @Test
   void set_twice_isRefused() {
-    List<UnaryOperator<PrivacyPlan.Builder>> setters =
+    List<UnaryOperator<PrivacyPlanBuilder>> setters =
         List.of(
             b -> b.setDatasetSize(5),
             b -> b.setBatchSize(5),
@@ -307,8 +307,8 @@ final class PrivacyPlanTest {
             b -> b.setNoiseMultiplier(5),
             b -> b.setDelta(0.5),
             b -> b.setClipNorm(5));
-    for (UnaryOperator<PrivacyPlan.Builder> setter : setters) {
-      PrivacyPlan.Builder once = setter.apply(PrivacyPlan.builder());
+    for (UnaryOperator<PrivacyPlanBuilder> setter : setters) {
+      PrivacyPlanBuilder once = setter.apply(PrivacyPlan.builder());
       assertThatThrownBy(() -> setter.apply(once))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("must be set once");
@@ -355,7 +355,7 @@ final class PrivacyPlanTest {
     missing("delta must not be set beside a budget", b -> complete(b).setDelta(0.1));
   }
 
-  private static PrivacyPlan.Builder complete(PrivacyPlan.Builder builder) {
+  private static PrivacyPlanBuilder complete(PrivacyPlanBuilder builder) {
     return builder
         .setDatasetSize(1000)
         .setBatchSize(100)
@@ -364,7 +364,7 @@ final class PrivacyPlanTest {
         .setClipNorm(0.5);
   }
 
-  private static void missing(String message, UnaryOperator<PrivacyPlan.Builder> numbers) {
+  private static void missing(String message, UnaryOperator<PrivacyPlanBuilder> numbers) {
     assertThatThrownBy(() -> numbers.apply(PrivacyPlan.builder()).build())
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContaining(message);
@@ -388,7 +388,7 @@ final class PrivacyPlanTest {
 
   // ---------------------------------------------------------------- adaptive clipping, schedules
 
-  private static PrivacyPlan.Builder adaptive(double countNoise) {
+  private static PrivacyPlanBuilder adaptive(double countNoise) {
     return complete().optClipping(ClippingFunction.adaptiveQuantile(0.5, countNoise));
   }
 
@@ -413,7 +413,7 @@ final class PrivacyPlanTest {
 
   @Test
   void build_adaptiveWithANoiseMultiplier_queriesAreChargedOnTop() {
-    PrivacyPlan.Builder numbers =
+    PrivacyPlanBuilder numbers =
         PrivacyPlan.builder()
             .setDatasetSize(1000)
             .setBatchSize(100)

@@ -715,7 +715,7 @@ final class PrivateTrainerTest {
     return trainer(engine(100));
   }
 
-  private static PrivacyEngine.Builder engine(long steps) {
+  private static PrivacyEngineBuilder engine(long steps) {
     PrivacyPlan plan =
         PrivacyPlan.builder()
             .setDatasetSize(SAMPLES)
@@ -728,7 +728,7 @@ final class PrivateTrainerTest {
     return OneStep.engine(plan, new SquaredError()).optSelfCheck(false);
   }
 
-  private PrivateTrainer trainer(PrivacyEngine.Builder engine) {
+  private PrivateTrainer trainer(PrivacyEngineBuilder engine) {
     PrivateTrainer trainer = engine.build().attach(model, optimizer);
     trainers.add(trainer);
     return trainer;

@@ -642,7 +642,7 @@ final class RefusalTest {
     return new SquaredError().evaluate(labels, outputs);
   }
 
-  private PrivacyEngine.Builder engine() {
+  private PrivacyEngineBuilder engine() {
     return OneStep.engine(OneStep.everySample(SAMPLES, 1).build(), new SquaredError());
   }
 
@@ -670,7 +670,7 @@ final class RefusalTest {
     train(block, data, labels, engine());
   }
 
-  private void train(Block block, NDList data, NDList labels, PrivacyEngine.Builder engine)
+  private void train(Block block, NDList data, NDList labels, PrivacyEngineBuilder engine)
       throws Exception {
     train(block, data, labels, engine, new CapturingOptimizer());
   }
@@ -679,7 +679,7 @@ final class RefusalTest {
       Block block,
       NDList data,
       NDList labels,
-      PrivacyEngine.Builder engine,
+      PrivacyEngineBuilder engine,
       CapturingOptimizer optimizer)
       throws Exception {
     Model model = OneStep.model(block);

@@ -190,7 +190,7 @@ final class ResumeTest {
   }
 
   /** The weights of three runs, each a step further than the one checkpoint they go on from. */
-  private List<List<Integer>> forks(UnaryOperator<PrivacyEngine.Builder> sources) throws Exception {
+  private List<List<Integer>> forks(UnaryOperator<PrivacyEngineBuilder> sources) throws Exception {
     trainAndClose(sources.apply(run.secureEngine(plan, 1)), 1);
     List<List<Integer>> results = new ArrayList<>();
     for (int i = 0; i < 3; i++) {
@@ -540,7 +540,7 @@ final class ResumeTest {
     }
   }
 
-  private static void trainAndClose(PrivacyEngine.Builder engine, int steps) throws Exception {
+  private static void trainAndClose(PrivacyEngineBuilder engine, int steps) throws Exception {
     try (Model model = SmallRun.model();
         PrivateTrainer trainer = engine.build().attach(model, new HeavyBall())) {
       SmallRun.train(trainer, steps);
@@ -555,7 +555,7 @@ final class ResumeTest {
     }
   }
 
-  private static void assertRefused(PrivacyEngine.Builder engine, String why) {
+  private static void assertRefused(PrivacyEngineBuilder engine, String why) {
     try (Model model = SmallRun.model()) {
       List<Integer> before = SmallRun.bits(model);
       assertThatThrownBy(() -> engine.build().resume(model, new HeavyBall()))

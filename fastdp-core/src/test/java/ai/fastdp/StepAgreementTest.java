@@ -72,7 +72,7 @@ final class StepAgreementTest {
     model.close();
   }
 
-  private static PrivacyPlan.Builder plan() {
+  private static PrivacyPlanBuilder plan() {
     return OneStep.everySample(SAMPLES, 8, 2).optClipping(ClippingFunction.abadi());
   }
 

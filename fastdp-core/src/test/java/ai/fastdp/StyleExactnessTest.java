@@ -259,7 +259,7 @@ final class StyleExactnessTest {
         }
         largest = Math.max(largest, Math.sqrt(whole));
       }
-      PrivacyPlan.Builder builder =
+      PrivacyPlanBuilder builder =
           PrivacyPlan.builder()
               .setDatasetSize(SAMPLES)
               .setSampleRate(1)

@@ -53,7 +53,7 @@ public final class ModelValidator {
    * @param root the model's block, initialized or not
    * @param rules the layers whose per-sample gradients are exact
    * @param sampleBySample the paths of blocks that run sample by sample, as in {@code
-   *     PrivacyEngine.Builder.optSampleBySample}
+   *     PrivacyEngineBuilder.optSampleBySample}
    * @return every problem, in the order of the blocks; empty if the model can be attached
    * @throws IllegalStateException if an engine is attached to the model
    */
@@ -245,7 +245,7 @@ public final class ModelValidator {
   }
 
   private static String sampleBySample(Located located) {
-    return " run it sample by sample with PrivacyEngine.Builder.optSampleBySample(\""
+    return " run it sample by sample with PrivacyEngineBuilder.optSampleBySample(\""
         + located.path()
         + "\")";
   }

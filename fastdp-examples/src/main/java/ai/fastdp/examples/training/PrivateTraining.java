@@ -7,6 +7,7 @@ import ai.djl.training.GradientCollector;
 import ai.djl.translate.TranslateException;
 import ai.fastdp.PerformanceOptions;
 import ai.fastdp.PrivacyEngine;
+import ai.fastdp.PrivacyEngineBuilder;
 import ai.fastdp.PrivacyPlan;
 import ai.fastdp.PrivateTrainer;
 import ai.fastdp.accounting.accountant.PrivacyBudget;
@@ -75,9 +76,9 @@ final class PrivateTraining {
    * @param fineTuning what does not
    * @param files where the run's files are, if it has any
    */
-  static PrivacyEngine.Builder engine(
+  static PrivacyEngineBuilder engine(
       TrainingJob job, PrivacyPlan plan, FineTuning fineTuning, @Nullable RunFiles files) {
-    PrivacyEngine.Builder engine =
+    PrivacyEngineBuilder engine =
         PrivacyEngine.builder(plan)
             .optLoss(job.loss())
             .optViewsPerSample(job.views())
