@@ -141,7 +141,7 @@ final class RunOptions {
       throw new IllegalArgumentException(
           "--sample-rate must be left out, got "
               + sampleRate
-              + "; it follows from --sample-size and --batch-sizes");
+              + "; it follows from --dataset-size and --batch-sizes");
     }
   }
 
@@ -157,12 +157,12 @@ final class RunOptions {
   }
 
   /** The event of one step with a batch of the given (Poisson: expected) size. */
-  DpEvent step(long batchSize, long sampleSize, double noiseMultiplier) {
-    double rate = (double) batchSize / sampleSize;
+  DpEvent step(long batchSize, long datasetSize, double noiseMultiplier) {
+    double rate = (double) batchSize / datasetSize;
     check(rate);
     DpEvent release = mechanism.release(noiseMultiplier);
     return sampling == Sampling.FIXED
-        ? new SampledWithoutReplacementEvent(batchSize, sampleSize, release)
+        ? new SampledWithoutReplacementEvent(batchSize, datasetSize, release)
         : new PoissonSampledEvent(rate, release);
   }
 

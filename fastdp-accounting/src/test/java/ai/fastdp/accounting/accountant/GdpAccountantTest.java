@@ -58,11 +58,11 @@ class GdpAccountantTest extends PrivacyAccountantContract {
       return; // as above
     }
     GdpAccountant accountant = new GdpAccountant(NeighboringRelation.REPLACE_ONE);
-    long sampleSize = 1_000_000_000_000_000L;
+    long datasetSize = 1_000_000_000_000_000L;
     accountant.compose(
         new SampledWithoutReplacementEvent(
-            Math.round(row.number("q") * sampleSize),
-            sampleSize,
+            Math.round(row.number("q") * datasetSize),
+            datasetSize,
             new GaussianEvent(2 * row.number("sigma"))),
         row.integer("steps"));
     assertThat(accountant.mu()).isCloseTo(row.number("opacusGdpMuUniform"), withPercentage(1e-9));
