@@ -24,8 +24,7 @@ final class PicturesTest {
   void pictures_areDrawnByTheProgram() throws Exception {
     String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
     String program = DOCS.resolve("pictures").resolve("Draw.java").toString();
-    Process process =
-        new ProcessBuilder(java, program, directory.toString()).inheritIO().start();
+    Process process = new ProcessBuilder(java, program, directory.toString()).inheritIO().start();
     assertThat(process.waitFor()).isZero();
     List<Path> drawn = drawn();
     assertThat(drawn).hasSize(PICTURES);

@@ -29,8 +29,8 @@ import java.util.OptionalDouble;
  * <p>Supported: Gaussian events, alone and on Poisson samples, and Laplace events, under every
  * relation; Gaussian events on batches of fixed size under {@link NeighboringRelation#REPLACE_ONE}.
  * Noise multipliers are always relative to the largest contribution of one record. The pairs of
- * distributions are in docs/proofs/dominating-pairs.md; where they dominate without being attained (batches of
- * fixed size), the lower bound is one of the pair's epsilon, not of the mechanism's.
+ * distributions are in docs/proofs/dominating-pairs.md; where they dominate without being attained
+ * (batches of fixed size), the lower bound is one of the pair's epsilon, not of the mechanism's.
  */
 public final class FdpAccountant extends EventAccountant {
 
