@@ -159,7 +159,7 @@ public final class FdpAccountant extends EventAccountant {
   }
 
   /**
-   * The trade-off function of what has been composed so far; later compositions do not change it.
+   * Returns the trade-off function of all compositions up to now; later ones do not change it.
    *
    * @return f, symmetric in both directions
    */
