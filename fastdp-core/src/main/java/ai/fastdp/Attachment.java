@@ -73,7 +73,7 @@ final class Attachment {
     this.settings = settings;
     this.optimizer = optimizer;
     trainable =
-        new TrainableParameters(model.getBlock(), settings.rules(), settings.microBatched());
+        new TrainableParameters(model.getBlock(), settings.rules(), settings.sampleBySample());
     clipper = new Clipper(plan.style(), plan.clipping(), plan.clipNorm(), trainable.paths());
     units = new ReleaseUnits(trainable, clipper.groups());
     meanLoss = new MeanLoss(settings.loss());
@@ -84,18 +84,18 @@ final class Attachment {
     // Not under the model's manager, whose arrays anybody may list: raw sums are under this one.
     manager = model.getNDManager().getEngine().newBaseManager(model.getNDManager().getDevice());
     opened.push(manager::close);
-    PlanText text = PlanText.of(plan, settings.noise().kind());
-    PrivacyLedger ledger = openLedger(ofEngine, text);
+    PlanManifest manifest = PlanManifest.of(plan, settings.noise().kind());
+    PrivacyLedger ledger = openLedger(ofEngine, manifest);
     opened.push(ledger::close);
     Object budget = budget(ledger);
     if (settings.noise().kind().isPrivate() && !settings.otherData()) {
       ModelBudgets.requireSame(parametersOf(model), budget);
     }
-    saved = from == null ? null : SavedRun.open(from, text, trainable, (FileLedger) ledger);
+    saved = from == null ? null : SavedRun.open(from, manifest, trainable, (FileLedger) ledger);
     if (saved != null) {
       opened.push(saved::close);
     }
-    RunSaver saver = saver(text, ledger, model);
+    RunSaver saver = saver(manifest, ledger, model);
     TorchScriptModule kernels = BookKeepingKernels.compile(manager);
     ForwardRecorder recorder =
         new ForwardRecorder(kernels, settings.rules()::needInput, settings.axes());
@@ -117,7 +117,7 @@ final class Attachment {
     run =
         new RunRecord(
             plan,
-            text,
+            manifest,
             new NoiseOrigin(settings.noise().kind(), mechanism.sourceDescription()),
             settings.noise().guarantees(),
             ledger,
@@ -201,11 +201,11 @@ final class Attachment {
     return List.copyOf(model.getBlock().getParameters().values());
   }
 
-  private PrivacyLedger openLedger(PrivacyLedger ofEngine, PlanText text) {
+  private PrivacyLedger openLedger(PrivacyLedger ofEngine, PlanManifest manifest) {
     Path file = settings.files().ledger();
     return file == null
         ? ofEngine
-        : FileLedger.open(file, plan.newAccountant(), plan.budget(), text.hash());
+        : FileLedger.open(file, plan.newAccountant(), plan.budget(), manifest.hash());
   }
 
   /** What tells budgets apart: a ledger in memory is its own, a file is one by its real path. */
@@ -214,14 +214,14 @@ final class Attachment {
     return file == null ? ledger : LedgerFiles.realPath(file);
   }
 
-  private @Nullable RunSaver saver(PlanText text, PrivacyLedger ledger, Model model) {
+  private @Nullable RunSaver saver(PlanManifest manifest, PrivacyLedger ledger, Model model) {
     Path checkpoint = settings.files().checkpoint();
     return checkpoint == null
         ? null
         : new RunSaver(
             checkpoint,
             settings.files().everySteps(),
-            text,
+            manifest,
             (FileLedger) ledger,
             model.getBlock(),
             trainable,

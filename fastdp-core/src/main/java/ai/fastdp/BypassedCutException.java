@@ -15,7 +15,8 @@ final class BypassedCutException extends IllegalStateException {
    */
   BypassedCutException(List<String> paths, @Nullable Throwable cause) {
     super(
-        "the model's graph must be cut as in its first pass, got a path around the outputs of blocks "
+        "the model's graph must be cut as in its first pass, got a path around the outputs of"
+            + " blocks "
             + paths
             + "; set PerformanceOptions.withWholeGraph() by optPerformance on the engine's builder,"
             + " or keep the structure of the model the same in every pass",

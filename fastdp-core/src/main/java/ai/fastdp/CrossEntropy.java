@@ -75,7 +75,7 @@ final class CrossEntropy implements PerSampleLoss {
           "have at least 2 classes on their last axis",
           String.valueOf(count),
           "set PerSampleLoss.sigmoidBinaryCrossEntropy() for one score of two classes, or"
-              + " PerSampleLoss.l2() for a regression, by PrivacyEngine.Builder.optLoss");
+              + " PerSampleLoss.l2() for a regression, by PrivacyEngineBuilder.optLoss");
     }
     return scores;
   }
@@ -103,7 +103,7 @@ final class CrossEntropy implements PerSampleLoss {
               ? "give one class number, and one number of the mask, for each position"
               : "give one class number for each sample; for one-hot labels or probabilities set"
                   + " PerSampleLoss.softmaxCrossEntropyOfProbabilities() by"
-                  + " PrivacyEngine.Builder.optLoss");
+                  + " PrivacyEngineBuilder.optLoss");
     }
   }
 
@@ -127,7 +127,8 @@ final class CrossEntropy implements PerSampleLoss {
           "labels",
           "be whole numbers in [0, " + count + "), or " + IGNORED + " for a place without a label",
           "another number",
-          "correct the data set, or give the model's last layer as many units as there are classes");
+          "correct the data set, or give the model's last layer as many units as there are"
+              + " classes");
     }
     if (any[1]) {
       // The scores of a place that counts nothing are infinite or not numbers: so would be its

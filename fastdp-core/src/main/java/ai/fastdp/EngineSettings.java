@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  * @param lossScale what losses are multiplied by before they are propagated
  * @param views what a sample is
  * @param axes where samples are
- * @param microBatched the paths of blocks that run sample by sample
+ * @param sampleBySample the paths of blocks that run sample by sample
  * @param devices the devices, the model's first; empty for DJL's first
  * @param evaluators evaluators
  * @param listeners listeners
@@ -46,7 +46,7 @@ record EngineSettings(
     double lossScale,
     Views views,
     SampleAxes axes,
-    List<String> microBatched,
+    List<String> sampleBySample,
     List<Device> devices,
     List<Evaluator> evaluators,
     List<TrainingListener> listeners,
@@ -60,36 +60,36 @@ record EngineSettings(
     boolean otherData) {
 
   EngineSettings {
-    microBatched = List.copyOf(microBatched);
+    sampleBySample = List.copyOf(sampleBySample);
     devices = List.copyOf(devices);
     evaluators = List.copyOf(evaluators);
     listeners = List.copyOf(listeners);
     if (views.perSample() > 1) {
-      requireViewsAlone(views, axes, microBatched);
+      requireViewsAlone(views, axes, sampleBySample);
     }
-    if (devices.size() > 1 && !microBatched.isEmpty()) {
+    if (devices.size() > 1 && !sampleBySample.isEmpty()) {
       throw new IllegalArgumentException(
           "devices must be one where blocks run sample by sample, got "
               + devices.size()
-              + " with optMicroBatched"
-              + microBatched
+              + " with optSampleBySample"
+              + sampleBySample
               + "; leave one of them out");
     }
   }
 
-  private static void requireViewsAlone(Views views, SampleAxes axes, List<String> microBatched) {
-    if (!microBatched.isEmpty()) {
+  private static void requireViewsAlone(Views views, SampleAxes axes, List<String> sampleBySample) {
+    if (!sampleBySample.isEmpty()) {
       throw new IllegalArgumentException(
           "viewsPerSample must be 1 where blocks run sample by sample, got "
               + views.perSample()
-              + " with optMicroBatched"
-              + microBatched
+              + " with optSampleBySample"
+              + sampleBySample
               + "; leave one of them out");
     }
     if (axes.data().number() != 0 || axes.labels().number() != 0) {
       throw new IllegalArgumentException(
-          "viewsPerSample must be 1 where batches have their samples on another axis than the first,"
-              + " got "
+          "viewsPerSample must be 1 where batches have their samples on another axis than the"
+              + " first, got "
               + views.perSample()
               + "; batch the samples on the first axis");
     }

@@ -30,7 +30,7 @@ final class LossInputs {
           "predictions",
           "be one array",
           String.valueOf(predictions.size()),
-          "give PrivacyEngine.Builder.optLoss a loss that takes all outputs of the model");
+          "give PrivacyEngineBuilder.optLoss a loss that takes all outputs of the model");
     }
     NDArray scores = predictions.head();
     if (scores.getDataType().isFloating() && scores.getDataType() != DataType.FLOAT16) {
@@ -83,7 +83,7 @@ final class LossInputs {
           "have shape " + wanted,
           predictionShape(),
           "have the model keep the axis of the samples also in a batch of one (squeeze() without an"
-              + " axis drops it), or set another loss by PrivacyEngine.Builder.optLoss");
+              + " axis drops it), or set another loss by PrivacyEngineBuilder.optLoss");
     }
   }
 

@@ -76,8 +76,7 @@ final class MicroBatchSum implements SegmentedBackward.Sink {
 
   /**
    * @param losses (B), in the pass's graph
-   * @param clipNorm this step's clip norm of the whole contribution
-   * @param counting whether the unclipped samples are counted
+   * @param clipNorm what this step clips whole contributions to
    * @param statistics is told losses and norms; null for none
    */
   MicroBatchSum(
@@ -87,7 +86,6 @@ final class MicroBatchSum implements SegmentedBackward.Sink {
       ReleaseUnits units,
       Clipper clipper,
       double clipNorm,
-      boolean counting,
       ClippedGradientSum sum,
       @Nullable StepStatistics statistics) {
     this.pass = pass;
@@ -103,7 +101,7 @@ final class MicroBatchSum implements SegmentedBackward.Sink {
     valid = plain.isNaN().logicalNot();
     valid.attach(pass.manager());
     finite = valid;
-    unclipped = counting ? valid : null;
+    unclipped = clipper.countsUnclipped() ? valid : null;
     List<LayerRecord> records = pass.records();
     lastUse = records.size();
     for (int i = records.size() - 1; i >= 0; i--) {
@@ -161,8 +159,9 @@ final class MicroBatchSum implements SegmentedBackward.Sink {
         NDArray own = squared.sum(new int[] {0});
         squaredNorms = kept(squaredNorms == null ? own : squaredNorms.add(own));
       }
-      if (unclipped != null) {
-        unclipped = kept(unclipped.logicalAnd(clipper.unclipped(squared, rows, clipNorm)));
+      NDArray within = clipped.unclipped();
+      if (unclipped != null && within != null) {
+        unclipped = kept(unclipped.logicalAnd(within));
       }
     }
     unit.manager.close();

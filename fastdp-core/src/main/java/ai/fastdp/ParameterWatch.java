@@ -103,7 +103,7 @@ final class ParameterWatch {
             + "' "
             + array.getShape()
             + " must not be changed by a forward pass or a loss, nor by anybody until the step's"
-            + " update, got a changed one: it would take in raw data without noise; remove the state"
-            + " (running statistics, codebooks), or hold it fixed");
+            + " update, got a changed one: it would take in raw data without noise; remove the"
+            + " state (running statistics, codebooks), or hold it fixed");
   }
 }

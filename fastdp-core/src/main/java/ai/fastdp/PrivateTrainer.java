@@ -209,8 +209,8 @@ public final class PrivateTrainer extends Trainer {
               + dataset.getClass().getName());
     }
     PrivacyPlan plan = run.plan();
-    double epoch = Math.floor(run.taken() * plan.expectedBatchSize() / plan.sampleSize()) + 1;
-    double end = Math.ceil(epoch * plan.sampleSize() / plan.expectedBatchSize());
+    double epoch = Math.floor(run.taken() * plan.expectedBatchSize() / plan.datasetSize()) + 1;
+    double end = Math.ceil(epoch * plan.datasetSize() / plan.expectedBatchSize());
     Iterable<PrivateBatch> drawn = draw(indexed, Math.min((long) end - run.taken(), run.left()));
     return () -> {
       Iterator<PrivateBatch> iterator = drawn.iterator();
@@ -248,7 +248,8 @@ public final class PrivateTrainer extends Trainer {
       throw new PrivacyBudgetExceededException(
           "steps must be <= "
               + run.plan().steps()
-              + ", got a request for more after all of them; plan a longer run with its own budget");
+              + ", got a request for more after all of them; plan a longer run with its own"
+              + " budget");
     }
     requireDeclaredSize(dataset);
     // What has been added of an unfinished step is added again, from the same sample.
@@ -318,7 +319,7 @@ public final class PrivateTrainer extends Trainer {
 
   /** A data set of quite another size than declared is most likely another one than planned for. */
   private void requireDeclaredSize(RandomAccessDataset dataset) {
-    long declared = run.plan().sampleSize();
+    long declared = run.plan().datasetSize();
     long size = dataset.size();
     if (!anyDataSize && (size > 2 * declared || 2 * size < declared)) {
       throw new IllegalArgumentException(
@@ -326,7 +327,7 @@ public final class PrivateTrainer extends Trainer {
               + declared
               + " samples that the plan declares, got "
               + (size > declared ? "more" : "fewer")
-              + "; declare its size by the plan's setSampleSize, or call optAnyDataSize() on the"
+              + "; declare its size by the plan's setDatasetSize, or call optAnyDataSize() on the"
               + " engine's builder");
     }
   }
@@ -535,8 +536,7 @@ public final class PrivateTrainer extends Trainer {
               trainable,
               units,
               clipper,
-              current.plan().clipNorm(),
-              run.plan().clipping().quantileQuery().isPresent(),
+              current.plan().contributionBound(),
               replicas().get(own.device()).sum(),
               report == null ? null : report.statistics());
       recorded.backward(perSample, clipped);

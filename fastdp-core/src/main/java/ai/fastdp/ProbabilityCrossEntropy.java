@@ -19,7 +19,7 @@ final class ProbabilityCrossEntropy implements PerSampleLoss {
           "have the shape of the predictions, " + inputs.predictionShape(),
           inputs.labelShape(label),
           "for class numbers set PerSampleLoss.softmaxCrossEntropy() by"
-              + " PrivacyEngine.Builder.optLoss");
+              + " PrivacyEngineBuilder.optLoss");
     }
     NDArray probabilities = label.toType(scores.getDataType(), false);
     NDArray terms = probabilities.mul(scores.logSoftmax(-1));

@@ -50,8 +50,8 @@ final class ReportWriter implements AutoCloseable {
   /** What a run, or the rest of one, begins with. */
   void begin(RunRecord run) {
     JsonObject values = new JsonObject();
-    values.addProperty("plan", run.text().text());
-    values.addProperty("planHash", run.text().hash());
+    values.addProperty("plan", run.manifest().text());
+    values.addProperty("planHash", run.manifest().hash());
     values.addProperty("noise", run.noise().description());
     values.addProperty("stepsCharged", run.charged());
     values.addProperty("stepsLost", run.charged() - run.taken());
@@ -66,7 +66,7 @@ final class ReportWriter implements AutoCloseable {
     values.addProperty("delta", plan.budget().delta());
     values.addProperty("sampleRate", plan.sampleRate());
     values.addProperty("noiseMultiplier", step.noiseMultiplier());
-    values.addProperty("clipNorm", step.clipNorm());
+    values.addProperty("clipNorm", step.contributionBound());
     add(values, "learningRate", learningRate.orElse(Double.NaN));
     values.addProperty("stepsCharged", run.charged());
     write(run.taken(), values, statistics == null ? null : statistics.take());

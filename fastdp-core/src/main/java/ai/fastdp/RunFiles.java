@@ -27,8 +27,8 @@ record RunFiles(
   RunFiles {
     if (checkpoint != null && ledger == null) {
       throw new IllegalStateException(
-          "a run with checkpoints must have its ledger in a file, got none; call optLedger(file), or"
-              + " what was spent would be forgotten");
+          "a run with checkpoints must have its ledger in a file, got none; call optLedger(file),"
+              + " or what was spent would be forgotten");
     }
     List<Path> taken = new ArrayList<>();
     if (ledger != null) {

@@ -14,7 +14,7 @@ import java.util.List;
  */
 final class RunRecord {
   private final PrivacyPlan plan;
-  private final PlanText text;
+  private final PlanManifest manifest;
   private final NoiseOrigin noise;
   private final boolean guarantees;
   private final PrivacyLedger ledger;
@@ -35,7 +35,7 @@ final class RunRecord {
    */
   RunRecord(
       PrivacyPlan plan,
-      PlanText text,
+      PlanManifest manifest,
       NoiseOrigin noise,
       boolean guarantees,
       PrivacyLedger ledger,
@@ -43,14 +43,14 @@ final class RunRecord {
       List<Parameter> parameters,
       OpenSteps openSteps) {
     this.plan = plan;
-    this.text = text;
+    this.manifest = manifest;
     this.noise = noise;
     this.guarantees = guarantees;
     this.ledger = ledger;
     this.budget = budget;
     this.parameters = parameters;
     this.openSteps = openSteps;
-    clipping = plan.scheduledClipping(0);
+    clipping = plan.stepClipping().scheduled(0);
   }
 
   /** Goes on where a checkpoint was made. */
@@ -66,8 +66,8 @@ final class RunRecord {
     return plan;
   }
 
-  PlanText text() {
-    return text;
+  PlanManifest manifest() {
+    return manifest;
   }
 
   NoiseOrigin noise() {
@@ -163,9 +163,9 @@ final class RunRecord {
         unit,
         ledger.charged(),
         plan.budget().delta(),
-        plan.clippingInWords(),
+        manifest.clippingInWords(),
         noise,
-        text.hash());
+        manifest.hash());
   }
 
   void close() {

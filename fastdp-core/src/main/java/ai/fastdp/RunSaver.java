@@ -43,7 +43,7 @@ final class RunSaver {
   RunSaver(
       Path file,
       long every,
-      PlanText plan,
+      PlanManifest plan,
       FileLedger ledger,
       Block block,
       TrainableParameters trainable,

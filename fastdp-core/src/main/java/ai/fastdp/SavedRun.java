@@ -36,7 +36,8 @@ final class SavedRun implements AutoCloseable {
    *     other parameters, is not the newest checkpoint of the ledger, or knows charges that the
    *     ledger does not have
    */
-  static SavedRun open(Path file, PlanText plan, TrainableParameters trainable, FileLedger ledger) {
+  static SavedRun open(
+      Path file, PlanManifest plan, TrainableParameters trainable, FileLedger ledger) {
     TensorFile tensors = TensorFile.open(file);
     try {
       SavedRun run = new SavedRun(file, tensors);

@@ -72,9 +72,12 @@ final class StepCommit {
         .quantileQuery()
         .map(
             query ->
-                plan.adaptedClipping(
-                    run.clipping(), query, mechanism.unclippedShare(complete, query.countNoise())))
-        .orElseGet(() -> plan.scheduledClipping(run.taken() + 1));
+                plan.stepClipping()
+                    .adapted(
+                        run.clipping(),
+                        query,
+                        mechanism.unclippedShare(complete, query.countNoise())))
+        .orElseGet(() -> plan.stepClipping().scheduled(run.taken() + 1));
   }
 
   /** Saves the completed steps that no checkpoint holds yet, if the run has checkpoints. */

@@ -7,10 +7,12 @@ import java.util.Map;
 import java.util.function.DoubleUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
-/** The factors of a {@link StepSchedule}, asked for once and kept. */
+/** The factors of a {@link StepSchedule}, which is asked once for each. */
 final class StepFactors {
-  // Eight megabytes.
-  private static final long MOST_STEPS = 1_000_000;
+  // The factors of this many steps take eight megabytes.
+  private static final long MAX_STEPS = 1_000_000;
+  // Steps of the grid of noise factors between a factor and its double.
+  private static final double NOISE_GRID = 64;
 
   private final double @Nullable [] factors;
 
@@ -18,19 +20,33 @@ final class StepFactors {
     this.factors = factors;
   }
 
-  /** Factor 1 at every step. */
-  static StepFactors constant() {
-    return new StepFactors(null);
+  /** Returns the factors of clip norms; 1 at every step without a schedule. */
+  static StepFactors ofClipNorm(@Nullable StepSchedule schedule, long steps) {
+    return of("clipNormSchedule", schedule, steps, DoubleUnaryOperator.identity());
   }
 
-  static StepFactors of(
+  /**
+   * Returns the factors of noise multipliers, rounded up to powers of \(2^{1/64}\) so that a smooth
+   * schedule has few different events; 1 at every step without a schedule.
+   */
+  static StepFactors ofNoise(@Nullable StepSchedule schedule, long steps) {
+    return of("noiseSchedule", schedule, steps, StepFactors::onNoiseGrid);
+  }
+
+  private static double onNoiseGrid(double factor) {
+    double steps = Math.log(factor) / Math.log(2) * NOISE_GRID;
+    // A power of 2^(1/64) may come out above itself by rounding.
+    return Math.pow(2, Math.ceil(steps - 1e-9) / NOISE_GRID);
+  }
+
+  private static StepFactors of(
       String name, @Nullable StepSchedule schedule, long steps, DoubleUnaryOperator rounding) {
     if (schedule == null) {
-      return constant();
+      return new StepFactors(null);
     }
-    if (steps > MOST_STEPS) {
+    if (steps > MAX_STEPS) {
       throw new IllegalArgumentException(
-          "steps must be <= " + MOST_STEPS + " with a " + name + ", got " + steps);
+          "steps must be <= " + MAX_STEPS + " with a " + name + ", got " + steps);
     }
     double[] factors = new double[Math.toIntExact(steps)];
     for (int t = 0; t < factors.length; t++) {
@@ -44,12 +60,12 @@ final class StepFactors {
     return new StepFactors(factors);
   }
 
-  /** The factor of a step; of steps after the last, which no ledger admits, the last one's. */
+  /** Returns a step's factor; for a step after the last, which no ledger admits, the last one's. */
   double at(long step) {
     return factors == null ? 1 : factors[(int) Math.min(step, factors.length - 1)];
   }
 
-  /** How many of the steps have each factor. */
+  /** Returns each distinct factor with the number of steps that have it. */
   Map<Double, Long> counts(long steps) {
     if (factors == null) {
       return Map.of(1.0, steps);
@@ -59,6 +75,7 @@ final class StepFactors {
     return counts;
   }
 
+  /** Returns whether there is no schedule. */
   boolean isConstant() {
     return factors == null;
   }

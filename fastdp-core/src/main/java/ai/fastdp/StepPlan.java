@@ -4,12 +4,14 @@ package ai.fastdp;
 import ai.fastdp.accounting.event.DpEvent;
 
 /**
- * What one logical step uses. The clipper takes the clip norm from here, the mechanism sensitivity
- * and noise multiplier, the ledger the event; {@link PrivacyPlan#step} alone makes it.
+ * What one logical step uses. The clipper takes the bound from here, the mechanism sensitivity and
+ * noise multiplier, the ledger the event; {@link PrivacyPlan#step} alone makes it.
  *
- * @param clipNorm R of the whole contribution, less what is left for rounding
+ * @param contributionBound what samples are clipped to: the step's clip norm, less the share of it
+ *     that covers the rounding of discrete noise
  * @param sensitivity S of the clipped sum, rounding included
  * @param noiseMultiplier the gradients' noise has standard deviation noiseMultiplier * S
  * @param event what the step releases
  */
-record StepPlan(double clipNorm, double sensitivity, double noiseMultiplier, DpEvent event) {}
+record StepPlan(
+    double contributionBound, double sensitivity, double noiseMultiplier, DpEvent event) {}

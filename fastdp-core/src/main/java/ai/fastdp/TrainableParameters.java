@@ -11,9 +11,9 @@ import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.HookedModel.Located;
 import ai.fastdp.kernel.FloatType;
 import ai.fastdp.kernel.TorchScriptModule;
-import ai.fastdp.validation.MicroBatchedBlocks;
 import ai.fastdp.validation.ModelProblem;
 import ai.fastdp.validation.ModelValidator;
+import ai.fastdp.validation.SampleBySampleBlocks;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -39,11 +39,11 @@ final class TrainableParameters {
    *
    * @param root the model's block
    * @param rules the rules of layers
-   * @param microBatched the paths of blocks that run sample by sample
+   * @param namedPaths the paths of blocks that run sample by sample
    * @throws IllegalArgumentException naming every problem, if the model cannot be trained exactly
    */
-  TrainableParameters(Block root, GhostRules rules, Collection<String> microBatched) {
-    List<ModelProblem> problems = ModelValidator.validate(root, rules, microBatched);
+  TrainableParameters(Block root, GhostRules rules, Collection<String> namedPaths) {
+    List<ModelProblem> problems = ModelValidator.validate(root, rules, namedPaths);
     if (!problems.isEmpty()) {
       throw new IllegalArgumentException(
           problems.stream()
@@ -51,7 +51,7 @@ final class TrainableParameters {
               .collect(joining("\n  ", "model must be privately trainable, got:\n  ", "")));
     }
     List<Located> blocks = HookedModel.walk(root);
-    MicroBatchedBlocks whole = new MicroBatchedBlocks(blocks, microBatched);
+    SampleBySampleBlocks whole = new SampleBySampleBlocks(blocks, namedPaths);
     sampleBySample.addAll(whole.blocks());
     for (Located located : blocks) {
       boolean trains = false;

@@ -48,7 +48,7 @@ final class AbandonedBatchTest {
     model.getBlock().initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, 5));
   }
 
-  private static PrivacyEngine.Builder builder(long steps, int physical) {
+  private static PrivacyEngineBuilder builder(long steps, int physical) {
     return PrivacyEngine.builder(SmallRun.plan(steps).build())
         .optLoss(new SquaredError())
         .optSelfCheck(false)
@@ -64,7 +64,7 @@ final class AbandonedBatchTest {
   @CsvSource({"100, false", "3, false", "100, true", "3, true"})
   void batches_calledAnew_handOutTheSameSamples(int physical, boolean ahead) throws Exception {
     ExecutorService executor = Executors.newSingleThreadExecutor();
-    PrivacyEngine.Builder engine = builder(6, physical);
+    PrivacyEngineBuilder engine = builder(6, physical);
     if (ahead) {
       engine.optExecutorService(executor);
     }

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Test;
 final class BetweenBatchesTest {
   private static final int SAMPLES = 6;
 
-  private static PrivacyEngine.Builder engine(PerSampleLoss loss) {
+  private static PrivacyEngineBuilder engine(PerSampleLoss loss) {
     return OneStep.engine(OneStep.everySample(SAMPLES, 1).build(), loss).optSelfCheck(false);
   }
 

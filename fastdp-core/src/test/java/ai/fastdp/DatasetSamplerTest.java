@@ -58,7 +58,7 @@ final class DatasetSamplerTest {
     }
   }
 
-  private static PrivacyEngine.Builder engine() {
+  private static PrivacyEngineBuilder engine() {
     return OneStep.engine(OneStep.everySample(DECLARED, 1).build(), new SquaredError())
         .optSelfCheck(false);
   }

@@ -51,7 +51,7 @@ class DevicesTest {
     return plan(ClippingFunction.abadi(), ClippingStyle.allLayer());
   }
 
-  private PrivacyEngine.Builder engine(PrivacyPlan plan, int devices, int physicalBatchSize) {
+  private PrivacyEngineBuilder engine(PrivacyPlan plan, int devices, int physicalBatchSize) {
     NoiseSource seeded = PredictableNoise.seeded(5);
     NoiseSource counted =
         new NoiseSource() {
@@ -320,7 +320,7 @@ class DevicesTest {
     assertThatThrownBy(() -> PrivacyEngine.builder(plan()).optDevices())
         .hasMessageContaining("at least one");
     assertThatThrownBy(
-            () -> PrivacyEngine.builder(plan()).optDevices(cpus(2)).optMicroBatched("a").build())
+            () -> PrivacyEngine.builder(plan()).optDevices(cpus(2)).optSampleBySample("a").build())
         .hasMessageContaining("devices must be one where blocks run sample by sample, got 2");
   }
 }

@@ -58,7 +58,7 @@ final class DiscreteNoiseTest {
     model.close();
   }
 
-  private static PrivacyPlan.Builder plan() {
+  private static PrivacyPlanBuilder plan() {
     return OneStep.everySample(SAMPLES, 3, SIGMA)
         .setClipNorm(CLIP_NORM)
         .optClipping(ClippingFunction.abadi())
@@ -235,11 +235,11 @@ final class DiscreteNoiseTest {
     assertThat(plan.stepEvent(0))
         .isEqualTo(new PoissonSampledEvent(1, new DiscreteGaussianEvent(SIGMA)));
     assertThat(plan.sensitivity()).isEqualTo(CLIP_NORM);
-    assertThat(PlanText.of(plan, NoiseOrigin.Kind.SECURE_STREAM).text())
+    assertThat(PlanManifest.of(plan, NoiseOrigin.Kind.SECURE_STREAM).text())
         .contains("noise = DISCRETE_GAUSSIAN");
-    assertThat(PlanText.of(plan, NoiseOrigin.Kind.SECURE_STREAM).hash())
+    assertThat(PlanManifest.of(plan, NoiseOrigin.Kind.SECURE_STREAM).hash())
         .isNotEqualTo(
-            PlanText.of(
+            PlanManifest.of(
                     plan().optNoise(NoiseDistribution.GAUSSIAN).build(),
                     NoiseOrigin.Kind.SECURE_STREAM)
                 .hash());

@@ -81,8 +81,17 @@ final class EngineProbe implements AutoCloseable {
       PerformanceOptions options,
       boolean cutting,
       SampleAxes axes,
-      String... microBatched) {
-    this(model, loss, options, cutting, GhostRules.standard(), new Views(1), 1, axes, microBatched);
+      String... sampleBySample) {
+    this(
+        model,
+        loss,
+        options,
+        cutting,
+        GhostRules.standard(),
+        new Views(1),
+        1,
+        axes,
+        sampleBySample);
   }
 
   private EngineProbe(
@@ -94,12 +103,12 @@ final class EngineProbe implements AutoCloseable {
       Views views,
       double lossScale,
       SampleAxes axes,
-      String... microBatched) {
+      String... sampleBySample) {
     this.model = model;
     this.loss = views.mean(loss);
     this.cutting = cutting;
     manager = model.getNDManager().newSubManager();
-    trainable = new TrainableParameters(model.getBlock(), rules, List.of(microBatched));
+    trainable = new TrainableParameters(model.getBlock(), rules, List.of(sampleBySample));
     TorchScriptModule kernels = BookKeepingKernels.compile(manager);
     trainable.requireReady(kernels);
     recorder = new ForwardRecorder(kernels, rules::needInput, axes);
@@ -217,7 +226,7 @@ final class EngineProbe implements AutoCloseable {
       BookKeeper.Pass pass = forward(scope, data, labels);
       NDArray losses = loss.evaluate(labels, pass.outputs());
       MicroBatchSum clipped =
-          new MicroBatchSum(pass, losses, trainable, units, clipper, 1, false, sum, null);
+          new MicroBatchSum(pass, losses, trainable, units, clipper, 1, sum, null);
       pass.backward(
           losses,
           new SegmentedBackward.Sink() {

@@ -34,7 +34,7 @@ final class EvaluationTest {
   }
 
   /** Two epochs of five steps. */
-  private static PrivacyEngine.Builder builder() {
+  private static PrivacyEngineBuilder builder() {
     return PrivacyEngine.builder(SmallRun.plan(10).build())
         .optLoss(new SquaredError())
         .optSelfCheck(false)
@@ -42,7 +42,7 @@ final class EvaluationTest {
         .addTrainingListeners(TrainingListener.Defaults.basic());
   }
 
-  private PrivateTrainer attach(PrivacyEngine.Builder engine) {
+  private PrivateTrainer attach(PrivacyEngineBuilder engine) {
     return engine.build().attach(model, optimizer);
   }
 
@@ -108,7 +108,7 @@ final class EvaluationTest {
 
   @Test
   void evaluateDataset_betweenMicroBatches_stepGoesOn() throws Exception {
-    PrivacyEngine.Builder engine = builder().optNonPrivate(NonPrivate.noiseless(3));
+    PrivacyEngineBuilder engine = builder().optNonPrivate(NonPrivate.noiseless(3));
     try (PrivateTrainer trainer = attach(engine)) {
       SmallRun.train(trainer, 1);
     }

@@ -43,11 +43,11 @@ final class FreshNoiseTest {
   @SuppressWarnings("NullAway.Init") // by JUnit
   private Path directory;
 
-  private static PrivacyPlan.Builder plan(long steps) {
+  private static PrivacyPlanBuilder plan(long steps) {
     return OneStep.everySample(SmallRun.SAMPLES, steps, MULTIPLIER).setClipNorm(1);
   }
 
-  private static PrivacyEngine.Builder engine(PrivacyPlan plan) {
+  private static PrivacyEngineBuilder engine(PrivacyPlan plan) {
     return PrivacyEngine.builder(plan).optLoss(new SquaredError()).optSelfCheck(false);
   }
 
@@ -126,7 +126,7 @@ final class FreshNoiseTest {
 
   @Test
   void build_twiceFromOneBuilder_enginesShareNoNoise() throws Exception {
-    PrivacyEngine.Builder builder = engine(plan(2).build());
+    PrivacyEngineBuilder builder = engine(plan(2).build());
     List<float[]> first = train(builder.build(), 2);
     List<float[]> second = train(builder.build(), 2);
     assertNoCommonNoise(joined(first, second));

@@ -39,7 +39,7 @@ final class GradientLifetimeTest {
     return OneStep.everySample(SmallRun.SAMPLES, 20, 1e6).setClipNorm(1).build();
   }
 
-  private static PrivacyEngine.Builder engine() {
+  private static PrivacyEngineBuilder engine() {
     return PrivacyEngine.builder(plan()).optLoss(new SquaredError()).optSelfCheck(false);
   }
 

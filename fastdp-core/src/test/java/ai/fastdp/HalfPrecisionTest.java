@@ -172,8 +172,8 @@ class HalfPrecisionTest {
       Parameter weight = parameter(manager, p, d);
       Parameter bias = parameter(manager, p);
       PerSampleGradients gradients = new PerSampleGradients(kernels, manager, 3, 1 << 20);
-      gradients.addLinear(weight, a, g);
-      gradients.addPositionSum(bias, g);
+      gradients.contributions().addLinear(weight, a, g);
+      gradients.contributions().addPositionSum(bias, g);
       double[][] wideA = values(a, 3);
       double[][] wideG = values(g, 3);
       double[][] weights = new double[3][p * d];
@@ -203,7 +203,7 @@ class HalfPrecisionTest {
       NDArray g = Halves.cast(OneStep.normal(manager, 2, 1, 2, positions, 4).add(1), type);
       Parameter table = parameter(manager, 3, 4);
       PerSampleGradients gradients = new PerSampleGradients(kernels, manager, 2, 1 << 20);
-      gradients.addRows(table, ids, g);
+      gradients.contributions().addRows(table, ids, g);
       double[][] wide = values(g, 2);
       long[] rows = ids.toLongArray();
       double[][] expected = new double[2][12];
@@ -226,7 +226,7 @@ class HalfPrecisionTest {
       NDArray g = Halves.cast(OneStep.normal(manager, 2, 1, 2, 4, 500).add(1), type);
       Parameter bias = parameter(manager, 4);
       PerSampleGradients gradients = new PerSampleGradients(kernels, manager, 2, 1 << 20);
-      gradients.addBroadcast(bias, new Shape(4, 1), g);
+      gradients.contributions().addBroadcast(bias, new Shape(4, 1), g);
       double[][] wide = values(g, 2);
       double[][] expected = new double[2][4];
       for (int i = 0; i < 2; i++) {
@@ -235,7 +235,7 @@ class HalfPrecisionTest {
         }
       }
       requireFloat32(gradients, Collections.singletonList(expected));
-      assertThatThrownBy(() -> gradients.addDense(bias, g.sum(new int[] {2})))
+      assertThatThrownBy(() -> gradients.contributions().addDense(bias, g.sum(new int[] {2})))
           .hasMessageContaining("must be float32, got " + g.getDataType());
     }
   }

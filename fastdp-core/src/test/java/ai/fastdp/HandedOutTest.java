@@ -51,7 +51,7 @@ final class HandedOutTest {
     model.close();
   }
 
-  private static PrivacyEngine.Builder engine() {
+  private static PrivacyEngineBuilder engine() {
     return OneStep.engine(
             OneStep.everySample(SAMPLES, 100, 1).setClipNorm(1).build(), new SquaredError())
         .optSelfCheck(false);

@@ -39,7 +39,7 @@ final class LayerInputTest {
     manager.close();
   }
 
-  private static PrivacyEngine.Builder engine() {
+  private static PrivacyEngineBuilder engine() {
     return OneStep.engine(OneStep.everySample(SAMPLES, 1).build(), new SquaredError());
   }
 
@@ -48,7 +48,7 @@ final class LayerInputTest {
     return OneStep.model(block);
   }
 
-  private void train(Block block, NDArray input, PrivacyEngine.Builder engine, int... outputs) {
+  private void train(Block block, NDArray input, PrivacyEngineBuilder engine, int... outputs) {
     long[] shape = new long[outputs.length + 1];
     shape[0] = SAMPLES;
     for (int i = 0; i < outputs.length; i++) {
@@ -186,7 +186,7 @@ final class LayerInputTest {
         new Wiring((call, x) -> call.run("b", call.run("a", x).expandDims(1).squeeze()))
             .part("a", Recipe.linear(4), 5)
             .part("b", Recipe.linear(2), 4);
-    PrivacyEngine.Builder engine =
+    PrivacyEngineBuilder engine =
         engine()
             .optSelfCheck(selfCheck)
             .optPerformance(PerformanceOptions.defaults().withPhysicalBatchSize(1));

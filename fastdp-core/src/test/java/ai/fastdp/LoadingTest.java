@@ -254,8 +254,8 @@ final class LoadingTest {
 
   /** The data of the first step. */
   private List<float[]> batches(
-      RandomAccessDataset dataset, UnaryOperator<PrivacyEngine.Builder> settings) throws Exception {
-    PrivacyEngine.Builder engine =
+      RandomAccessDataset dataset, UnaryOperator<PrivacyEngineBuilder> settings) throws Exception {
+    PrivacyEngineBuilder engine =
         OneStep.engine(
             OneStep.everySample(dataset.size(), 1).build(),
             (labels, outputs) -> outputs.head().square().sum(new int[] {1}));

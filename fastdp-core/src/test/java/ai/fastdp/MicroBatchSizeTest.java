@@ -28,7 +28,7 @@ final class MicroBatchSizeTest {
     List<Integer> sizes = new ArrayList<>();
     ExecutorService loading = Executors.newFixedThreadPool(2);
     try (Model model = SmallRun.model()) {
-      PrivacyEngine.Builder engine =
+      PrivacyEngineBuilder engine =
           PrivacyEngine.builder(plan)
               .optLoss(new SquaredError())
               .optSelfCheck(false)

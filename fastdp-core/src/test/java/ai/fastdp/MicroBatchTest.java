@@ -272,12 +272,12 @@ final class MicroBatchTest {
     }
   }
 
-  private static PrivacyEngine.Builder engine(
+  private static PrivacyEngineBuilder engine(
       long samples, double clipNorm, PerSampleLoss loss, String... paths) {
     return OneStep.engine(
             OneStep.everySample(samples, clipNorm).optClipping(ClippingFunction.abadi()).build(),
             loss)
-        .optMicroBatched(paths);
+        .optSampleBySample(paths);
   }
 
   private void initialize(Block block, NDList data) {
@@ -418,15 +418,15 @@ final class MicroBatchTest {
         ScriptedModule.dense(5, 3).load(manager, 1),
         "PtSymbolBlock",
         "'weight'",
-        "optMicroBatched(\"PtSymbolBlock\")");
+        "optSampleBySample(\"PtSymbolBlock\")");
     assertAttachRefused(
         new Wiring((call, x) -> call.run("a", x)).part("a", new FinalLinear(4), 5),
         "final",
-        "optMicroBatched(\"01a\")");
+        "optSampleBySample(\"01a\")");
     assertAttachRefused(
         new Wiring((call, x) -> call.run("a", x)).part("a", new ShiftedLinear(4), 5),
         "no rule",
-        "optMicroBatched(\"01a\")");
+        "optSampleBySample(\"01a\")");
   }
 
   @Test
@@ -434,7 +434,7 @@ final class MicroBatchTest {
     Wiring wiring = scriptBetweenLayers();
     initialize(wiring, new NDList(normal(1, 1, 6, 5)));
     assertThatThrownBy(() -> attach(wiring, "script"))
-        .hasMessageContainingAll("optMicroBatched", "'script'", "02script", "no rule");
+        .hasMessageContainingAll("optSampleBySample", "'script'", "02script", "no rule");
     assertThatThrownBy(() -> attach(wiring, "02script", "Wiring"))
         .hasMessageContainingAll("'Wiring'", "shares blocks", "outer");
     wiring.get("script").freezeParameters(true);
@@ -460,7 +460,7 @@ final class MicroBatchTest {
     Block before = holder.getChildren().valueAt(0);
     assertThatThrownBy(() -> attach(holder, "01FinalLinear"))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContainingAll("'last'", "TypedHolder", "ai.djl.nn.Block", "optMicroBatched");
+        .hasMessageContainingAll("'last'", "TypedHolder", "ai.djl.nn.Block", "optSampleBySample");
     assertThat(holder.getChildren().valueAt(0)).isSameAs(before);
     assertThat(holder.getChildren().valueAt(1)).isSameAs(holder.first);
     assertThatCode(() -> attach(holder, "TypedHolder")).doesNotThrowAnyException();
@@ -536,7 +536,7 @@ final class MicroBatchTest {
     NDList data = new NDList(normal(1, SAMPLES, 5));
     initialize(wiring, data);
     try (Model model = OneStep.model(wiring)) {
-      PrivacyEngine.Builder engine =
+      PrivacyEngineBuilder engine =
           engine(
               SAMPLES, 1, new SquaredError(), path == null ? new String[0] : new String[] {path});
       assertThatThrownBy(

@@ -145,7 +145,7 @@ final class MixingTest {
       classes[i] = i % 2;
     }
     NDArray data = OneStep.normal(manager, 3, 1, 64, WIDTH);
-    PrivacyEngine.Builder engine =
+    PrivacyEngineBuilder engine =
         OneStep.engine(OneStep.everySample(64, 1).build(), hinge())
             .optPerformance(PerformanceOptions.defaults().withPhysicalBatchSize(8));
     assertRefused(linear(), engine, data, manager.create(classes));
@@ -296,13 +296,13 @@ final class MixingTest {
   }
 
   private void assertRefused(Block block, PerSampleLoss loss, NDArray data, NDArray... labels) {
-    PrivacyEngine.Builder engine =
+    PrivacyEngineBuilder engine =
         OneStep.engine(OneStep.everySample(data.getShape().get(0), 1).build(), loss);
     assertRefused(block, engine, data, labels);
   }
 
   private void assertRefused(
-      Block block, PrivacyEngine.Builder engine, NDArray data, NDArray... labels) {
+      Block block, PrivacyEngineBuilder engine, NDArray data, NDArray... labels) {
     CapturingOptimizer optimizer = new CapturingOptimizer();
     assertThatThrownBy(() -> train(block, engine, optimizer, new NDList(data), new NDList(labels)))
         .isInstanceOf(IllegalStateException.class)
@@ -317,7 +317,7 @@ final class MixingTest {
 
   private static void train(
       Block block,
-      PrivacyEngine.Builder engine,
+      PrivacyEngineBuilder engine,
       CapturingOptimizer optimizer,
       NDList data,
       NDList labels)

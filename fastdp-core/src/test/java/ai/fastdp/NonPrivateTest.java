@@ -223,7 +223,7 @@ final class NonPrivateTest {
     assertRefused(second.secureEngine(plan(), 1).optNonPrivate(mode(noiseless, 1)));
   }
 
-  private static void assertRefused(PrivacyEngine.Builder engine) throws Exception {
+  private static void assertRefused(PrivacyEngineBuilder engine) throws Exception {
     try (Model model = SmallRun.model()) {
       assertThatThrownBy(() -> engine.build().resume(model, new HeavyBall()))
           .isInstanceOf(IllegalStateException.class)

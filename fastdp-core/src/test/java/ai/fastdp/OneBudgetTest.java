@@ -38,7 +38,7 @@ final class OneBudgetTest {
   @SuppressWarnings("NullAway.Init") // by JUnit
   private Path directory;
 
-  private static PrivacyEngine.Builder builder() {
+  private static PrivacyEngineBuilder builder() {
     return PrivacyEngine.builder(SmallRun.plan(STEPS).build())
         .optLoss(new SquaredError())
         .optSelfCheck(false);

@@ -37,14 +37,14 @@ final class OneStep {
   }
 
   /** A plan that takes every sample in every step. */
-  static PrivacyPlan.Builder everySample(long samples, double clipNorm) {
+  static PrivacyPlanBuilder everySample(long samples, double clipNorm) {
     return everySample(samples, 100, 1).setClipNorm(clipNorm);
   }
 
   /** The same without a clip norm. */
-  static PrivacyPlan.Builder everySample(long samples, long steps, double noiseMultiplier) {
+  static PrivacyPlanBuilder everySample(long samples, long steps, double noiseMultiplier) {
     return PrivacyPlan.builder()
-        .setSampleSize(samples)
+        .setDatasetSize(samples)
         .setSampleRate(1)
         .setSteps(steps)
         .setNoiseMultiplier(noiseMultiplier)
@@ -52,7 +52,7 @@ final class OneStep {
         .optLargeEpsilon();
   }
 
-  static PrivacyEngine.Builder engine(PrivacyPlan plan, PerSampleLoss loss) {
+  static PrivacyEngineBuilder engine(PrivacyPlan plan, PerSampleLoss loss) {
     return PrivacyEngine.builder(plan)
         .optLoss(loss)
         .predictable(PredictableNoise.none(), new Random(1));
@@ -75,13 +75,13 @@ final class OneStep {
 
   /** The clipped sum of all samples in the first step of an engine, by parameter. */
   static IdentityHashMap<Parameter, double[]> firstStep(
-      Model model, NDList data, NDList labels, PrivacyEngine.Builder engine) {
+      Model model, NDList data, NDList labels, PrivacyEngineBuilder engine) {
     return firstStep(model, dataset(data, labels), data.head().getShape().get(0), engine);
   }
 
   /** The clipped sum of all samples of a data set in the first step of an engine. */
   static IdentityHashMap<Parameter, double[]> firstStep(
-      Model model, RandomAccessDataset dataset, long samples, PrivacyEngine.Builder engine) {
+      Model model, RandomAccessDataset dataset, long samples, PrivacyEngineBuilder engine) {
     CapturingOptimizer optimizer = new CapturingOptimizer();
     try (PrivateTrainer trainer = engine.build().attach(model, optimizer)) {
       for (PrivateBatch batch : trainer.batches(dataset)) {

@@ -78,10 +78,10 @@ final class OtherTrainerTest {
   }
 
   private static PrivateTrainer attach(Model model, String... sampleBySample) {
-    PrivacyEngine.Builder engine =
+    PrivacyEngineBuilder engine =
         OneStep.engine(OneStep.everySample(SAMPLES, 1).build(), new SquaredError());
     if (!sampleBySample[0].equals("-")) {
-      engine.optMicroBatched(sampleBySample);
+      engine.optSampleBySample(sampleBySample);
     }
     return engine.build().attach(model, new CapturingOptimizer());
   }

@@ -23,10 +23,10 @@ import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.NormalInitializer;
 import ai.djl.util.PairList;
 import ai.fastdp.ghost.BroadcastRule;
+import ai.fastdp.ghost.Contributions;
 import ai.fastdp.ghost.ConvolutionGeometry;
 import ai.fastdp.ghost.GhostRule;
 import ai.fastdp.ghost.GhostRules;
-import ai.fastdp.ghost.PerSampleGradients;
 import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.sampling.PrivateBatch;
 import java.util.Map;
@@ -121,8 +121,7 @@ final class OwnRuleTest {
           }
 
           @Override
-          public void contribute(
-              LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+          public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
             gradients.addBroadcast(parameter(use.block(), "token"), outputGradient.get(":,:1"));
             gradients.addBroadcast(parameter(use.block(), "positions"), outputGradient);
           }

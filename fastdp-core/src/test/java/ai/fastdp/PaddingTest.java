@@ -135,7 +135,7 @@ final class PaddingTest {
   void step_declaredLength_keepsPadValuesAndValidLengths() throws Exception {
     for (ExecutorService executor :
         new ExecutorService[] {null, Executors.newSingleThreadExecutor()}) {
-      PrivacyEngine.Builder engine = engine(4).optPadTo(6);
+      PrivacyEngineBuilder engine = engine(4).optPadTo(6);
       if (executor != null) {
         engine.optExecutorService(executor);
       }
@@ -186,13 +186,13 @@ final class PaddingTest {
         .part("a", Recipe.plainLinear(2), 4, 1);
   }
 
-  private PrivacyEngine.Builder engine(long samples) {
+  private PrivacyEngineBuilder engine(long samples) {
     return OneStep.engine(
         OneStep.everySample(samples, 1).optClipping(ClippingFunction.abadi()).build(),
         (labels, outputs) -> outputs.head().sub(1).square().sum(new int[] {1}));
   }
 
-  private double[] step(RandomAccessDataset texts, PrivacyEngine.Builder engine) throws Exception {
+  private double[] step(RandomAccessDataset texts, PrivacyEngineBuilder engine) throws Exception {
     Block block =
         new Wiring((call, x) -> call.run("a", x.div(100).expandDims(2)).mean(new int[] {1}))
             .part("a", Recipe.plainLinear(2), 4, 1);

@@ -27,9 +27,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The plan's checks and the numbers it derives. */
 final class PrivacyPlanTest {
-  private static PrivacyPlan.Builder complete() {
+  private static PrivacyPlanBuilder complete() {
     return PrivacyPlan.builder()
-        .setSampleSize(1000)
+        .setDatasetSize(1000)
         .setBatchSize(100)
         .setEpochs(3)
         .setBudget(new PrivacyBudget(3, 1e-5))
@@ -39,7 +39,7 @@ final class PrivacyPlanTest {
   @Test
   void build_complete_derivesEverythingFromTheDeclaredNumbers() {
     PrivacyPlan plan = complete().build();
-    assertThat(plan.sampleSize()).isEqualTo(1000);
+    assertThat(plan.datasetSize()).isEqualTo(1000);
     assertThat(plan.expectedBatchSize()).isEqualTo(100);
     assertThat(plan.sampleRate()).isEqualTo(0.1);
     assertThat(plan.steps()).isEqualTo(30);
@@ -56,7 +56,7 @@ final class PrivacyPlanTest {
   void build_sampleRate_givesTheExpectedBatchSize() {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(1000)
+            .setDatasetSize(1000)
             .setSampleRate(0.25)
             .setSteps(7)
             .setNoiseMultiplier(2)
@@ -90,7 +90,7 @@ final class PrivacyPlanTest {
   void build_epochs_stepsAreRoundedUp(long samples, int batch, double epochs, long steps) {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(samples)
+            .setDatasetSize(samples)
             .setBatchSize(batch)
             .setEpochs(epochs)
             .setNoiseMultiplier(1)
@@ -108,7 +108,7 @@ final class PrivacyPlanTest {
     int size = Math.min(batch, samples);
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(samples)
+            .setDatasetSize(samples)
             .setBatchSize(size)
             .setEpochs(epochs)
             .setNoiseMultiplier(100)
@@ -128,7 +128,7 @@ final class PrivacyPlanTest {
       @ForAll @IntRange(min = 1, max = 1000) int batch) {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(1000)
+            .setDatasetSize(1000)
             .setBatchSize(batch)
             .setSteps(steps)
             .setBudget(new PrivacyBudget(epsilon, 1e-5))
@@ -148,7 +148,7 @@ final class PrivacyPlanTest {
   void build_hugeNoise_hasASmallPositiveBudget() {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(1000)
+            .setDatasetSize(1000)
             .setBatchSize(1)
             .setSteps(1)
             .setNoiseMultiplier(1e12)
@@ -160,9 +160,9 @@ final class PrivacyPlanTest {
 
   @Test
   void build_noiseTooSmallToProveAnything_isRefused() {
-    PrivacyPlan.Builder builder =
+    PrivacyPlanBuilder builder =
         PrivacyPlan.builder()
-            .setSampleSize(1000)
+            .setDatasetSize(1000)
             .setBatchSize(100)
             .setSteps(1000)
             .setNoiseMultiplier(1e-200)
@@ -173,9 +173,9 @@ final class PrivacyPlanTest {
 
   @Test
   void build_budgetOutOfReach_saysSo() {
-    PrivacyPlan.Builder builder =
+    PrivacyPlanBuilder builder =
         PrivacyPlan.builder()
-            .setSampleSize(1000)
+            .setDatasetSize(1000)
             .setSampleRate(1)
             .setSteps(1_000_000_000_000_000L)
             .setBudget(new PrivacyBudget(1e-6, 1e-9))
@@ -189,14 +189,14 @@ final class PrivacyPlanTest {
 
   @ParameterizedTest
   @ValueSource(doubles = {1e-3, 0.0011, 0.5})
-  void build_deltaOfOneInTheSampleSize_isRefusedUnlessWanted(double delta) {
-    for (UnaryOperator<PrivacyPlan.Builder> privacy :
-        List.<UnaryOperator<PrivacyPlan.Builder>>of(
+  void build_deltaOfOneInTheDatasetSize_isRefusedUnlessWanted(double delta) {
+    for (UnaryOperator<PrivacyPlanBuilder> privacy :
+        List.<UnaryOperator<PrivacyPlanBuilder>>of(
             b -> b.setBudget(new PrivacyBudget(3, delta)),
             b -> b.setNoiseMultiplier(1).setDelta(delta))) {
       assertThatThrownBy(() -> privacy.apply(withoutPrivacy()).build())
           .isInstanceOf(IllegalArgumentException.class)
-          .hasMessageContaining("delta must be < 1 / sampleSize (0.001), got " + delta)
+          .hasMessageContaining("delta must be < 1 / datasetSize (0.001), got " + delta)
           .hasMessageContaining("optLargeDelta()");
       assertThatThrownBy(() -> privacy.apply(withoutPrivacy()).optLargeEpsilon().build())
           .hasMessageContaining("delta must be");
@@ -206,7 +206,7 @@ final class PrivacyPlanTest {
   }
 
   @Test
-  void build_deltaBelowOneInTheSampleSize_isTaken() {
+  void build_deltaBelowOneInTheDatasetSize_isTaken() {
     double delta = Math.nextDown(1e-3);
     PrivacyPlan plan = withoutPrivacy().setBudget(new PrivacyBudget(3, delta)).build();
     assertThat(plan.budget().delta()).isEqualTo(delta);
@@ -214,8 +214,8 @@ final class PrivacyPlanTest {
 
   @Test
   void build_epsilonAboveAHundred_isRefusedUnlessWanted() {
-    for (UnaryOperator<PrivacyPlan.Builder> privacy :
-        List.<UnaryOperator<PrivacyPlan.Builder>>of(
+    for (UnaryOperator<PrivacyPlanBuilder> privacy :
+        List.<UnaryOperator<PrivacyPlanBuilder>>of(
             b -> b.setBudget(new PrivacyBudget(Math.nextUp(100.0), 1e-5)),
             b -> b.setNoiseMultiplier(0.1).setDelta(1e-5))) {
       assertThatThrownBy(() -> privacy.apply(withoutPrivacy()).build())
@@ -232,16 +232,16 @@ final class PrivacyPlanTest {
     withoutPrivacy().setBudget(new PrivacyBudget(100, 1e-5)).build();
   }
 
-  private static PrivacyPlan.Builder withoutPrivacy() {
-    return PrivacyPlan.builder().setSampleSize(1000).setBatchSize(100).setEpochs(3).setClipNorm(1);
+  private static PrivacyPlanBuilder withoutPrivacy() {
+    return PrivacyPlan.builder().setDatasetSize(1000).setBatchSize(100).setEpochs(3).setClipNorm(1);
   }
 
   // ---------------------------------------------------------------- single numbers
 
   @ParameterizedTest
   @ValueSource(longs = {0, -1, Long.MIN_VALUE})
-  void setSampleSize_belowOne_isRefused(long value) {
-    refused("sampleSize must be >= 1, got " + value, b -> b.setSampleSize(value));
+  void setDatasetSize_belowOne_isRefused(long value) {
+    refused("datasetSize must be >= 1, got " + value, b -> b.setDatasetSize(value));
   }
 
   @ParameterizedTest
@@ -286,7 +286,7 @@ final class PrivacyPlanTest {
         .hasMessageContaining("stability must be finite and > 0, got " + value);
   }
 
-  private static void refused(String message, Consumer<PrivacyPlan.Builder> call) {
+  private static void refused(String message, Consumer<PrivacyPlanBuilder> call) {
     assertThatThrownBy(() -> call.accept(PrivacyPlan.builder()))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining(message);
@@ -296,9 +296,9 @@ final class PrivacyPlanTest {
 
   @Test
   void set_twice_isRefused() {
-    List<UnaryOperator<PrivacyPlan.Builder>> setters =
+    List<UnaryOperator<PrivacyPlanBuilder>> setters =
         List.of(
-            b -> b.setSampleSize(5),
+            b -> b.setDatasetSize(5),
             b -> b.setBatchSize(5),
             b -> b.setSampleRate(0.5),
             b -> b.setEpochs(5),
@@ -307,8 +307,8 @@ final class PrivacyPlanTest {
             b -> b.setNoiseMultiplier(5),
             b -> b.setDelta(0.5),
             b -> b.setClipNorm(5));
-    for (UnaryOperator<PrivacyPlan.Builder> setter : setters) {
-      PrivacyPlan.Builder once = setter.apply(PrivacyPlan.builder());
+    for (UnaryOperator<PrivacyPlanBuilder> setter : setters) {
+      PrivacyPlanBuilder once = setter.apply(PrivacyPlan.builder());
       assertThatThrownBy(() -> setter.apply(once))
           .isInstanceOf(IllegalStateException.class)
           .hasMessageContaining("must be set once");
@@ -316,11 +316,11 @@ final class PrivacyPlanTest {
   }
 
   @Test
-  void build_batchLargerThanTheSampleSize_isRefused() {
+  void build_batchLargerThanTheDatasetSize_isRefused() {
     assertThatThrownBy(
             () ->
                 PrivacyPlan.builder()
-                    .setSampleSize(10)
+                    .setDatasetSize(10)
                     .setBatchSize(11)
                     .setSteps(1)
                     .setNoiseMultiplier(1)
@@ -328,22 +328,23 @@ final class PrivacyPlanTest {
                     .setClipNorm(1)
                     .build())
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("batchSize must be <= sampleSize (10), got 11");
+        .hasMessageContaining("batchSize must be <= datasetSize (10), got 11");
   }
 
   @Test
   void build_missingNumber_isRefused() {
-    missing("sampleSize must be set", b -> b.setClipNorm(1));
-    missing("clipNorm must be set", b -> b.setSampleSize(10));
-    missing("exactly one of batchSize and sampleRate", b -> b.setSampleSize(10).setClipNorm(1));
+    missing("datasetSize must be set", b -> b.setClipNorm(1));
+    missing("clipNorm must be set", b -> b.setDatasetSize(10));
+    missing("exactly one of batchSize and sampleRate", b -> b.setDatasetSize(10).setClipNorm(1));
     missing(
-        "exactly one of steps and epochs", b -> b.setSampleSize(10).setClipNorm(1).setBatchSize(2));
+        "exactly one of steps and epochs",
+        b -> b.setDatasetSize(10).setClipNorm(1).setBatchSize(2));
     missing(
         "exactly one of budget and noiseMultiplier",
-        b -> b.setSampleSize(10).setClipNorm(1).setBatchSize(2).setSteps(1));
+        b -> b.setDatasetSize(10).setClipNorm(1).setBatchSize(2).setSteps(1));
     missing(
         "delta must be set",
-        b -> b.setSampleSize(10).setClipNorm(1).setBatchSize(2).setSteps(1).setNoiseMultiplier(1));
+        b -> b.setDatasetSize(10).setClipNorm(1).setBatchSize(2).setSteps(1).setNoiseMultiplier(1));
   }
 
   @Test
@@ -354,16 +355,16 @@ final class PrivacyPlanTest {
     missing("delta must not be set beside a budget", b -> complete(b).setDelta(0.1));
   }
 
-  private static PrivacyPlan.Builder complete(PrivacyPlan.Builder builder) {
+  private static PrivacyPlanBuilder complete(PrivacyPlanBuilder builder) {
     return builder
-        .setSampleSize(1000)
+        .setDatasetSize(1000)
         .setBatchSize(100)
         .setEpochs(3)
         .setBudget(new PrivacyBudget(3, 1e-5))
         .setClipNorm(0.5);
   }
 
-  private static void missing(String message, UnaryOperator<PrivacyPlan.Builder> numbers) {
+  private static void missing(String message, UnaryOperator<PrivacyPlanBuilder> numbers) {
     assertThatThrownBy(() -> numbers.apply(PrivacyPlan.builder()).build())
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContaining(message);
@@ -374,7 +375,7 @@ final class PrivacyPlanTest {
     assertThatThrownBy(
             () ->
                 PrivacyPlan.builder()
-                    .setSampleSize(1000)
+                    .setDatasetSize(1000)
                     .setBatchSize(1)
                     .setEpochs(1e13)
                     .setNoiseMultiplier(1)
@@ -387,7 +388,7 @@ final class PrivacyPlanTest {
 
   // ---------------------------------------------------------------- adaptive clipping, schedules
 
-  private static PrivacyPlan.Builder adaptive(double countNoise) {
+  private static PrivacyPlanBuilder adaptive(double countNoise) {
     return complete().optClipping(ClippingFunction.adaptiveQuantile(0.5, countNoise));
   }
 
@@ -412,9 +413,9 @@ final class PrivacyPlanTest {
 
   @Test
   void build_adaptiveWithANoiseMultiplier_queriesAreChargedOnTop() {
-    PrivacyPlan.Builder numbers =
+    PrivacyPlanBuilder numbers =
         PrivacyPlan.builder()
-            .setSampleSize(1000)
+            .setDatasetSize(1000)
             .setBatchSize(100)
             .setSteps(30)
             .setNoiseMultiplier(2)
@@ -508,7 +509,7 @@ final class PrivacyPlanTest {
     assertThatThrownBy(
             () ->
                 PrivacyPlan.builder()
-                    .setSampleSize(10)
+                    .setDatasetSize(10)
                     .setBatchSize(1)
                     .setSteps(1_000_001)
                     .setNoiseMultiplier(1)
@@ -525,7 +526,7 @@ final class PrivacyPlanTest {
   void build_givenClipNorms_planTakesTheirRoot() {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(1000)
+            .setDatasetSize(1000)
             .setBatchSize(100)
             .setEpochs(3)
             .setBudget(new PrivacyBudget(3, 1e-5))

@@ -93,6 +93,7 @@ final class PrivateMessagesTest {
           linear.initialize(test.manager, DataType.FLOAT32, new Shape(1, 5));
           new PerSampleGradients(
                   BookKeepingKernels.compile(test.manager), test.manager, samples, 1000)
+              .contributions()
               .addLinear(
                   linear.getParameters().valueAt(0),
                   test.manager.zeros(input.apply(new Shape(samples))),

@@ -490,7 +490,7 @@ final class PrivateTrainerTest {
   void step_emptyBatch_isChargedAndReleasesNoiseAlone() throws Exception {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(SAMPLES)
+            .setDatasetSize(SAMPLES)
             .setSampleRate(1e-9)
             .setSteps(3)
             .setNoiseMultiplier(1)
@@ -537,7 +537,7 @@ final class PrivateTrainerTest {
     trainers.forEach(PrivateTrainer::close);
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(SAMPLES)
+            .setDatasetSize(SAMPLES)
             .setBatchSize(3)
             .setSteps(100)
             .setNoiseMultiplier(1)
@@ -650,7 +650,7 @@ final class PrivateTrainerTest {
   void fit_anyPlan_takesThePlansSteps(int samples, int batchSize, int epochs) throws Exception {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(samples)
+            .setDatasetSize(samples)
             .setBatchSize(batchSize)
             .setEpochs(epochs)
             .setNoiseMultiplier(1)
@@ -717,10 +717,10 @@ final class PrivateTrainerTest {
     return trainer(engine(100));
   }
 
-  private static PrivacyEngine.Builder engine(long steps) {
+  private static PrivacyEngineBuilder engine(long steps) {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(SAMPLES)
+            .setDatasetSize(SAMPLES)
             .setSampleRate(1)
             .setSteps(steps)
             .setNoiseMultiplier(1)
@@ -730,7 +730,7 @@ final class PrivateTrainerTest {
     return OneStep.engine(plan, new SquaredError()).optSelfCheck(false);
   }
 
-  private PrivateTrainer trainer(PrivacyEngine.Builder engine) {
+  private PrivateTrainer trainer(PrivacyEngineBuilder engine) {
     PrivateTrainer trainer = engine.build().attach(model, optimizer);
     trainers.add(trainer);
     return trainer;

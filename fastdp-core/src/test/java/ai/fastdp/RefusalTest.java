@@ -644,7 +644,7 @@ final class RefusalTest {
     return new SquaredError().evaluate(labels, outputs);
   }
 
-  private PrivacyEngine.Builder engine() {
+  private PrivacyEngineBuilder engine() {
     return OneStep.engine(OneStep.everySample(SAMPLES, 1).build(), new SquaredError());
   }
 
@@ -672,7 +672,7 @@ final class RefusalTest {
     train(block, data, labels, engine());
   }
 
-  private void train(Block block, NDList data, NDList labels, PrivacyEngine.Builder engine)
+  private void train(Block block, NDList data, NDList labels, PrivacyEngineBuilder engine)
       throws Exception {
     train(block, data, labels, engine, new CapturingOptimizer());
   }
@@ -681,7 +681,7 @@ final class RefusalTest {
       Block block,
       NDList data,
       NDList labels,
-      PrivacyEngine.Builder engine,
+      PrivacyEngineBuilder engine,
       CapturingOptimizer optimizer)
       throws Exception {
     Model model = OneStep.model(block);

@@ -154,7 +154,7 @@ final class ReleaseTest {
 
   // ---------------------------------------------------------------- in the trainer
 
-  private static PrivacyPlan.Builder plan(ClippingStyle style) {
+  private static PrivacyPlanBuilder plan(ClippingStyle style) {
     return OneStep.everySample(SAMPLES, 1).optStyle(style).optClipping(ClippingFunction.abadi());
   }
 

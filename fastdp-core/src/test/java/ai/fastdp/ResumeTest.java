@@ -192,7 +192,7 @@ final class ResumeTest {
   }
 
   /** The weights of three runs, each a step further than the one checkpoint they go on from. */
-  private List<List<Integer>> forks(UnaryOperator<PrivacyEngine.Builder> sources) throws Exception {
+  private List<List<Integer>> forks(UnaryOperator<PrivacyEngineBuilder> sources) throws Exception {
     trainAndClose(sources.apply(run.secureEngine(plan, 1)), 1);
     List<List<Integer>> results = new ArrayList<>();
     for (int i = 0; i < 3; i++) {
@@ -322,7 +322,7 @@ final class ResumeTest {
     trainAndClose(run.engine(plan, 1), 2);
     PrivacyPlan other =
         PrivacyPlan.builder()
-            .setSampleSize(SmallRun.SAMPLES)
+            .setDatasetSize(SmallRun.SAMPLES)
             .setBatchSize(8)
             .setSteps(STEPS)
             .setNoiseMultiplier(0.9)
@@ -542,7 +542,7 @@ final class ResumeTest {
     }
   }
 
-  private static void trainAndClose(PrivacyEngine.Builder engine, int steps) throws Exception {
+  private static void trainAndClose(PrivacyEngineBuilder engine, int steps) throws Exception {
     try (Model model = SmallRun.model();
         PrivateTrainer trainer = engine.build().attach(model, new HeavyBall())) {
       SmallRun.train(trainer, steps);
@@ -557,7 +557,7 @@ final class ResumeTest {
     }
   }
 
-  private static void assertRefused(PrivacyEngine.Builder engine, String why) {
+  private static void assertRefused(PrivacyEngineBuilder engine, String why) {
     try (Model model = SmallRun.model()) {
       List<Integer> before = SmallRun.bits(model);
       assertThatThrownBy(() -> engine.build().resume(model, new HeavyBall()))

@@ -123,7 +123,7 @@ final class RunFilesTest {
   @Test
   void build_checkpointOnTheLedger_isRefusedAndTouchesNothing() {
     Path ledger = directory.resolve("l");
-    PrivacyEngine.Builder builder =
+    PrivacyEngineBuilder builder =
         PrivacyEngine.builder(SmallRun.plan(2).build()).optLedger(ledger).optCheckpoint(ledger, 1);
     assertThatThrownBy(builder::build).hasMessageContaining("checkpoint must be a file of its own");
     assertThat(ledger).doesNotExist();

@@ -160,7 +160,7 @@ final class RunStatementTest {
 
   @Test
   void optDeviceNoise_cpuOrDiscreteNoise_isRefused() {
-    PrivacyEngine.Builder onCpu =
+    PrivacyEngineBuilder onCpu =
         PrivacyEngine.builder(SmallRun.plan(2).build())
             .optDevice(ai.djl.Device.cpu())
             .optDeviceNoise();

@@ -92,7 +92,7 @@ final class SampleAxisTest {
     assertThat(axis.toFirst(axis.slice(array, 1, 2)).squeeze(0)).isEqualTo(moved.get(1));
   }
 
-  private static PrivacyEngine.Builder timeMajor(PrivacyEngine.Builder engine) {
+  private static PrivacyEngineBuilder timeMajor(PrivacyEngineBuilder engine) {
     return engine.optBatchAxes(1, 0).optSampleAxis(1).optSampleAxis("05head", 0);
   }
 
@@ -329,11 +329,11 @@ final class SampleAxisTest {
         wiring, engine(1).optBatchAxes(1, 0).optSampleAxis(1), "influence", "layer '01words'");
   }
 
-  private void assertRefused(PrivacyEngine.Builder engine, String... parts) {
+  private void assertRefused(PrivacyEngineBuilder engine, String... parts) {
     assertRefused(model(true), engine, parts);
   }
 
-  private void assertRefused(Wiring wiring, PrivacyEngine.Builder engine, String... parts) {
+  private void assertRefused(Wiring wiring, PrivacyEngineBuilder engine, String... parts) {
     prepared(wiring);
     NDArray ids = OneStep.ids(manager, 3, 7, SAMPLES, STEPS);
     NDArray labels = OneStep.normal(manager, 4, 1, SAMPLES, 2);
@@ -345,7 +345,7 @@ final class SampleAxisTest {
     }
   }
 
-  private static PrivacyEngine.Builder engine(double clipNorm) {
+  private static PrivacyEngineBuilder engine(double clipNorm) {
     return OneStep.engine(
         OneStep.everySample(SAMPLES, clipNorm).optClipping(ClippingFunction.abadi()).build(),
         new SquaredError());

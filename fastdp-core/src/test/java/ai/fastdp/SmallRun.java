@@ -42,9 +42,9 @@ final class SmallRun {
   }
 
   /** A plan whose batches have about eight samples, and some have none of the first ones. */
-  static PrivacyPlan.Builder plan(long steps) {
+  static PrivacyPlanBuilder plan(long steps) {
     return PrivacyPlan.builder()
-        .setSampleSize(SAMPLES)
+        .setDatasetSize(SAMPLES)
         .setBatchSize(8)
         .setSteps(steps)
         .setNoiseMultiplier(1)
@@ -53,13 +53,13 @@ final class SmallRun {
   }
 
   /** With the files of this run, and the sources of the tests' seed. */
-  PrivacyEngine.Builder engine(PrivacyPlan plan, long every) {
+  PrivacyEngineBuilder engine(PrivacyPlan plan, long every) {
     return secureEngine(plan, every)
         .predictable(PredictableNoise.seeded(SEED), step -> new Random(SEED * 31 + step));
   }
 
   /** With the files of this run, and the sources that users have. */
-  PrivacyEngine.Builder secureEngine(PrivacyPlan plan, long every) {
+  PrivacyEngineBuilder secureEngine(PrivacyPlan plan, long every) {
     return PrivacyEngine.builder(plan)
         .optLoss(new SquaredError())
         .optSelfCheck(false)

@@ -74,7 +74,7 @@ final class StepAgreementTest {
     model.close();
   }
 
-  private static PrivacyPlan.Builder plan() {
+  private static PrivacyPlanBuilder plan() {
     return OneStep.everySample(SAMPLES, 8, 2).optClipping(ClippingFunction.abadi());
   }
 
@@ -423,7 +423,7 @@ final class StepAgreementTest {
     ArrayDataset dataset = OneStep.dataset(data(1), labels());
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(SAMPLES)
+            .setDatasetSize(SAMPLES)
             .setSampleRate(0.01)
             .setSteps(8)
             .setNoiseMultiplier(2)

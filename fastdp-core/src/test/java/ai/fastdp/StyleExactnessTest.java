@@ -261,9 +261,9 @@ final class StyleExactnessTest {
         }
         largest = Math.max(largest, Math.sqrt(whole));
       }
-      PrivacyPlan.Builder builder =
+      PrivacyPlanBuilder builder =
           PrivacyPlan.builder()
-              .setSampleSize(SAMPLES)
+              .setDatasetSize(SAMPLES)
               .setSampleRate(1)
               .setSteps(100)
               .setNoiseMultiplier(1)

@@ -63,7 +63,7 @@ final class TrainingReportTest {
     assertThat(lines.get(6).get("step").getAsLong()).isEqualTo(5);
     assertThat(statement.get("steps").getAsLong()).isEqualTo(5);
     assertThat(statement.get("planHash").getAsString())
-        .isEqualTo(PlanText.of(plan, NoiseOrigin.Kind.TEST_SEED).hash());
+        .isEqualTo(PlanManifest.of(plan, NoiseOrigin.Kind.TEST_SEED).hash());
     // The tests' seed is no secret.
     assertThat(statement.get("private").getAsBoolean()).isFalse();
     for (JsonObject line : lines) {
@@ -74,7 +74,7 @@ final class TrainingReportTest {
     assertThat(begin.keySet())
         .containsExactly("plan", "planHash", "noise", "stepsCharged", "stepsLost");
     assertThat(begin.get("planHash").getAsString())
-        .isEqualTo(PlanText.of(plan, NoiseOrigin.Kind.TEST_SEED).hash());
+        .isEqualTo(PlanManifest.of(plan, NoiseOrigin.Kind.TEST_SEED).hash());
     for (int step = 1; step <= 5; step++) {
       JsonObject line = lines.get(step);
       assertThat(line.get("step").getAsLong()).isEqualTo(step);
@@ -197,7 +197,7 @@ final class TrainingReportTest {
     Path file = directory.resolve("report.jsonl");
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(6)
+            .setDatasetSize(6)
             .setSampleRate(1e-9)
             .setSteps(1)
             .setNoiseMultiplier(1)

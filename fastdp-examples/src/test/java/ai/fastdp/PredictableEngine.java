@@ -9,7 +9,7 @@ public final class PredictableEngine {
   private PredictableEngine() {}
 
   /** Replaces the secure sources by numbered streams of a seed. */
-  public static PrivacyEngine.Builder seeded(PrivacyEngine.Builder engine, long seed) {
+  public static PrivacyEngineBuilder seeded(PrivacyEngineBuilder engine, long seed) {
     return engine.predictable(
         PredictableNoise.seeded(seed), step -> new Random(seed * 1_000_003 + step));
   }

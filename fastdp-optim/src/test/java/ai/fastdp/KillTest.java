@@ -122,7 +122,7 @@ final class KillTest {
               run.ledger(),
               plan.newAccountant(),
               plan.budget(),
-              PlanText.of(plan, NoiseOrigin.Kind.TEST_SEED).hash())) {
+              PlanManifest.of(plan, NoiseOrigin.Kind.TEST_SEED).hash())) {
         charges = ledger.charges();
         PrivacyAccountant accountant = plan.newAccountant();
         accountant.compose(plan.stepEvent(0), released);

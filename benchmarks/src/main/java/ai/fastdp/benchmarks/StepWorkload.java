@@ -74,7 +74,7 @@ final class StepWorkload implements AutoCloseable {
       ClippingStyle style, PerSampleLoss loss, int batchSize, long noiseAhead) {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(batchSize)
+            .setDatasetSize(batchSize)
             .setBatchSize(batchSize)
             .setSteps(1_000_000)
             .setNoiseMultiplier(1)

@@ -8,6 +8,7 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Turns squared norms into clip factors: the style groups the norms, the function maps each group's
@@ -24,14 +25,17 @@ public final class Clipper {
   private final ClippingFunction function;
   private final int[] groups;
   private final int count;
+  private final boolean countsUnclipped;
 
   /**
    * The clip factors of a micro-batch.
    *
    * @param factors (K, B) float32, finite
    * @param keep (B) boolean, false for samples that must contribute exactly zero
+   * @param unclipped (B) boolean, true for samples of which no group of the rows has a norm above
+   *     its clip norm; null unless the function's quantile query counts them
    */
-  public record Factors(NDArray factors, NDArray keep) {}
+  public record Factors(NDArray factors, NDArray keep, @Nullable NDArray unclipped) {}
 
   /**
    * Creates the clipper of a set of parameters.
@@ -49,6 +53,7 @@ public final class Clipper {
     this.function = function;
     groups = style.groups(parameters);
     count = Arrays.stream(groups).max().orElse(0) + 1;
+    countsUnclipped = function.quantileQuery().isPresent();
     clipNorms(clipNorm);
   }
 
@@ -59,6 +64,11 @@ public final class Clipper {
    */
   public int[] groups() {
     return groups.clone();
+  }
+
+  /** {@return whether the function's quantile query asks for the count of unclipped samples} */
+  public boolean countsUnclipped() {
+    return countsUnclipped;
   }
 
   /**
@@ -76,41 +86,25 @@ public final class Clipper {
     double[] clipNorms = clipNorms(clipNorm);
     NDArray whole = squaredNorms.sum(new int[] {0});
     NDArray keep = finite(whole).logicalAnd(valid);
+    NDArray unclipped = countsUnclipped ? keep : null;
     NDArray[] ofGroup = new NDArray[count];
     for (int m : touched(rows)) {
       NDArray sum = groupSum(squaredNorms, whole, rows, m);
       NDArray norms = NDArrays.where(keep, sum, sum.zerosLike()).sqrt();
       NDArray bound = norms.maximum(Double.MIN_NORMAL).pow(-1).mul(clipNorms[m]);
       ofGroup[m] = inFloat32(NDArrays.minimum(function.factors(norms, clipNorms[m]), bound));
+      if (unclipped != null) {
+        unclipped = unclipped.logicalAnd(norms.lte(clipNorms[m]));
+      }
     }
     if (count == 1) {
-      return new Factors(ofGroup[0].broadcast(squaredNorms.getShape()), keep);
+      return new Factors(ofGroup[0].broadcast(squaredNorms.getShape()), keep, unclipped);
     }
     NDList perRow = new NDList();
     for (int row : rows) {
       perRow.add(ofGroup[groups[row]]);
     }
-    return new Factors(NDArrays.concat(perRow, 0), keep);
-  }
-
-  /**
-   * Tells which samples no group of these rows clips: each group's norm is at most its clip norm.
-   *
-   * @param squaredNorms (K, B) float64
-   * @param rows as for {@link #factors}
-   * @param clipNorm this step's clip norm R of the whole contribution
-   * @return (B) boolean; false for a norm that is not finite
-   */
-  public NDArray unclipped(NDArray squaredNorms, int[] rows, double clipNorm) {
-    double[] clipNorms = clipNorms(clipNorm);
-    NDArray whole = squaredNorms.sum(new int[] {0});
-    NDArray unclipped = finite(whole);
-    for (int m : touched(rows)) {
-      // A comparison with NaN is false.
-      NDArray within = groupSum(squaredNorms, whole, rows, m).sqrt().lte(clipNorms[m]);
-      unclipped = unclipped.logicalAnd(within);
-    }
-    return unclipped;
+    return new Factors(NDArrays.concat(perRow, 0), keep, unclipped);
   }
 
   /** The groups' clip norms, which never combine to a larger sensitivity than the whole has. */

@@ -22,7 +22,7 @@ final class AddedParameterRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
     rule.contribute(use, outputGradient, gradients);
   }
 }

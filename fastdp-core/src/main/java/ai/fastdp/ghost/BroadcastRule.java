@@ -24,7 +24,7 @@ public final class BroadcastRule implements GhostRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
     for (Parameter parameter : use.block().getDirectParameters().values()) {
       if (parameter.requiresGradient()) {
         gradients.addBroadcast(parameter, outputGradient);

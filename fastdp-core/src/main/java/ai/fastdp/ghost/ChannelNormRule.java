@@ -27,16 +27,32 @@ final class ChannelNormRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
     ChannelNorm layer = (ChannelNorm) use.block();
-    long groups = layer.groups(outputGradient.getShape().get(1));
     GhostRules.trainable(layer, "gamma")
         .ifPresent(
             gamma ->
-                gradients.addGroupScale(
-                    gamma, use.requireInput(), outputGradient, groups, layer.epsilon()));
+                gradients.addDense(
+                    gamma, scale(layer, use.requireInput(), outputGradient, gradients)));
     GhostRules.trainable(layer, "beta")
         .ifPresent(beta -> gradients.addBroadcast(beta, channels(outputGradient), outputGradient));
+  }
+
+  /** Per-sample gradients (B, C) of the scale after a normalisation of (B, C, ...) over groups. */
+  private static NDArray scale(
+      ChannelNorm layer, NDArray input, NDArray outputGradient, Contributions gradients) {
+    Workspace workspace = gradients.workspace();
+    return workspace
+        .kernels()
+        .run(
+            workspace.manager(),
+            "group_scale_gradient",
+            gradients.inFloat32(input),
+            gradients.inFloat32(outputGradient),
+            layer.groups(outputGradient.getShape().get(1)),
+            layer.epsilon(),
+            workspace.maxElements())
+        .head();
   }
 
   /** The shape (C, 1, ..., 1) of a vector beside an array (B, C, ...). */

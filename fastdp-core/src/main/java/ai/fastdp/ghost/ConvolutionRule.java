@@ -31,7 +31,7 @@ final class ConvolutionRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
     Convolution layer = (Convolution) use.block();
     GhostRules.trainable(layer, "weight")
         .ifPresent(

@@ -3,10 +3,8 @@ package ai.fastdp.ghost;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
-import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -15,8 +13,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The uses of one convolution weight in a forward pass.
  *
- * <p>Per-sample gradients that have been formed for their norms, and fit in memory, are kept: their
- * weighted sum replaces a second convolution.
+ * <p>Per-sample gradients that were formed for their norms are kept where they fit in memory: their
+ * weighted sum then replaces a second convolution.
  */
 final class ConvolutionUses {
   private final Parameter weight;
@@ -25,7 +23,7 @@ final class ConvolutionUses {
   private final List<NDArray> outputGradients = new ArrayList<>();
   private final List<ConvolutionGeometry> geometries = new ArrayList<>();
   private @Nullable NDArray squaredNorms;
-  // Squared norms (B), and which samples' gradients float32 does not give.
+  // Squared norms (B), and the samples whose gradients must be formed in float64.
   private List<NDArray> norms = List.of();
   private List<NDArray> formed = List.of();
 
@@ -41,7 +39,7 @@ final class ConvolutionUses {
   /**
    * Adds a use.
    *
-   * @throws IllegalStateException if the norms have been taken, which would lack it
+   * @throws IllegalStateException if the norms have been taken: they would lack the use
    */
   void add(NDArray input, NDArray outputGradient, ConvolutionGeometry geometry) {
     if (isResolved()) {
@@ -65,20 +63,22 @@ final class ConvolutionUses {
   /**
    * Computes the norms.
    *
-   * @param room the most elements that kept gradients may have
+   * @param keepBudget the most elements that formed gradients may have to be kept
    */
-  void resolve(TorchScriptModule kernels, NDManager manager, long room, long cells) {
+  void resolve(Workspace workspace, long keepBudget) {
     NDList result =
-        kernels.run(
-            manager,
-            "conv_sq_norms",
-            inputs,
-            outputGradients,
-            geometry(),
-            shape.getShape(),
-            isNative(),
-            room,
-            cells);
+        workspace
+            .kernels()
+            .run(
+                workspace.manager(),
+                "conv_sq_norms",
+                inputs,
+                outputGradients,
+                geometry(),
+                shape.getShape(),
+                isNative(),
+                keepBudget,
+                workspace.maxElements());
     squaredNorms = result.get(0).expandDims(0);
     norms = List.copyOf(result.subList(0, 2));
     formed = List.copyOf(result.subList(2, result.size()));
@@ -89,51 +89,48 @@ final class ConvolutionUses {
     return Objects.requireNonNull(squaredNorms, "resolve comes first");
   }
 
-  /** Whether gradients were kept, in whose place the arrays of the uses are needed no more. */
+  /** Whether the formed gradients are kept, so that inputs and output gradients can be closed. */
   boolean isFormed() {
     return !formed.isEmpty();
   }
 
   /** Adds the weighted sum of the gradients. */
-  void addWeightedSum(
-      TorchScriptModule kernels,
-      NDManager manager,
-      NDArray factors,
-      NDArray keep,
-      NDArray target,
-      long cells) {
+  void addWeightedSum(Workspace workspace, NDArray factors, NDArray keep, NDArray target) {
     if (isFormed()) {
-      kernels.run(manager, "add_formed_sum", formed, factors, keep, target);
+      workspace.kernels().run(workspace.manager(), "add_formed_sum", formed, factors, keep, target);
       return;
     }
-    kernels.run(
-        manager,
-        "add_conv_sum",
-        inputs,
-        outputGradients,
-        geometry(),
-        shape.getShape(),
-        norms.get(0),
-        norms.get(1),
-        factors,
-        keep,
-        isNative(),
-        target.reshape(shape),
-        cells);
+    workspace
+        .kernels()
+        .run(
+            workspace.manager(),
+            "add_conv_sum",
+            inputs,
+            outputGradients,
+            geometry(),
+            shape.getShape(),
+            norms.get(0),
+            norms.get(1),
+            factors,
+            keep,
+            isNative(),
+            target.reshape(shape),
+            workspace.maxElements());
   }
 
+  /** The inputs and output gradients of all uses. */
   List<NDArray> arrays() {
     List<NDArray> all = new ArrayList<>(inputs);
     all.addAll(outputGradients);
     return all;
   }
 
-  /** Elements of what the uses hold. */
+  /** The number of elements of the inputs and output gradients. */
   long size() {
     return elements(arrays());
   }
 
-  /** Elements of the gradients that were kept. */
+  /** The number of elements of the gradients that are kept. */
   long formedSize() {
     return elements(formed);
   }

@@ -21,7 +21,7 @@ final class EmbeddingRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
     gradients.addRows(
         use.block().getDirectParameters().valueAt(0), use.requireInput(), outputGradient);
   }

@@ -20,22 +20,43 @@ final class FrozenBatchNormRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
     FrozenBatchNorm layer = (FrozenBatchNorm) use.block();
     GhostRules.trainable(layer, "gamma")
         .ifPresent(
             gamma ->
-                gradients.addFixedScale(
-                    gamma,
-                    use.requireInput(),
-                    outputGradient,
-                    layer.getDirectParameters().get("runningMean").getArray(),
-                    layer.getDirectParameters().get("runningVar").getArray(),
-                    layer.epsilon()));
+                gradients.addDense(
+                    gamma, scale(layer, use.requireInput(), outputGradient, gradients)));
     GhostRules.trainable(layer, "beta")
         .ifPresent(
             beta ->
                 gradients.addBroadcast(
                     beta, ChannelNormRule.channels(outputGradient), outputGradient));
+  }
+
+  /**
+   * Per-sample gradients (B, C) of the scale after a normalisation of (B, C, ...) by statistics.
+   */
+  private static NDArray scale(
+      FrozenBatchNorm layer, NDArray input, NDArray outputGradient, Contributions gradients) {
+    Workspace workspace = gradients.workspace();
+    return workspace
+        .kernels()
+        .run(
+            workspace.manager(),
+            "fixed_scale_gradient",
+            gradients.inFloat32(input),
+            gradients.inFloat32(outputGradient),
+            statistic(layer, "runningMean", outputGradient, gradients),
+            statistic(layer, "runningVar", outputGradient, gradients),
+            layer.epsilon(),
+            workspace.maxElements())
+        .head();
+  }
+
+  private static NDArray statistic(
+      FrozenBatchNorm layer, String name, NDArray beside, Contributions gradients) {
+    NDArray array = layer.getDirectParameters().get(name).getArray();
+    return gradients.inFloat32(array.toDevice(beside.getDevice(), false));
   }
 }

@@ -48,5 +48,5 @@ public interface GhostRule {
    * @param outputGradient (B, ...) gradient of the sum of per-sample losses by the layer's output
    * @param gradients takes the contributions; the arrays passed to it belong to it from then on
    */
-  void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients);
+  void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients);
 }

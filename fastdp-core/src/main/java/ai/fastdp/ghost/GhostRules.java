@@ -2,6 +2,7 @@
 package ai.fastdp.ghost;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.nn.AbstractBaseBlock;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
@@ -149,9 +150,26 @@ public final class GhostRules {
   public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
     SampleGraphs samples = use.samples();
     if (samples == null) {
-      require(use.block()).contribute(use, outputGradient, gradients);
+      require(use.block()).contribute(use, outputGradient, gradients.contributions());
     } else {
-      gradients.addSamples(samples.parameters(), samples.outputs(), outputGradient);
+      addSamples(samples, outputGradient, gradients.contributions());
+    }
+  }
+
+  /** Adds the gradients of samples with graphs of their own, by back-propagation in each. */
+  private static void addSamples(
+      SampleGraphs samples, NDArray outputGradient, Contributions contributions) {
+    List<NDArray> arrays = samples.parameters().stream().map(Parameter::getArray).toList();
+    Workspace workspace = contributions.workspace();
+    NDList results =
+        workspace
+            .kernels()
+            .run(
+                workspace.manager(), "sample_gradients", samples.outputs(), outputGradient, arrays);
+    for (int k = 0; k < results.size(); k++) {
+      if (results.get(k).size() > 0) {
+        contributions.addDense(samples.parameters().get(k), results.get(k));
+      }
     }
   }
 

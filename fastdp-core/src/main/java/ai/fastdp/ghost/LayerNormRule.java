@@ -23,7 +23,7 @@ final class LayerNormRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
     GhostRules.trainable(use.block(), "gamma")
         .ifPresent(
             gamma ->

@@ -28,7 +28,7 @@ final class LinearCollectionRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
     GhostRules.trainable(use.block(), "weight")
         .ifPresent(weight -> addMaps(weight, use.requireInput(), outputGradient, gradients));
     GhostRules.trainable(use.block(), "bias")
@@ -36,7 +36,7 @@ final class LinearCollectionRule implements LayerRule {
   }
 
   private static void addMaps(
-      Parameter weight, NDArray input, NDArray outputGradient, PerSampleGradients gradients) {
+      Parameter weight, NDArray input, NDArray outputGradient, Contributions gradients) {
     int last = weight.getShape().dimension() - 1;
     long outputs = weight.getShape().get(last);
     long inputs = weight.getShape().get(last - 1);

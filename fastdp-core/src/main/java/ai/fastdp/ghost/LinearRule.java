@@ -20,7 +20,7 @@ final class LinearRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
     GhostRules.trainable(use.block(), "weight")
         .ifPresent(weight -> gradients.addLinear(weight, use.requireInput(), outputGradient));
     GhostRules.trainable(use.block(), "bias")

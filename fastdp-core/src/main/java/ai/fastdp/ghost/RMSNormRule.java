@@ -15,12 +15,31 @@ final class RMSNormRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
     RMSNorm layer = (RMSNorm) use.block();
     GhostRules.trainable(layer, "gamma")
         .ifPresent(
             gamma ->
-                gradients.addRootMeanSquareScale(
-                    gamma, use.requireInput(), outputGradient, layer.epsilon()));
+                gradients.addDense(
+                    gamma, scale(layer, use.requireInput(), outputGradient, gradients)));
+  }
+
+  /**
+   * Per-sample gradients (B, d) of the scale after a division of (B, ..., d) by the root mean
+   * square.
+   */
+  private static NDArray scale(
+      RMSNorm layer, NDArray input, NDArray outputGradient, Contributions gradients) {
+    Workspace workspace = gradients.workspace();
+    return workspace
+        .kernels()
+        .run(
+            workspace.manager(),
+            "rms_scale_gradient",
+            gradients.inFloat32(input),
+            gradients.inFloat32(outputGradient),
+            layer.epsilon(),
+            workspace.maxElements())
+        .head();
   }
 }

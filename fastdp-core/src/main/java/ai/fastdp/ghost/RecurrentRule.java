@@ -29,7 +29,7 @@ final class RecurrentRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
     GhostRules.trainable(use.block(), use.part() + WEIGHT)
         .ifPresent(weight -> gradients.addLinear(weight, use.requireInput(), outputGradient));
     GhostRules.trainable(use.block(), use.part() + "_" + Parameter.Type.BIAS)

@@ -21,7 +21,7 @@ final class TiedLinearRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, PerSampleGradients gradients) {
+  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
     gradients.addLinear(table(use.block()), use.requireInput(), outputGradient);
   }
 

@@ -151,7 +151,7 @@ public final class BlockReplacer {
             + ", got type "
             + type.getName()
             + "; declare it so"
-            + (standIn ? ", or name the block that holds it in optMicroBatched" : ""));
+            + (standIn ? ", or name the block that holds it in optSampleBySample" : ""));
   }
 
   /**

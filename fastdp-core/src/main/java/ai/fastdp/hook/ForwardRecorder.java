@@ -192,8 +192,8 @@ public final class ForwardRecorder {
               + hook.path()
               + "' ("
               + hook.block().getClass().getSimpleName()
-              + ") named in optMicroBatched must run once in a forward pass, got a second run; name"
-              + " the block that runs it twice");
+              + ") named in optSampleBySample must run once in a forward pass, got a second run;"
+              + " name the block that runs it twice");
     }
   }
 
@@ -304,7 +304,7 @@ public final class ForwardRecorder {
             + axis.describe(array.getShape(), batchSize)
             + "; do not flatten samples into other axes or squeeze them away (squeeze() without an"
             + " axis does in a batch of one), look up positions for every sample (ids of shape (B,"
-            + " T)), and declare samples on another axis by PrivacyEngine.Builder.optSampleAxis");
+            + " T)), and declare samples on another axis by PrivacyEngineBuilder.optSampleAxis");
   }
 
   private Recording recording() {

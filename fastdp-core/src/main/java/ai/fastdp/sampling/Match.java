@@ -94,7 +94,7 @@ enum Match {
             + " must depend for each sample on its own record alone, got "
             + (this == OTHER_SHAPE
                 ? "another shape alone than in its batch; pad to a fixed, public length (see"
-                    + " PrivacyEngine.Builder.optPadTo)"
+                    + " PrivacyEngineBuilder.optPadTo)"
                 : "other values alone than in its batch; have batchifiers and pipelines work on"
                     + " each sample by itself, with public constants in place of statistics of"
                     + " the batch"));

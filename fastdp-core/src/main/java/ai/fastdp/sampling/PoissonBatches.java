@@ -177,7 +177,7 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
               + new SampleAxis(axis).describe(array.getShape(), count)
               + "; use a batchifier that stacks samples on axis "
               + axis
-              + ", or declare their axis by PrivacyEngine.Builder.optBatchAxes");
+              + ", or declare their axis by PrivacyEngineBuilder.optBatchAxes");
     }
   }
 

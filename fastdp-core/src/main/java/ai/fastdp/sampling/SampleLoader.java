@@ -62,7 +62,8 @@ final class SampleLoader {
       throw new IllegalArgumentException(
           "dataset must be loaded by DJL's own getData for padding to a declared length, got "
               + dataset.getClass().getName()
-              + ", which overrides it; pad to a fixed, public length in it, and leave optPadTo out");
+              + ", which overrides it; pad to a fixed, public length in it, and leave optPadTo"
+              + " out");
     }
   }
 
@@ -78,7 +79,7 @@ final class SampleLoader {
               + batchifier.getClass().getSimpleName()
               + ", which pads to the longest sample of a batch, so that one record changes what"
               + " the others contribute; declare the length by"
-              + " PrivacyEngine.Builder.optPadTo(length)");
+              + " PrivacyEngineBuilder.optPadTo(length)");
     }
   }
 

@@ -52,16 +52,16 @@ public final class ModelValidator {
    *
    * @param root the model's block, initialized or not
    * @param rules the layers whose per-sample gradients are exact
-   * @param microBatched the paths of blocks that run sample by sample, as in {@code
-   *     PrivacyEngine.Builder.optMicroBatched}
+   * @param sampleBySample the paths of blocks that run sample by sample, as in {@code
+   *     PrivacyEngineBuilder.optSampleBySample}
    * @return every problem, in the order of the blocks; empty if the model can be attached
    * @throws IllegalStateException if an engine is attached to the model
    */
   public static List<ModelProblem> validate(
-      Block root, GhostRules rules, Collection<String> microBatched) {
+      Block root, GhostRules rules, Collection<String> sampleBySample) {
     HookedModel.requireDetached(root);
     List<Located> blocks = HookedModel.walk(root);
-    MicroBatchedBlocks whole = new MicroBatchedBlocks(blocks, microBatched);
+    SampleBySampleBlocks whole = new SampleBySampleBlocks(blocks, sampleBySample);
     List<ModelProblem> problems = new ArrayList<>(whole.problems());
     boolean trains = false;
     for (Located located : blocks) {
@@ -230,7 +230,8 @@ public final class ModelValidator {
           problem(
               located,
               "has no rule for per-sample gradients of " + named(trainable(located.block())),
-              "freeze its parameters (freezeParameters(true)), use a supported layer in its place, or"
+              "freeze its parameters (freezeParameters(true)), use a supported layer in its place,"
+                  + " or"
                   + sampleBySample(located)));
     }
     return HookedModel.unmetCondition(located.block())
@@ -244,7 +245,7 @@ public final class ModelValidator {
   }
 
   private static String sampleBySample(Located located) {
-    return " run it sample by sample with PrivacyEngine.Builder.optMicroBatched(\""
+    return " run it sample by sample with PrivacyEngineBuilder.optSampleBySample(\""
         + located.path()
         + "\")";
   }

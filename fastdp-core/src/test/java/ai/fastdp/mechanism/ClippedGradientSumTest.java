@@ -34,7 +34,9 @@ final class ClippedGradientSumTest {
     for (int n = 0; n < times; n++) {
       try (NDManager scope = FIXTURE.manager().newSubManager()) {
         PerSampleGradients gradients = new PerSampleGradients(FIXTURE.kernels(), scope, 1, 1 << 10);
-        gradients.addDense(parameter, scope.create(new float[] {value}, new Shape(1, 1)));
+        gradients
+            .contributions()
+            .addDense(parameter, scope.create(new float[] {value}, new Shape(1, 1)));
         NDArray one = scope.ones(new Shape(1, 1));
         sum.add(gradients, one, scope.ones(new Shape(1), DataType.BOOLEAN));
       }

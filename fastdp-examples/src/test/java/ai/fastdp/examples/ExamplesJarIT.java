@@ -19,9 +19,9 @@ class ExamplesJarIT {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "gpt2 --layers 1 --width 8 --heads 2 --sample-size 60 --eval-samples 10 --batch-size 10"
+        "gpt2 --layers 1 --width 8 --heads 2 --dataset-size 60 --eval-samples 10 --batch-size 10"
             + " --steps 2",
-        "resnet --sample-size 60 --batch-size 20 --steps 2 --epsilon 50 --delta 1e-3"
+        "resnet --dataset-size 60 --batch-size 20 --steps 2 --epsilon 50 --delta 1e-3"
       })
   void example_fewSteps_writesItsReport(String options, @TempDir Path directory)
       throws IOException, InterruptedException {

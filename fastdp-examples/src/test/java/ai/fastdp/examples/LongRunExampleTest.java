@@ -36,7 +36,7 @@ class LongRunExampleTest {
   void example_asPrinted_takesTheWholePlan() throws Exception {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(1_000)
+            .setDatasetSize(1_000)
             .setBatchSize(100)
             .setSteps(5)
             .setNoiseMultiplier(1)

@@ -48,7 +48,7 @@ class ReadmeExampleTest {
       // README
       PrivacyPlan plan =
           PrivacyPlan.builder()
-              .setSampleSize(1_000)
+              .setDatasetSize(1_000)
               .setBatchSize(100)
               .setEpochs(5)
               .setBudget(new PrivacyBudget(3.0, 1e-4))

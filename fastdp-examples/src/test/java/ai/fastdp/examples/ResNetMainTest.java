@@ -48,7 +48,7 @@ final class ResNetMainTest {
         "--model resnet7 # Invalid value for option '--model'",
         "--augment 0 # --augment must be > 0, got 0",
         "--augment -2 # --augment must be > 0, got -2",
-        "--sample-size 0 # --sample-size must be > 0",
+        "--dataset-size 0 # --dataset-size must be > 0",
         "--steps 3 --epochs 2 # --epochs and --steps exclude each other",
         "--learning-rate -1 # --learning-rate must be finite and > 0",
         "--weights DIR/file # --weights needs --data",
@@ -59,10 +59,10 @@ final class ResNetMainTest {
         "--data DIR/none # cannot read --data",
         "--data DIR/file # cannot read --data",
         "--data DIR # must have data_batch_1.bin",
-        "--data DIR/cifar --batch-size 41 # at most the sample size 40",
+        "--data DIR/cifar --batch-size 41 # at most the dataset size 40",
         "--data DIR/cifar --batch-size 20 --delta 1e-3 --weights DIR/none # cannot read --weights",
         "--data DIR/cifar --batch-size 20 --delta 1e-3 --weights DIR/file # --weights",
-        "--delta 1e-3 # --delta must be below 1 / sample size",
+        "--delta 1e-3 # --delta must be below 1 / dataset size",
         "--epsilon 0 # epsilon must be",
         "--report DIR/file # --report must be a directory",
         "--resume # --resume and --checkpoint-every need --checkpoint",
@@ -85,7 +85,7 @@ final class ResNetMainTest {
   void resnet_drawnImages_trainWithinTheBudget(String options) throws IOException {
     int exit =
         program.run(
-            "--sample-size 60 --batch-size 20 --steps 2 --epsilon 50 --delta 1e-3 " + options);
+            "--dataset-size 60 --batch-size 20 --steps 2 --epsilon 50 --delta 1e-3 " + options);
     assertThat(program.err()).isEmpty();
     assertThat(exit).isZero();
     JsonObject summary = program.summary("report");
@@ -103,7 +103,7 @@ final class ResNetMainTest {
   void resnet_nonPrivate_learns(String options) throws IOException {
     int exit =
         program.run(
-            "--non-private --sample-size 300 --batch-size 60 --steps 25 --learning-rate 0.004"
+            "--non-private --dataset-size 300 --batch-size 60 --steps 25 --learning-rate 0.004"
                 + " --physical-batch-size 17 "
                 + options);
     assertThat(program.err()).isEmpty();

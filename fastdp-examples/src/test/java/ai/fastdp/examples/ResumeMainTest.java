@@ -34,7 +34,7 @@ final class ResumeMainTest {
   @CsvSource({
     "gpt2,--data DIR/train.csv --eval DIR/train.csv --batch-size 4 --max-length 48 --width 8"
         + " --heads 2 --layers 1",
-    "resnet,--sample-size 60 --batch-size 2"
+    "resnet,--dataset-size 60 --batch-size 2"
   })
   void example_killed_goesOnAndEndsWithTheBudget(String example, String options) throws Exception {
     writeTable();

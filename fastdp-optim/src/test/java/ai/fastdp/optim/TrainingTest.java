@@ -46,7 +46,7 @@ final class TrainingTest {
       throws Exception {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(SAMPLES)
+            .setDatasetSize(SAMPLES)
             .setBatchSize(8)
             .setSteps(STEPS)
             .setNoiseMultiplier(1)

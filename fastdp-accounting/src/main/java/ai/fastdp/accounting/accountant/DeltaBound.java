@@ -71,8 +71,7 @@ public record DeltaBound(OptionalDouble lower, OptionalDouble estimate, Optional
    * @return the upper bound alone
    */
   public static DeltaBound atMost(double upper) {
-    return new DeltaBound(
-        OptionalDouble.empty(), OptionalDouble.empty(), OptionalDouble.of(upper));
+    return new DeltaBound(OptionalDouble.empty(), OptionalDouble.empty(), OptionalDouble.of(upper));
   }
 
   /**

@@ -7,11 +7,9 @@ import ai.fastdp.accounting.internal.loss.EpsilonInterval;
 import ai.fastdp.accounting.internal.mechanism.Mechanism;
 import ai.fastdp.accounting.internal.mechanism.MechanismCounts;
 import ai.fastdp.accounting.internal.numeric.Require;
-import ai.fastdp.accounting.internal.solve.ContourIntegral;
+import ai.fastdp.accounting.internal.solve.Effort;
 import ai.fastdp.accounting.internal.solve.LossComposition;
 import ai.fastdp.accounting.internal.solve.LossSolver;
-import ai.fastdp.accounting.internal.solve.Method;
-import ai.fastdp.accounting.internal.solve.TiltedFft;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalDouble;
@@ -21,13 +19,12 @@ import java.util.OptionalDouble;
  * bounds.
  *
  * <p>Every question is answered by the method that is best for it: in closed form for one step or
- * for unsampled Gaussian steps, by a
- * contour integral of the characteristic function whose cost does not depend on the number of
- * steps, or, for few steps with a spiky loss, by a tilted and FFT-composed discretization. The
- * bounds include aliasing, truncation, quadrature and rounding errors; see {@link ContourIntegral}
- * and {@link TiltedFft}. Both directions (a record removed, a record added) are evaluated and the
- * larger counts, because domination of single steps in one direction does not imply domination of
- * compositions (Lebeda, Regehr, Kamath, Steinke 2024, arXiv 2405.20769).
+ * for unsampled Gaussian steps, by a contour integral of the characteristic function whose cost
+ * does not depend on the number of steps, or, for few steps with a spiky loss, by a tilted and
+ * FFT-composed discretization. The bounds include aliasing, truncation, quadrature and rounding
+ * errors; docs/accounting.md has the proofs. Both directions (a record removed, a record added) are
+ * evaluated and the larger counts, because domination of single steps in one direction does not
+ * imply domination of compositions (Lebeda, Regehr, Kamath, Steinke 2024, arXiv 2405.20769).
  *
  * <p>Supported: Gaussian events, alone and on Poisson samples, and Laplace events, under every
  * relation; Gaussian events on batches of fixed size under {@link NeighboringRelation#REPLACE_ONE}.
@@ -36,6 +33,8 @@ import java.util.OptionalDouble;
  * fixed size), the lower bound is one of the pair's epsilon, not of the mechanism's.
  */
 public final class FdpAccountant extends EventAccountant {
+
+  private static final String NOTHING_TO_COMPOSE = "closed_form";
 
   /**
    * Bounds of epsilon with their provenance.
@@ -93,27 +92,33 @@ public final class FdpAccountant extends EventAccountant {
   public Answer answer(double delta) {
     Require.delta(delta);
     if (counts().isEmpty()) {
-      return new Answer(EpsilonBound.zero(), Method.CLOSED_FORM.text());
+      return new Answer(EpsilonBound.zero(), NOTHING_TO_COMPOSE);
     }
     LossComposition losses = losses();
-    LossSolver.Solved<EpsilonInterval> remove = LossSolver.epsilon(losses, delta);
-    EpsilonInterval bounds = remove.bounds();
-    Method method = remove.method();
-    if (!losses.isSymmetric()) {
-      LossComposition added = losses.reversed();
-      // Up to the estimate the other direction could only raise the lower bound.
-      if (!added.isAtMost(bounds.estimate())
-          && LossSolver.mayExceed(added, delta, bounds.lower())
-          && LossSolver.quickUpper(added, delta) > bounds.lower()) {
-        LossSolver.Solved<EpsilonInterval> add = LossSolver.epsilon(added, delta);
-        if (add.bounds().upper() > bounds.upper()) {
-          method = add.method();
-        }
-        bounds = bounds.max(add.bounds());
+    LossSolver.Solved<EpsilonInterval> removed = LossSolver.epsilon(losses, delta, Effort.FULL);
+    EpsilonInterval bounds = removed.bounds();
+    String method = removed.method();
+    LossComposition reversed = losses.reversed();
+    if (!losses.isSymmetric() && mayRaise(bounds, reversed, delta)) {
+      LossSolver.Solved<EpsilonInterval> added = LossSolver.epsilon(reversed, delta, Effort.FULL);
+      if (added.bounds().upper() > bounds.upper()) {
+        method = added.method();
       }
+      bounds = bounds.max(added.bounds());
     }
     return new Answer(
-        EpsilonBound.interval(bounds.lower(), bounds.estimate(), bounds.upper()), method.text());
+        EpsilonBound.interval(bounds.lower(), bounds.estimate(), bounds.upper()), method);
+  }
+
+  /** Returns whether the other direction may raise more than the lower bound, by quick bounds. */
+  private static boolean mayRaise(EpsilonInterval bounds, LossComposition other, double delta) {
+    return !other.isAtMost(bounds.estimate())
+        && LossSolver.mayExceed(other, delta, bounds.lower())
+        && quickUpper(other, delta) > bounds.lower();
+  }
+
+  private static double quickUpper(LossComposition losses, double delta) {
+    return LossSolver.epsilon(losses, delta, Effort.QUICK).bounds().upper();
   }
 
   @Override
@@ -123,9 +128,9 @@ public final class FdpAccountant extends EventAccountant {
       return OptionalDouble.of(0);
     }
     LossComposition losses = losses();
-    double upper = LossSolver.quickUpper(losses, delta);
+    double upper = quickUpper(losses, delta);
     if (!losses.isSymmetric() && LossSolver.mayExceed(losses.reversed(), delta, upper)) {
-      upper = Math.max(upper, LossSolver.quickUpper(losses.reversed(), delta));
+      upper = Math.max(upper, quickUpper(losses.reversed(), delta));
     }
     return OptionalDouble.of(upper);
   }
@@ -143,13 +148,13 @@ public final class FdpAccountant extends EventAccountant {
   }
 
   private static DeltaInterval larger(LossComposition losses, double epsilon) {
-    DeltaInterval remove = LossSolver.delta(losses, epsilon).bounds().toInterval();
+    DeltaInterval remove = LossSolver.delta(losses, epsilon, Effort.FULL).bounds().toInterval();
     if (losses.isSymmetric()) {
       return remove;
     }
     LossComposition added = losses.reversed();
     return LossSolver.mayExceedDelta(added, epsilon, remove.lower())
-        ? remove.max(LossSolver.delta(added, epsilon).bounds().toInterval())
+        ? remove.max(LossSolver.delta(added, epsilon, Effort.FULL).bounds().toInterval())
         : remove;
   }
 
@@ -168,7 +173,8 @@ public final class FdpAccountant extends EventAccountant {
         .asMap()
         .forEach(
             (mechanism, count) ->
-                parts.add(new LossComposition.Part(mechanism.pair(relation()).orElseThrow(), count)));
+                parts.add(
+                    new LossComposition.Part(mechanism.pair(relation()).orElseThrow(), count)));
     return new LossComposition(parts);
   }
 }

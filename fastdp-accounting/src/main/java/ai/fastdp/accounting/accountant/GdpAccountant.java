@@ -4,7 +4,7 @@ package ai.fastdp.accounting.accountant;
 import ai.fastdp.accounting.event.NeighboringRelation;
 import ai.fastdp.accounting.internal.loss.EpsilonInterval;
 import ai.fastdp.accounting.internal.loss.GaussianHockeyStick;
-import ai.fastdp.accounting.internal.loss.GaussianLoss;
+import ai.fastdp.accounting.internal.loss.GaussianPair;
 import ai.fastdp.accounting.internal.mechanism.Mechanism;
 import ai.fastdp.accounting.internal.mechanism.MechanismCounts;
 import ai.fastdp.accounting.internal.numeric.Require;
@@ -75,7 +75,7 @@ public final class GdpAccountant extends EventAccountant {
    */
   public double mu() {
     Map<Mechanism, Long> all = counts().asMap();
-    return GaussianLoss.composed(
+    return GaussianPair.composed(
         all.values().stream().mapToDouble(Long::doubleValue).toArray(),
         all.keySet().stream()
             .mapToDouble(mechanism -> mechanism.cltMu(relation()).orElseThrow())
@@ -91,7 +91,10 @@ public final class GdpAccountant extends EventAccountant {
     return counts().asMap().keySet().stream()
         .allMatch(
             mechanism ->
-                mechanism.pair(relation()).filter(pair -> pair.gaussianMu().isPresent()).isPresent());
+                mechanism
+                    .pair(relation())
+                    .filter(pair -> pair.gaussianMu().isPresent())
+                    .isPresent());
   }
 
   @Override

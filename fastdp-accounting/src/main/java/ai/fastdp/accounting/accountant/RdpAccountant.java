@@ -36,8 +36,8 @@ public final class RdpAccountant extends EventAccountant {
   private static final double ROUNDING_MARGIN = 1 + 1e-12;
 
   private static final double START = Math.log(10);
-  private static final double LOWEST = Math.log(1e-9);
-  private static final double HIGHEST = Math.log(1e12);
+  private static final double MIN_LOG_ORDER = Math.log(1e-9);
+  private static final double MAX_LOG_ORDER = Math.log(1e12);
 
   private final Map<Mechanism, DoubleUnaryOperator> curves = new LinkedHashMap<>();
 
@@ -127,7 +127,7 @@ public final class RdpAccountant extends EventAccountant {
     }
     ScalarMinimizer.Minimum minimum =
         ScalarMinimizer.minimize(
-            t -> convert(1 + Math.exp(t), delta), START, 0.7, LOWEST, HIGHEST, 1e-6);
+            t -> convert(1 + Math.exp(t), delta), START, 0.7, MIN_LOG_ORDER, MAX_LOG_ORDER, 1e-6);
     return new Optimum(Math.max(0, minimum.value()), 1 + Math.exp(minimum.at()));
   }
 
@@ -155,8 +155,8 @@ public final class RdpAccountant extends EventAccountant {
                 },
                 START,
                 0.7,
-                LOWEST,
-                HIGHEST,
+                MIN_LOG_ORDER,
+                MAX_LOG_ORDER,
                 1e-6)
             .value();
     return DeltaBound.atMost(Math.min(1, Math.exp(logDelta)));

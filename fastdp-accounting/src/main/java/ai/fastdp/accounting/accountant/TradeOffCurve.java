@@ -46,11 +46,15 @@ public final class TradeOffCurve {
    * @param grid where delta was evaluated beforehand; empty if it is evaluated on demand
    */
   private record Side(
-      boolean isInverse, DoubleFunction<DeltaInterval> delta, NavigableMap<Double, DeltaInterval> grid) {}
+      boolean isInverse,
+      DoubleFunction<DeltaInterval> delta,
+      NavigableMap<Double, DeltaInterval> grid) {}
 
   /** A curve that asks for delta some seventy times per point. */
   static TradeOffCurve onDemand(
-      DoubleFunction<DeltaInterval> towards, DoubleFunction<DeltaInterval> away, double largestEpsilon) {
+      DoubleFunction<DeltaInterval> towards,
+      DoubleFunction<DeltaInterval> away,
+      double largestEpsilon) {
     DoubleFunction<DeltaInterval> first = remembering(towards);
     return new TradeOffCurve(
         new Side(false, first, new TreeMap<>()),
@@ -66,7 +70,9 @@ public final class TradeOffCurve {
 
   /** A curve from a fixed number of deltas, with a wider envelope. */
   static TradeOffCurve onGrid(
-      DoubleFunction<DeltaInterval> towards, DoubleFunction<DeltaInterval> away, double largestEpsilon) {
+      DoubleFunction<DeltaInterval> towards,
+      DoubleFunction<DeltaInterval> away,
+      double largestEpsilon) {
     NavigableMap<Double, DeltaInterval> first = grid(towards, largestEpsilon);
     return new TradeOffCurve(
         new Side(false, towards, first),

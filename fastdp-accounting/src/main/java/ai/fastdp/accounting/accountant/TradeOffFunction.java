@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.accountant;
 
-import ai.fastdp.accounting.internal.loss.DeltaBracket;
 import ai.fastdp.accounting.internal.loss.DeltaInterval;
-import ai.fastdp.accounting.internal.loss.GaussianLoss;
-import ai.fastdp.accounting.internal.loss.LaplaceLoss;
-import ai.fastdp.accounting.internal.loss.LossPair;
-import ai.fastdp.accounting.internal.loss.MixtureLoss;
+import ai.fastdp.accounting.internal.loss.DominatingPair;
+import ai.fastdp.accounting.internal.loss.GaussianPair;
+import ai.fastdp.accounting.internal.loss.LaplacePair;
+import ai.fastdp.accounting.internal.loss.PoissonGaussianPair;
 import ai.fastdp.accounting.internal.numeric.Require;
+import ai.fastdp.accounting.internal.solve.ClosedForm;
+import ai.fastdp.accounting.internal.solve.DeltaCurve;
+import ai.fastdp.accounting.internal.solve.Effort;
 import ai.fastdp.accounting.internal.solve.LossComposition;
 import ai.fastdp.accounting.internal.solve.LossSolver;
-import ai.fastdp.accounting.internal.solve.Method;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.function.DoubleFunction;
 
 /**
@@ -35,10 +37,10 @@ import java.util.function.DoubleFunction;
  */
 public final class TradeOffFunction {
 
-  private static final double SMALLEST_DELTA = 1e-15;
+  private static final double MIN_DELTA = 1e-15;
 
   /** Beyond this e^epsilon overflows. */
-  private static final double LARGEST_EPSILON = 700;
+  private static final double MAX_EPSILON = 700;
 
   private final DoubleFunction<DeltaInterval> forward;
   private final DoubleFunction<DeltaInterval> backward;
@@ -69,25 +71,24 @@ public final class TradeOffFunction {
       return new TradeOffFunction(none, none, 1, Optional.of(losses), true);
     }
     LossComposition reversed = losses.reversed();
-    double largest = LossSolver.quickUpper(losses, SMALLEST_DELTA);
+    double largest = quickUpper(losses);
     if (!losses.isSymmetric()) {
-      largest = Math.max(largest, LossSolver.quickUpper(reversed, SMALLEST_DELTA));
+      largest = Math.max(largest, quickUpper(reversed));
     }
-    double end = Math.min(largest + 1, LARGEST_EPSILON);
-    boolean cheap = true;
-    for (double epsilon : new double[] {0, end / 10, end / 2}) {
-      cheap &=
-          LossSolver.quickDelta(losses, epsilon).method() != Method.TILTED_FFT
-              && LossSolver.quickDelta(reversed, epsilon).method() != Method.TILTED_FFT;
-    }
+    double end = Math.min(largest + 1, MAX_EPSILON);
+    double[] samples = {0, end / 10, end / 2};
+    boolean cheap = DeltaCurve.isCheap(losses, samples) && DeltaCurve.isCheap(reversed, samples);
     return new TradeOffFunction(
         deltas(losses, cheap), deltas(reversed, cheap), end, Optional.of(losses), cheap);
   }
 
+  private static double quickUpper(LossComposition losses) {
+    return LossSolver.epsilon(losses, MIN_DELTA, Effort.QUICK).bounds().upper();
+  }
+
   private static DoubleFunction<DeltaInterval> deltas(LossComposition losses, boolean cheap) {
-    DoubleFunction<DeltaBracket> bounds =
-        cheap ? LossSolver.deltas(losses) : LossSolver.quickDeltas(losses);
-    return epsilon -> bounds.apply(epsilon).toInterval();
+    DeltaCurve curve = cheap ? DeltaCurve.precise(losses) : DeltaCurve.coarse(losses);
+    return epsilon -> curve.at(epsilon).toInterval();
   }
 
   /**
@@ -108,7 +109,7 @@ public final class TradeOffFunction {
    */
   public static TradeOffFunction gaussian(double mu) {
     Require.finitePositive("mu", mu);
-    return of(new LossComposition(List.of(new LossComposition.Part(new GaussianLoss(mu), 1))));
+    return of(new LossComposition(List.of(new LossComposition.Part(new GaussianPair(mu), 1))));
   }
 
   /**
@@ -120,7 +121,7 @@ public final class TradeOffFunction {
    */
   public static TradeOffFunction laplace(double t) {
     Require.finitePositive("t", t);
-    return of(new LossComposition(List.of(new LossComposition.Part(new LaplaceLoss(t), 1))));
+    return of(new LossComposition(List.of(new LossComposition.Part(new LaplacePair(t), 1))));
   }
 
   /**
@@ -198,18 +199,18 @@ public final class TradeOffFunction {
 
   /** A pair for the sample, where the machinery has one. */
   private static Optional<LossComposition> sampled(LossComposition losses, double p) {
-    Optional<Double> mu = LossSolver.gaussianParameter(losses);
-    LossPair pair = losses.parts().get(0).pair();
+    OptionalDouble mu = ClosedForm.gaussianMu(losses);
+    DominatingPair pair = losses.parts().get(0).pair();
     if (mu.isPresent()) {
-      pair = new MixtureLoss(p, 1 / mu.get(), MixtureLoss.Direction.REMOVE);
+      pair = new PoissonGaussianPair(p, 1 / mu.getAsDouble(), PoissonGaussianPair.Direction.REMOVE);
     } else if (losses.steps() == 1
-        && pair instanceof MixtureLoss mixture
-        && mixture.direction() == MixtureLoss.Direction.REMOVE) {
+        && pair instanceof PoissonGaussianPair mixture
+        && mixture.direction() == PoissonGaussianPair.Direction.REMOVE) {
       pair =
-          new MixtureLoss(
+          new PoissonGaussianPair(
               p * mixture.ratio().sampleRate(),
               mixture.ratio().sigma(),
-              MixtureLoss.Direction.REMOVE);
+              PoissonGaussianPair.Direction.REMOVE);
     } else {
       return Optional.empty();
     }
@@ -261,7 +262,8 @@ public final class TradeOffFunction {
     return curve(larger, larger);
   }
 
-  private TradeOffCurve curve(DoubleFunction<DeltaInterval> towards, DoubleFunction<DeltaInterval> away) {
+  private TradeOffCurve curve(
+      DoubleFunction<DeltaInterval> towards, DoubleFunction<DeltaInterval> away) {
     return isCheap
         ? TradeOffCurve.onDemand(towards, away, largestEpsilon)
         : TradeOffCurve.onGrid(towards, away, largestEpsilon);

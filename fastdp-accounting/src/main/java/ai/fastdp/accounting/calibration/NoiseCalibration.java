@@ -7,7 +7,7 @@ import ai.fastdp.accounting.event.DpEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.PoissonSampledEvent;
 import ai.fastdp.accounting.event.SelfComposedEvent;
-import ai.fastdp.accounting.internal.numeric.FallingExcess;
+import ai.fastdp.accounting.internal.numeric.MonotoneSearch;
 import ai.fastdp.accounting.internal.numeric.Require;
 import java.util.Objects;
 import java.util.function.DoubleFunction;
@@ -130,7 +130,7 @@ public final class NoiseCalibration {
   private record Search(CalibrationTarget target, DoubleFunction<? extends DpEvent> events) {
 
     double run() {
-      double sigma = search(new FallingExcess(x -> target.quickExcess(events.apply(x), 1)));
+      double sigma = search(new MonotoneSearch(x -> target.quickExcess(events.apply(x), 1)));
       // What was searched by may be a little above the accountant's own number, or, where that
       // jumps between methods, a little below.
       for (double margin = TOLERANCE; !target.isMet(events.apply(sigma), 1); margin *= 4) {
@@ -142,15 +142,15 @@ public final class NoiseCalibration {
       return sigma;
     }
 
-    private double search(FallingExcess excess) {
+    private double search(MonotoneSearch excess) {
       if (excess.at(1) > 0) {
-        FallingExcess.Bracket above = excess.upwards(1, LARGEST);
+        MonotoneSearch.Bracket above = excess.upwards(1, LARGEST);
         if (above.isEmpty()) {
           throw unreachable();
         }
         return excess.smallest(above, TOLERANCE);
       }
-      FallingExcess.Bracket below = excess.downwards(1, SMALLEST);
+      MonotoneSearch.Bracket below = excess.downwards(1, SMALLEST);
       return below.isEmpty() ? SMALLEST : excess.smallest(below, TOLERANCE);
     }
 

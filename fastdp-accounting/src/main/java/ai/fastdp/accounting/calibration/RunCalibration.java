@@ -6,7 +6,7 @@ import ai.fastdp.accounting.accountant.PrivacyBudget;
 import ai.fastdp.accounting.event.DpEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.PoissonSampledEvent;
-import ai.fastdp.accounting.internal.numeric.FallingExcess;
+import ai.fastdp.accounting.internal.numeric.MonotoneSearch;
 import ai.fastdp.accounting.internal.numeric.Require;
 import java.util.function.Supplier;
 
@@ -20,12 +20,12 @@ public final class RunCalibration {
 
   private static final double TOLERANCE = 1e-9;
 
-  private static final long MOST_STEPS = 1L << 61;
+  private static final long MAX_STEPS = 1L << 61;
 
-  private static final double SMALLEST_RATE = 1e-12;
+  private static final double MIN_RATE = 1e-12;
   private static final double START_DELTA = 1e-6;
-  private static final double SMALLEST_DELTA = 1e-300;
-  private static final double LARGEST_DELTA = 1 - 1e-9;
+  private static final double MIN_DELTA = 1e-300;
+  private static final double MAX_DELTA = 1 - 1e-9;
 
   private RunCalibration() {}
 
@@ -71,9 +71,9 @@ public final class RunCalibration {
               + ", so raise epsilon or the noise");
     }
     // The search is over 1/steps, with which the excess falls.
-    FallingExcess excess =
-        new FallingExcess(x -> target.quickExcess(event, Math.max(1, Math.round(1 / x))));
-    FallingExcess.Bracket around = excess.downwards(1, 1.0 / MOST_STEPS);
+    MonotoneSearch excess =
+        new MonotoneSearch(x -> target.quickExcess(event, Math.max(1, Math.round(1 / x))));
+    MonotoneSearch.Bracket around = excess.downwards(1, 1.0 / MAX_STEPS);
     if (around.isEmpty()) {
       return Long.MAX_VALUE;
     }
@@ -145,23 +145,23 @@ public final class RunCalibration {
       return 1;
     }
     // The search is over 1/q, with which the excess falls.
-    FallingExcess excess =
-        new FallingExcess(x -> target.quickExcess(new PoissonSampledEvent(1 / x, release), steps));
-    if (excess.at(1 / SMALLEST_RATE) > 0) {
+    MonotoneSearch excess =
+        new MonotoneSearch(x -> target.quickExcess(new PoissonSampledEvent(1 / x, release), steps));
+    if (excess.at(1 / MIN_RATE) > 0) {
       throw new IllegalArgumentException(
           "epsilon must be reachable, got "
               + budget.epsilon()
               + "; with sample rate "
-              + SMALLEST_RATE
+              + MIN_RATE
               + " the "
               + target.accountantName()
               + " accountant reaches "
-              + target.epsilon(new PoissonSampledEvent(SMALLEST_RATE, release), steps)
+              + target.epsilon(new PoissonSampledEvent(MIN_RATE, release), steps)
               + " at delta "
               + budget.delta()
               + ", so raise epsilon or the noise, or take fewer steps");
     }
-    double rate = 1 / excess.smallest(excess.upwards(1, 1 / SMALLEST_RATE), TOLERANCE);
+    double rate = 1 / excess.smallest(excess.upwards(1, 1 / MIN_RATE), TOLERANCE);
     for (double margin = TOLERANCE;
         !target.isMet(new PoissonSampledEvent(rate, release), steps);
         margin *= 4) {
@@ -200,22 +200,22 @@ public final class RunCalibration {
       double epsilon,
       DpEvent run,
       NoiseCalibration.Basis basis) {
-    FallingExcess excess =
-        new FallingExcess(x -> targetAt(accountant, epsilon, x, basis).quickExcess(run, 1));
-    FallingExcess.Bracket around =
+    MonotoneSearch excess =
+        new MonotoneSearch(x -> targetAt(accountant, epsilon, x, basis).quickExcess(run, 1));
+    MonotoneSearch.Bracket around =
         excess.at(START_DELTA) > 0
-            ? excess.upwards(START_DELTA, LARGEST_DELTA)
-            : excess.downwards(START_DELTA, SMALLEST_DELTA);
-    if (around.enough() == LARGEST_DELTA && around.isEmpty()) {
-      throw unreachable(targetAt(accountant, epsilon, LARGEST_DELTA, basis), run);
+            ? excess.upwards(START_DELTA, MAX_DELTA)
+            : excess.downwards(START_DELTA, MIN_DELTA);
+    if (around.enough() == MAX_DELTA && around.isEmpty()) {
+      throw unreachable(targetAt(accountant, epsilon, MAX_DELTA, basis), run);
     }
-    double delta = around.isEmpty() ? SMALLEST_DELTA : excess.smallest(around, TOLERANCE);
+    double delta = around.isEmpty() ? MIN_DELTA : excess.smallest(around, TOLERANCE);
     for (double margin = TOLERANCE;
         !targetAt(accountant, epsilon, delta, basis).isMet(run, 1);
         margin *= 4) {
       delta *= 1 + margin;
-      if (!(delta < LARGEST_DELTA)) {
-        throw unreachable(targetAt(accountant, epsilon, LARGEST_DELTA, basis), run);
+      if (!(delta < MAX_DELTA)) {
+        throw unreachable(targetAt(accountant, epsilon, MAX_DELTA, basis), run);
       }
     }
     return delta;

@@ -52,7 +52,7 @@ public final class Main implements Runnable {
           "count", "--steps",
           "delta", "--delta",
           "epsilon", "--target-epsilon",
-          "sampleSize", "--sample-size",
+          "datasetSize", "--dataset-size",
           "order", "--orders");
 
   @Spec private @Nullable CommandSpec spec;

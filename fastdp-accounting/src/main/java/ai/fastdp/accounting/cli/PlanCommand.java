@@ -18,16 +18,16 @@ import picocli.CommandLine.Option;
 @Command(
     name = "plan",
     description =
-        "Noise over a grid of batch sizes and epochs: sigma, effective noise sigma/(qN), and total noise"
-            + " sigma/(q sqrt(T)) (TAN, arXiv 2210.03403).",
+        "Noise over a grid of batch sizes and epochs: sigma, effective noise sigma/(qN), and total"
+            + " noise sigma/(q sqrt(T)) (TAN, arXiv 2210.03403).",
     mixinStandardHelpOptions = true)
 final class PlanCommand extends AccountantCommand {
 
   @Mixin private TargetOption target = new TargetOption();
   @Mixin private DeltaOption delta = new DeltaOption();
 
-  @Option(names = "--sample-size", required = true, description = "Number of records N, public.")
-  private long sampleSize;
+  @Option(names = "--dataset-size", required = true, description = "Number of records N, public.")
+  private long datasetSize;
 
   @Option(names = "--batch-sizes", split = ",", description = "Expected batch sizes.")
   private List<Long> batchSizes = List.of(64L, 256L, 1024L, 4096L);
@@ -38,14 +38,14 @@ final class PlanCommand extends AccountantCommand {
   @Override
   public void run() {
     options().requireNoRate();
-    if (sampleSize < 1) {
-      throw new IllegalArgumentException("sampleSize must be >= 1, got " + sampleSize);
+    if (datasetSize < 1) {
+      throw new IllegalArgumentException("datasetSize must be >= 1, got " + datasetSize);
     }
     List<Map<String, Object>> rows = new ArrayList<>();
     for (long batch : batchSizes) {
-      if (batch < 1 || batch > sampleSize) {
+      if (batch < 1 || batch > datasetSize) {
         throw new IllegalArgumentException(
-            "--batch-sizes must be in [1, --sample-size], got " + batch);
+            "--batch-sizes must be in [1, --dataset-size], got " + batch);
       }
       for (double epoch : epochs) {
         if (!(epoch > 0 && epoch < 1e9)) {
@@ -58,7 +58,7 @@ final class PlanCommand extends AccountantCommand {
     if (options().isJson()) {
       Map<String, Object> result = describe();
       result.remove("sampleRate");
-      result.put("sampleSize", sampleSize);
+      result.put("sampleSize", datasetSize);
       result.put("targetEpsilon", target.value());
       result.put("delta", delta.value());
       result.put("grid", rows);
@@ -82,14 +82,14 @@ final class PlanCommand extends AccountantCommand {
   }
 
   private Map<String, Object> row(long batch, double epoch) {
-    double rate = (double) batch / sampleSize;
+    double rate = (double) batch / datasetSize;
     // Rounded up: a step too few would be a promise not kept.
-    long steps = (long) Math.ceil(epoch * sampleSize / batch);
+    long steps = (long) Math.ceil(epoch * datasetSize / batch);
     double sigma =
         NoiseCalibration.noiseMultiplier(
             this::create,
             new PrivacyBudget(target.value(), delta.value()),
-            noise -> new SelfComposedEvent(options().step(batch, sampleSize, noise), steps));
+            noise -> new SelfComposedEvent(options().step(batch, datasetSize, noise), steps));
     Map<String, Object> row = new LinkedHashMap<>();
     row.put("batchSize", batch);
     row.put("epochs", epoch);

@@ -4,11 +4,11 @@ package ai.fastdp.accounting.cli;
 import ai.fastdp.accounting.accountant.PrivacyAccountant;
 import ai.fastdp.accounting.event.DiscreteGaussianEvent;
 import ai.fastdp.accounting.event.DpEvent;
-import ai.fastdp.accounting.event.FixedBatchEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.LaplaceEvent;
 import ai.fastdp.accounting.event.NeighboringRelation;
 import ai.fastdp.accounting.event.PoissonSampledEvent;
+import ai.fastdp.accounting.event.SampledWithoutReplacementEvent;
 import ai.fastdp.accounting.statement.PrivacyStatement;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -141,7 +141,7 @@ final class RunOptions {
       throw new IllegalArgumentException(
           "--sample-rate must be left out, got "
               + sampleRate
-              + "; it follows from --sample-size and --batch-sizes");
+              + "; it follows from --dataset-size and --batch-sizes");
     }
   }
 
@@ -150,19 +150,19 @@ final class RunOptions {
     check(sampleRate());
     DpEvent release = mechanism.release(noiseMultiplier);
     if (sampling == Sampling.FIXED) {
-      return new FixedBatchEvent(
+      return new SampledWithoutReplacementEvent(
           (long) Math.ceil(sampleRate() * RATE_RESOLUTION), RATE_RESOLUTION, release);
     }
     return new PoissonSampledEvent(sampleRate(), release);
   }
 
   /** The event of one step with a batch of the given (Poisson: expected) size. */
-  DpEvent step(long batchSize, long sampleSize, double noiseMultiplier) {
-    double rate = (double) batchSize / sampleSize;
+  DpEvent step(long batchSize, long datasetSize, double noiseMultiplier) {
+    double rate = (double) batchSize / datasetSize;
     check(rate);
     DpEvent release = mechanism.release(noiseMultiplier);
     return sampling == Sampling.FIXED
-        ? new FixedBatchEvent(batchSize, sampleSize, release)
+        ? new SampledWithoutReplacementEvent(batchSize, datasetSize, release)
         : new PoissonSampledEvent(rate, release);
   }
 

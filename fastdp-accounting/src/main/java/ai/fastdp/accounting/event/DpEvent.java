@@ -18,7 +18,7 @@ public sealed interface DpEvent
         LaplaceEvent,
         QuantileQueryEvent,
         PoissonSampledEvent,
-        FixedBatchEvent,
+        SampledWithoutReplacementEvent,
         SelfComposedEvent,
         ComposedEvent,
         NoOpEvent {
@@ -86,7 +86,7 @@ public sealed interface DpEvent
      * @param event the event
      * @return the result
      */
-    R visit(FixedBatchEvent event);
+    R visit(SampledWithoutReplacementEvent event);
 
     /**
      * Visits a repeated event.

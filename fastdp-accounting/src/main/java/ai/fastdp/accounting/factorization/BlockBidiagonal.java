@@ -17,7 +17,7 @@ import org.nd4j.linalg.factory.Nd4j;
 final class BlockBidiagonal implements AutoCloseable {
 
   /** Smaller blocks cost more in calls than they save in arithmetic. */
-  private static final int LEAST_WIDTH = 32;
+  private static final int MIN_WIDTH = 32;
 
   /** Rows of the workload that are handled together. */
   private static final int SLAB_ROWS = 256;
@@ -36,7 +36,7 @@ final class BlockBidiagonal implements AutoCloseable {
   private BlockBidiagonal(int steps, int bands) {
     this.steps = steps;
     this.bands = bands;
-    width = Math.min(steps, Math.max(bands, LEAST_WIDTH));
+    width = Math.min(steps, Math.max(bands, MIN_WIDTH));
     slabRows = Math.min(steps, SLAB_ROWS);
     int blocks = (steps + width - 1) / width;
     diagonal = matrices(blocks, width);

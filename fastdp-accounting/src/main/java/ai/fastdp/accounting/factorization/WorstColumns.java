@@ -12,7 +12,7 @@ import java.util.Arrays;
 final class WorstColumns {
 
   /** Below this, squares of small entries could vanish and the bound of their rounding fail. */
-  private static final double SMALLEST_SQUARE = 1e-250;
+  private static final double MIN_SQUARE = 1e-250;
 
   private WorstColumns() {}
 
@@ -160,7 +160,7 @@ final class WorstColumns {
 
   /** The root, rounded up; twice the error covers its terms of second order. */
   private static Sensitivity rounded(double squared, double error, boolean exact) {
-    if (!(squared >= SMALLEST_SQUARE)) {
+    if (!(squared >= MIN_SQUARE)) {
       throw new IllegalArgumentException(
           "strategy must have a column norm >= 1e-125, got "
               + Math.sqrt(squared)

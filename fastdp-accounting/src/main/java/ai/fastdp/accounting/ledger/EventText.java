@@ -4,12 +4,12 @@ package ai.fastdp.accounting.ledger;
 import ai.fastdp.accounting.event.ComposedEvent;
 import ai.fastdp.accounting.event.DiscreteGaussianEvent;
 import ai.fastdp.accounting.event.DpEvent;
-import ai.fastdp.accounting.event.FixedBatchEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.LaplaceEvent;
 import ai.fastdp.accounting.event.NoOpEvent;
 import ai.fastdp.accounting.event.PoissonSampledEvent;
 import ai.fastdp.accounting.event.QuantileQueryEvent;
+import ai.fastdp.accounting.event.SampledWithoutReplacementEvent;
 import ai.fastdp.accounting.event.SelfComposedEvent;
 import java.util.ArrayList;
 import java.util.List;
@@ -56,7 +56,7 @@ final class EventText {
           case "laplace" -> new LaplaceEvent(number());
           case "quantile" -> new QuantileQueryEvent(number());
           case "poisson" -> new PoissonSampledEvent(number(), nested());
-          case "batch" -> new FixedBatchEvent(integer(), integer(), nested());
+          case "batch" -> new SampledWithoutReplacementEvent(integer(), integer(), nested());
           case "repeat" -> repeat();
           case "all" -> new ComposedEvent(list());
           case "none" -> new NoOpEvent();
@@ -143,8 +143,14 @@ final class EventText {
     }
 
     @Override
-    public String visit(FixedBatchEvent event) {
-      return "(batch " + event.batchSize() + " " + event.sampleSize() + " " + event.event().accept(this) + ")";
+    public String visit(SampledWithoutReplacementEvent event) {
+      return "(batch "
+          + event.batchSize()
+          + " "
+          + event.datasetSize()
+          + " "
+          + event.event().accept(this)
+          + ")";
     }
 
     @Override

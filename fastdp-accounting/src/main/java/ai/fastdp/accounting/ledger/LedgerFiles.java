@@ -23,7 +23,7 @@ import java.util.List;
 public record LedgerFiles(Path ledger, Path head, Path nextHead, Path lock) {
 
   // More links in a row than any system follows.
-  private static final int MOST_LINKS = 64;
+  private static final int MAX_LINKS = 64;
 
   /**
    * Names the files of a ledger, whether they exist or not; nothing is opened.
@@ -83,7 +83,7 @@ public record LedgerFiles(Path ledger, Path head, Path nextHead, Path lock) {
    */
   public static Path realPath(Path path) {
     try {
-      return realPath(path, MOST_LINKS);
+      return realPath(path, MAX_LINKS);
     } catch (IOException e) {
       throw new UncheckedIOException("cannot resolve the path " + path, e);
     }

@@ -4,12 +4,12 @@ package ai.fastdp.accounting.statement;
 import ai.fastdp.accounting.event.ComposedEvent;
 import ai.fastdp.accounting.event.DiscreteGaussianEvent;
 import ai.fastdp.accounting.event.DpEvent;
-import ai.fastdp.accounting.event.FixedBatchEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.LaplaceEvent;
 import ai.fastdp.accounting.event.NoOpEvent;
 import ai.fastdp.accounting.event.PoissonSampledEvent;
 import ai.fastdp.accounting.event.QuantileQueryEvent;
+import ai.fastdp.accounting.event.SampledWithoutReplacementEvent;
 import ai.fastdp.accounting.event.SelfComposedEvent;
 import ai.fastdp.accounting.event.UnsupportedEventException;
 import ai.fastdp.accounting.statement.ReleaseSummary.Noise;
@@ -73,7 +73,7 @@ record NoisesOfOneSample(List<Noise> noises) implements DpEvent.Visitor<List<Noi
   }
 
   @Override
-  public List<Noise> visit(FixedBatchEvent event) {
+  public List<Noise> visit(SampledWithoutReplacementEvent event) {
     throw refusal(event);
   }
 

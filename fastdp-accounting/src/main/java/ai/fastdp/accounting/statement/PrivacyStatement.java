@@ -46,7 +46,7 @@ public record PrivacyStatement(
     String planHash) {
 
   // More kinds of steps than this are counted in prose, not listed.
-  private static final int MOST_LISTED = 4;
+  private static final int MAX_LISTED = 4;
 
   /**
    * Checks the texts.
@@ -250,14 +250,14 @@ public record PrivacyStatement(
     }
     String listed =
         releases.stream()
-            .limit(MOST_LISTED)
+            .limit(MAX_LISTED)
             .map(ReleaseSummary::toProse)
             .collect(Collectors.joining("; "));
-    return releases.size() <= MOST_LISTED
+    return releases.size() <= MAX_LISTED
         ? listed
         : listed
             + "; and "
-            + (releases.size() - MOST_LISTED)
+            + (releases.size() - MAX_LISTED)
             + " more kinds of steps, "
             + steps()
             + " steps in all";

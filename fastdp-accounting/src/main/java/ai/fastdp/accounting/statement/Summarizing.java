@@ -4,12 +4,12 @@ package ai.fastdp.accounting.statement;
 import ai.fastdp.accounting.event.ComposedEvent;
 import ai.fastdp.accounting.event.DiscreteGaussianEvent;
 import ai.fastdp.accounting.event.DpEvent;
-import ai.fastdp.accounting.event.FixedBatchEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.LaplaceEvent;
 import ai.fastdp.accounting.event.NoOpEvent;
 import ai.fastdp.accounting.event.PoissonSampledEvent;
 import ai.fastdp.accounting.event.QuantileQueryEvent;
+import ai.fastdp.accounting.event.SampledWithoutReplacementEvent;
 import ai.fastdp.accounting.event.SelfComposedEvent;
 import ai.fastdp.accounting.statement.ReleaseSummary.Sampling;
 import java.util.ArrayList;
@@ -53,8 +53,8 @@ record Summarizing(long steps, List<ReleaseSummary> summaries)
   }
 
   @Override
-  public List<ReleaseSummary> visit(FixedBatchEvent event) {
-    return event.batchSize() < event.sampleSize()
+  public List<ReleaseSummary> visit(SampledWithoutReplacementEvent event) {
+    return event.batchSize() < event.datasetSize()
         ? add(Sampling.FIXED, event.sampleRate(), event.event())
         : unsampled(event.event());
   }

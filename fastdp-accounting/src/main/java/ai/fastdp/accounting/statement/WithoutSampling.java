@@ -4,12 +4,12 @@ package ai.fastdp.accounting.statement;
 import ai.fastdp.accounting.event.ComposedEvent;
 import ai.fastdp.accounting.event.DiscreteGaussianEvent;
 import ai.fastdp.accounting.event.DpEvent;
-import ai.fastdp.accounting.event.FixedBatchEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.LaplaceEvent;
 import ai.fastdp.accounting.event.NoOpEvent;
 import ai.fastdp.accounting.event.PoissonSampledEvent;
 import ai.fastdp.accounting.event.QuantileQueryEvent;
+import ai.fastdp.accounting.event.SampledWithoutReplacementEvent;
 import ai.fastdp.accounting.event.SelfComposedEvent;
 
 /** Turns an event into the same event done with all data. */
@@ -21,7 +21,7 @@ final class WithoutSampling implements DpEvent.Visitor<DpEvent> {
   }
 
   @Override
-  public DpEvent visit(FixedBatchEvent event) {
+  public DpEvent visit(SampledWithoutReplacementEvent event) {
     return event.event().accept(this);
   }
 

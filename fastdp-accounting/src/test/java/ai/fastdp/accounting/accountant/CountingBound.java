@@ -2,7 +2,7 @@
 package ai.fastdp.accounting.accountant;
 
 import ai.fastdp.accounting.event.NeighboringRelation;
-import ai.fastdp.accounting.internal.mechanism.FixedBatchGaussian;
+import ai.fastdp.accounting.internal.mechanism.FixedSizeGaussian;
 import ai.fastdp.accounting.internal.mechanism.LaplaceRelease;
 import ai.fastdp.accounting.internal.mechanism.Mechanism;
 import ai.fastdp.accounting.internal.mechanism.SampledGaussian;
@@ -51,7 +51,7 @@ final class CountingBound {
       q = sampled.sampleRate();
       s = sampled.noiseMultiplier();
       opposite = replaced;
-    } else if (mechanism instanceof FixedBatchGaussian batch) {
+    } else if (mechanism instanceof FixedSizeGaussian batch) {
       q = batch.sampleRate();
       s = batch.noiseMultiplier() / 2;
     } else {
@@ -67,7 +67,7 @@ final class CountingBound {
       thresholds.add(even + shift * s * s);
     }
     for (double x : thresholds) {
-      if (mechanism instanceof FixedBatchGaussian && x < 0.5) {
+      if (mechanism instanceof FixedSizeGaussian && x < 0.5) {
         continue; // there the pair has an atom
       }
       double base = NormalTail.logAbove(x / s);

@@ -10,11 +10,11 @@ import ai.fastdp.accounting.calibration.NoiseCalibration;
 import ai.fastdp.accounting.event.ComposedEvent;
 import ai.fastdp.accounting.event.DiscreteGaussianEvent;
 import ai.fastdp.accounting.event.DpEvent;
-import ai.fastdp.accounting.event.FixedBatchEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.NeighboringRelation;
 import ai.fastdp.accounting.event.PoissonSampledEvent;
 import ai.fastdp.accounting.event.QuantileQueryEvent;
+import ai.fastdp.accounting.event.SampledWithoutReplacementEvent;
 import ai.fastdp.accounting.event.SelfComposedEvent;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
@@ -165,7 +165,7 @@ class DiscreteGaussianEventTest {
     assertThatThrownBy(() -> replaced.compose(sampled(0.1, 1)))
         .hasMessageContaining("REPLACE_ONE")
         .hasMessageContaining("ADD_OR_REMOVE_ONE");
-    DpEvent batch = new FixedBatchEvent(1, 10, new DiscreteGaussianEvent(1));
+    DpEvent batch = new SampledWithoutReplacementEvent(1, 10, new DiscreteGaussianEvent(1));
     assertThatThrownBy(() -> replaced.compose(batch)).hasMessageContaining("Poisson");
     assertThat(replaced.epsilon(1e-5)).isEqualTo(EpsilonBound.zero());
   }

@@ -2,10 +2,10 @@
 package ai.fastdp.accounting.accountant;
 
 import ai.fastdp.accounting.event.DpEvent;
-import ai.fastdp.accounting.event.FixedBatchEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.LaplaceEvent;
 import ai.fastdp.accounting.event.PoissonSampledEvent;
+import ai.fastdp.accounting.event.SampledWithoutReplacementEvent;
 import java.util.Arrays;
 import java.util.List;
 
@@ -27,7 +27,7 @@ final class EventCells {
       case "poisson" ->
           new PoissonSampledEvent(Double.parseDouble(parts[1]), new GaussianEvent(noise));
       case "batch" ->
-          new FixedBatchEvent(
+          new SampledWithoutReplacementEvent(
               Long.parseLong(parts[1]), Long.parseLong(parts[2]), new GaussianEvent(noise));
       default -> throw new IllegalArgumentException(text);
     };

@@ -8,12 +8,12 @@ import ai.fastdp.accounting.DpSgd;
 import ai.fastdp.accounting.event.ComposedEvent;
 import ai.fastdp.accounting.event.DiscreteGaussianEvent;
 import ai.fastdp.accounting.event.DpEvent;
-import ai.fastdp.accounting.event.FixedBatchEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.LaplaceEvent;
 import ai.fastdp.accounting.event.NeighboringRelation;
 import ai.fastdp.accounting.event.PoissonSampledEvent;
 import ai.fastdp.accounting.event.QuantileQueryEvent;
+import ai.fastdp.accounting.event.SampledWithoutReplacementEvent;
 import ai.fastdp.accounting.event.SelfComposedEvent;
 import ai.fastdp.accounting.internal.numeric.NormalTail;
 import java.util.ArrayList;
@@ -65,7 +65,8 @@ class EveryEventContractTest {
                 q, new ComposedEvent(List.of(gaussian, new QuantileQueryEvent(5 * sigma))));
         case POISSON_OF_POISSON ->
             new PoissonSampledEvent(q, new PoissonSampledEvent(0.5, gaussian));
-        case FIXED_BATCH -> new FixedBatchEvent((long) (q * 1_000_000), 1_000_000, gaussian);
+        case FIXED_BATCH ->
+            new SampledWithoutReplacementEvent((long) (q * 1_000_000), 1_000_000, gaussian);
       };
     }
   }

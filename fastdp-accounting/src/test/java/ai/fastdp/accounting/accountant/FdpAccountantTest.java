@@ -5,18 +5,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.data.Percentage.withPercentage;
 
 import ai.fastdp.accounting.GoldenTable;
-import ai.fastdp.accounting.event.FixedBatchEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.LaplaceEvent;
 import ai.fastdp.accounting.event.NeighboringRelation;
 import ai.fastdp.accounting.event.PoissonSampledEvent;
+import ai.fastdp.accounting.event.SampledWithoutReplacementEvent;
+import ai.fastdp.accounting.internal.loss.DominatingPair;
 import ai.fastdp.accounting.internal.loss.EpsilonInterval;
-import ai.fastdp.accounting.internal.loss.LaplaceLoss;
-import ai.fastdp.accounting.internal.loss.LossPair;
-import ai.fastdp.accounting.internal.loss.MixtureLoss;
+import ai.fastdp.accounting.internal.loss.LaplacePair;
+import ai.fastdp.accounting.internal.loss.PoissonGaussianPair;
 import ai.fastdp.accounting.internal.solve.ContourMethod;
+import ai.fastdp.accounting.internal.solve.Effort;
 import ai.fastdp.accounting.internal.solve.LossComposition;
-import ai.fastdp.accounting.internal.solve.TiltedFft;
+import ai.fastdp.accounting.internal.solve.TransformMethod;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -129,7 +130,8 @@ class FdpAccountantTest extends PrivacyAccountantContract {
     // Where the far tail of single steps and the bulk of all steps compete, float64 leaves few
     // digits.
     double relativeWidth = row.number("q") < 1e-3 ? exact < 1e-60 ? 1e9 : 3 : 1e-8;
-    assertThat(bound.upper().getAsDouble() - bound.lower().getAsDouble()).isLessThanOrEqualTo(relativeWidth * exact);
+    assertThat(bound.upper().getAsDouble() - bound.lower().getAsDouble())
+        .isLessThanOrEqualTo(relativeWidth * exact);
   }
 
   @ParameterizedTest(name = "{0}")
@@ -173,7 +175,8 @@ class FdpAccountantTest extends PrivacyAccountantContract {
   void epsilon_hugeLosses_isContained() {
     FdpAccountant accountant = new FdpAccountant(NeighboringRelation.REPLACE_ONE);
     accountant.compose(
-        new FixedBatchEvent(31_190, 10_000_000, new GaussianEvent(0.013630560929028293)),
+        new SampledWithoutReplacementEvent(
+            31_190, 10_000_000, new GaussianEvent(0.013630560929028293)),
         135_858_748);
     assertContains(accountant.epsilon(8.842164617362567e-11), 4603721816.35, 0.05, 1e-9);
   }
@@ -240,10 +243,12 @@ class FdpAccountantTest extends PrivacyAccountantContract {
         new LossComposition(
             List.of(
                 new LossComposition.Part(
-                    new MixtureLoss(0.05, 1, MixtureLoss.Direction.REMOVE), 100)));
+                    new PoissonGaussianPair(0.05, 1, PoissonGaussianPair.Direction.REMOVE), 100)));
     for (double delta : new double[] {1e-3, 1e-6, 1e-10}) {
-      EpsilonInterval contour = ContourMethod.epsilon(losses, Math.log(delta), 1e9).orElseThrow();
-      EpsilonInterval fft = TiltedFft.epsilon(losses, Math.log(delta), 1);
+      EpsilonInterval contour =
+          new ContourMethod().epsilon(losses, Math.log(delta), Effort.LAST_RESORT, 1).orElseThrow();
+      EpsilonInterval fft =
+          new TransformMethod().epsilon(losses, Math.log(delta), Effort.FULL, 1).orElseThrow();
       assertThat(contour.estimate()).isBetween(fft.lower(), fft.upper());
       assertThat(fft.upper() / fft.lower()).isLessThan(1 + 2e-6);
       assertThat(contour.upper() / contour.lower()).isLessThan(1 + 1e-10);
@@ -272,7 +277,8 @@ class FdpAccountantTest extends PrivacyAccountantContract {
       FdpAccountant accountant = after(0.02, 0.7, steps);
       for (double delta : new double[] {1e-3, 1e-8}) {
         double epsilon = estimate(accountant.epsilon(delta));
-        assertThat(accountant.delta(epsilon).estimate().getAsDouble()).isCloseTo(delta, withPercentage(1e-3));
+        assertThat(accountant.delta(epsilon).estimate().getAsDouble())
+            .isCloseTo(delta, withPercentage(1e-3));
       }
     }
   }
@@ -294,9 +300,14 @@ class FdpAccountantTest extends PrivacyAccountantContract {
   void fft_lossesFarFromWhereTheTiltIs_boundsHold() {
     LossComposition losses =
         new LossComposition(
-            java.util.List.of(new LossComposition.Part(new LaplaceLoss(2 / 0.0191), 176_869)));
-    EpsilonInterval found = TiltedFft.epsilon(losses, Math.log(0.07), 1);
-    double exact = ContourMethod.epsilon(losses, Math.log(0.07), 1e9).orElseThrow().estimate();
+            java.util.List.of(new LossComposition.Part(new LaplacePair(2 / 0.0191), 176_869)));
+    EpsilonInterval found =
+        new TransformMethod().epsilon(losses, Math.log(0.07), Effort.FULL, 1).orElseThrow();
+    double exact =
+        new ContourMethod()
+            .epsilon(losses, Math.log(0.07), Effort.LAST_RESORT, 1)
+            .orElseThrow()
+            .estimate();
     assertThat(found.upper()).isGreaterThanOrEqualTo(exact);
     assertThat(found.lower()).isLessThanOrEqualTo(exact);
   }
@@ -304,7 +315,7 @@ class FdpAccountantTest extends PrivacyAccountantContract {
   /** Other values of the curve come from a quadrature that shares no code. */
   @Test
   void rdp_hardlyAnyNoise_agreesWithTheGeneralQuadrature() {
-    LossPair pair = new MixtureLoss(0.01, 0.03, MixtureLoss.Direction.REMOVE);
+    DominatingPair pair = new PoissonGaussianPair(0.01, 0.03, PoissonGaussianPair.Direction.REMOVE);
     RdpAccountant rdp = new RdpAccountant();
     rdp.compose(new PoissonSampledEvent(0.01, new GaussianEvent(0.03)));
     for (double c : new double[] {1e-6, 1e-3, 0.1, 3}) {

@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.data.Percentage.withPercentage;
 
 import ai.fastdp.accounting.GoldenTable;
-import ai.fastdp.accounting.event.FixedBatchEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.LaplaceEvent;
 import ai.fastdp.accounting.event.NeighboringRelation;
+import ai.fastdp.accounting.event.SampledWithoutReplacementEvent;
 import ai.fastdp.accounting.ledger.InMemoryLedger;
 import ai.fastdp.accounting.ledger.PrivacyBudgetExceededException;
 import java.util.List;
@@ -58,11 +58,11 @@ class GdpAccountantTest extends PrivacyAccountantContract {
       return; // as above
     }
     GdpAccountant accountant = new GdpAccountant(NeighboringRelation.REPLACE_ONE);
-    long sampleSize = 1_000_000_000_000_000L;
+    long datasetSize = 1_000_000_000_000_000L;
     accountant.compose(
-        new FixedBatchEvent(
-            Math.round(row.number("q") * sampleSize),
-            sampleSize,
+        new SampledWithoutReplacementEvent(
+            Math.round(row.number("q") * datasetSize),
+            datasetSize,
             new GaussianEvent(2 * row.number("sigma"))),
         row.integer("steps"));
     assertThat(accountant.mu()).isCloseTo(row.number("opacusGdpMuUniform"), withPercentage(1e-9));

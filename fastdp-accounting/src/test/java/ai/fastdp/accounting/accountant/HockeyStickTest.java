@@ -7,8 +7,8 @@ import ai.fastdp.accounting.DpSgd;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.NeighboringRelation;
 import ai.fastdp.accounting.event.PoissonSampledEvent;
-import ai.fastdp.accounting.internal.loss.LossPair;
-import ai.fastdp.accounting.internal.loss.MixtureLoss;
+import ai.fastdp.accounting.internal.loss.DominatingPair;
+import ai.fastdp.accounting.internal.loss.PoissonGaussianPair;
 import ai.fastdp.accounting.internal.numeric.NormalTail;
 import ai.fastdp.accounting.internal.solve.LossComposition;
 import java.util.List;
@@ -46,7 +46,8 @@ class HockeyStickTest {
     assertThat(bound.upper().getAsDouble()).isGreaterThanOrEqualTo(d);
     // What the arguments' last digits say about delta.
     double width = 1e-12 + 1e-13 / sigma;
-    assertThat(bound.upper().getAsDouble() - bound.lower().getAsDouble()).isLessThanOrEqualTo(width * d);
+    assertThat(bound.upper().getAsDouble() - bound.lower().getAsDouble())
+        .isLessThanOrEqualTo(width * d);
   }
 
   /** The loss is N(mu^2/2, mu^2) and epsilon its quantile, but for about 1 and what q adds. */
@@ -93,15 +94,18 @@ class HockeyStickTest {
     FdpAccountant accountant = new FdpAccountant();
     accountant.compose(new GaussianEvent(1e170), 2);
     double exact = 5.641895835477563e-171;
-    assertThat(accountant.delta(0).lower().getAsDouble()).isBetween(exact * (1 - 1e-9), exact * (1 + 1e-15));
-    assertThat(accountant.delta(0).upper().getAsDouble()).isBetween(exact * (1 - 1e-15), exact * (1 + 1e-9));
+    assertThat(accountant.delta(0).lower().getAsDouble())
+        .isBetween(exact * (1 - 1e-9), exact * (1 + 1e-15));
+    assertThat(accountant.delta(0).upper().getAsDouble())
+        .isBetween(exact * (1 - 1e-15), exact * (1 + 1e-9));
   }
 
   /** The cumulant at small c: 1 + c has lost its digits. */
   @Test
   void delta_hardlyAnyNoise_isNotCappedBelow() {
     FdpAccountant accountant = one(NeighboringRelation.ADD_OR_REMOVE_ONE, 0.5, 1e-9);
-    assertThat(accountant.delta(4.9999999999999994e17).upper().getAsDouble()).isGreaterThan(0.2499999);
+    assertThat(accountant.delta(4.9999999999999994e17).upper().getAsDouble())
+        .isGreaterThan(0.2499999);
   }
 
   /** In both steps with probability 1/4, and 35.1 is where 4e-270 lies above. */
@@ -114,7 +118,7 @@ class HockeyStickTest {
 
   @Test
   void steps_moreThanLongHolds_areNotOne() {
-    LossPair pair = new MixtureLoss(0.01, 1, MixtureLoss.Direction.REMOVE);
+    DominatingPair pair = new PoissonGaussianPair(0.01, 1, PoissonGaussianPair.Direction.REMOVE);
     LossComposition losses =
         new LossComposition(
             List.of(

@@ -8,16 +8,17 @@ import static org.assertj.core.data.Percentage.withPercentage;
 import ai.fastdp.accounting.DpSgd;
 import ai.fastdp.accounting.GoldenTable;
 import ai.fastdp.accounting.event.DpEvent;
-import ai.fastdp.accounting.event.FixedBatchEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.LaplaceEvent;
 import ai.fastdp.accounting.event.NeighboringRelation;
 import ai.fastdp.accounting.event.PoissonSampledEvent;
+import ai.fastdp.accounting.event.SampledWithoutReplacementEvent;
 import ai.fastdp.accounting.internal.loss.EpsilonInterval;
-import ai.fastdp.accounting.internal.loss.LaplaceLoss;
+import ai.fastdp.accounting.internal.loss.LaplacePair;
 import ai.fastdp.accounting.internal.solve.ContourMethod;
+import ai.fastdp.accounting.internal.solve.Effort;
 import ai.fastdp.accounting.internal.solve.LossComposition;
-import ai.fastdp.accounting.internal.solve.TiltedFft;
+import ai.fastdp.accounting.internal.solve.TransformMethod;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -66,7 +67,7 @@ class ReplaceOneTest {
 
   private static DpEvent batch(GoldenTable.Row row) {
     // The reference takes sigma relative to the sensitivity, which is twice the clip norm.
-    return new FixedBatchEvent(
+    return new SampledWithoutReplacementEvent(
         row.integer("batchSize"),
         row.integer("sampleSize"),
         new GaussianEvent(2 * row.number("sigma")));
@@ -103,7 +104,8 @@ class ReplaceOneTest {
     DeltaBound bound = accountant.delta(row.number("epsilon"));
     assertThat(bound.lower().getAsDouble()).isLessThanOrEqualTo(exact * (1 + 1e-13));
     assertThat(bound.upper().getAsDouble()).isGreaterThanOrEqualTo(exact * (1 - 1e-13));
-    assertThat(bound.upper().getAsDouble() - bound.lower().getAsDouble()).isLessThanOrEqualTo(1e-5 * exact);
+    assertThat(bound.upper().getAsDouble() - bound.lower().getAsDouble())
+        .isLessThanOrEqualTo(1e-5 * exact);
   }
 
   @ParameterizedTest(name = "{0}")
@@ -120,7 +122,8 @@ class ReplaceOneTest {
     // sensitivity.
     FdpAccountant removed = new FdpAccountant();
     removed.compose(DpSgd.step(0.25, 0.8));
-    assertThat(fdp(new FixedBatchEvent(1, 4, new GaussianEvent(1.6)), 1).epsilon(1e-5))
+    assertThat(
+            fdp(new SampledWithoutReplacementEvent(1, 4, new GaussianEvent(1.6)), 1).epsilon(1e-5))
         .isEqualTo(removed.epsilon(1e-5));
     // Laplace: delta = 1 - e^{(epsilon - t)/2}
     EpsilonBound laplace = fdp(new LaplaceEvent(1), 1).epsilon(1e-3);
@@ -132,7 +135,8 @@ class ReplaceOneTest {
   @Test
   void epsilon_allRecordsInTheBatch_isUnsampled() {
     for (double delta : new double[] {1e-3, 1e-9}) {
-      assertThat(fdp(new FixedBatchEvent(7, 7, new GaussianEvent(3)), 5).epsilon(delta))
+      assertThat(
+              fdp(new SampledWithoutReplacementEvent(7, 7, new GaussianEvent(3)), 5).epsilon(delta))
           .isEqualTo(fdp(new GaussianEvent(3), 5).epsilon(delta));
     }
   }
@@ -140,10 +144,12 @@ class ReplaceOneTest {
   @Test
   void epsilon_manyLaplaceSteps_contourAndGridAgree() {
     LossComposition losses =
-        new LossComposition(List.of(new LossComposition.Part(new LaplaceLoss(0.02), 20_000)));
+        new LossComposition(List.of(new LossComposition.Part(new LaplacePair(0.02), 20_000)));
     for (double delta : new double[] {1e-3, 1e-9}) {
-      EpsilonInterval contour = ContourMethod.epsilon(losses, Math.log(delta), 1e9).orElseThrow();
-      EpsilonInterval grid = TiltedFft.epsilon(losses, Math.log(delta), 1);
+      EpsilonInterval contour =
+          new ContourMethod().epsilon(losses, Math.log(delta), Effort.LAST_RESORT, 1).orElseThrow();
+      EpsilonInterval grid =
+          new TransformMethod().epsilon(losses, Math.log(delta), Effort.FULL, 1).orElseThrow();
       assertThat(contour.estimate()).isBetween(grid.lower(), grid.upper());
       assertThat(grid.upper()).isLessThan(grid.lower() * (1 + 2e-5));
       assertThat(contour.upper()).isLessThan(contour.lower() * (1 + 1e-9));
@@ -152,7 +158,7 @@ class ReplaceOneTest {
 
   @Test
   void fixedBatch_otherRelations_areRefused() {
-    DpEvent event = new FixedBatchEvent(1, 10, new GaussianEvent(1));
+    DpEvent event = new SampledWithoutReplacementEvent(1, 10, new GaussianEvent(1));
     for (NeighboringRelation relation :
         List.of(NeighboringRelation.ADD_OR_REMOVE_ONE, NeighboringRelation.REPLACE_SPECIAL)) {
       for (PrivacyAccountant accountant :
@@ -174,23 +180,24 @@ class ReplaceOneTest {
   @Test
   void fixedBatch_sampledAgain_isRefused() {
     FdpAccountant accountant = new FdpAccountant(NeighboringRelation.REPLACE_ONE);
-    DpEvent batch = new FixedBatchEvent(1, 10, new GaussianEvent(1));
+    DpEvent batch = new SampledWithoutReplacementEvent(1, 10, new GaussianEvent(1));
     assertThat(accountant.supports(new PoissonSampledEvent(0.5, batch))).isFalse();
-    assertThat(accountant.supports(new FixedBatchEvent(1, 2, batch))).isFalse();
-    assertThat(accountant.supports(new FixedBatchEvent(1, 2, new LaplaceEvent(1)))).isFalse();
+    assertThat(accountant.supports(new SampledWithoutReplacementEvent(1, 2, batch))).isFalse();
+    assertThat(accountant.supports(new SampledWithoutReplacementEvent(1, 2, new LaplaceEvent(1))))
+        .isFalse();
     assertThat(accountant.supports(new PoissonSampledEvent(0.5, new LaplaceEvent(1)))).isFalse();
-    assertThat(accountant.supports(new FixedBatchEvent(0, 2, batch))).isTrue();
+    assertThat(accountant.supports(new SampledWithoutReplacementEvent(0, 2, batch))).isTrue();
   }
 
   @Test
   void events_invalid_throw() {
     GaussianEvent release = new GaussianEvent(1);
-    assertThatThrownBy(() -> new FixedBatchEvent(-1, 10, release))
+    assertThatThrownBy(() -> new SampledWithoutReplacementEvent(-1, 10, release))
         .hasMessageContaining("batchSize must be >= 0, got -1");
-    assertThatThrownBy(() -> new FixedBatchEvent(11, 10, release))
-        .hasMessageContaining("sampleSize must be >= 1 and >= batchSize 11, got 10");
-    assertThatThrownBy(() -> new FixedBatchEvent(0, 0, release))
-        .hasMessageContaining("sampleSize must be >= 1");
+    assertThatThrownBy(() -> new SampledWithoutReplacementEvent(11, 10, release))
+        .hasMessageContaining("datasetSize must be >= 1 and >= batchSize 11, got 10");
+    assertThatThrownBy(() -> new SampledWithoutReplacementEvent(0, 0, release))
+        .hasMessageContaining("datasetSize must be >= 1");
     assertThatThrownBy(() -> new LaplaceEvent(Double.NaN))
         .hasMessageContaining("noiseMultiplier must be finite and > 0, got NaN");
   }

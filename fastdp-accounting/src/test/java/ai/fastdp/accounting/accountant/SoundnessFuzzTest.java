@@ -4,11 +4,11 @@ package ai.fastdp.accounting.accountant;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.fastdp.accounting.event.DpEvent;
-import ai.fastdp.accounting.event.FixedBatchEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.LaplaceEvent;
 import ai.fastdp.accounting.event.NeighboringRelation;
 import ai.fastdp.accounting.event.PoissonSampledEvent;
+import ai.fastdp.accounting.event.SampledWithoutReplacementEvent;
 import ai.fastdp.accounting.internal.mechanism.Mechanism;
 import ai.fastdp.accounting.internal.mechanism.MechanismCounts;
 import java.util.ArrayList;
@@ -69,7 +69,7 @@ class SoundnessFuzzTest {
               : logUniform(random, random.nextBoolean() ? 1e-3 : 1e-7, 0.99);
       if (relation == NeighboringRelation.REPLACE_ONE && kind < 5) {
         long size = 10_000_000;
-        return new FixedBatchEvent(Math.max(1, (long) (q * size)), size, gaussian);
+        return new SampledWithoutReplacementEvent(Math.max(1, (long) (q * size)), size, gaussian);
       }
       return new PoissonSampledEvent(q, gaussian);
     }
@@ -212,7 +212,8 @@ class SoundnessFuzzTest {
           started = System.nanoTime();
           DeltaBound back = fdp.delta(lower);
           report("delta", started, answer);
-          notAbove("delta", delta, "upper delta at lower epsilon " + lower, back.upper().getAsDouble());
+          notAbove(
+              "delta", delta, "upper delta at lower epsilon " + lower, back.upper().getAsDouble());
           notAbove("lower delta", back.lower().getAsDouble(), "rdp delta", renyiDelta(run, lower));
         }
       }
@@ -221,7 +222,8 @@ class SoundnessFuzzTest {
           started = System.nanoTime();
           DeltaBound back = fdp.delta(upper);
           report("delta", started, answer);
-          notAbove("lower delta at upper epsilon " + upper, back.lower().getAsDouble(), "delta", delta);
+          notAbove(
+              "lower delta at upper epsilon " + upper, back.lower().getAsDouble(), "delta", delta);
         }
       }
     }
@@ -229,10 +231,7 @@ class SoundnessFuzzTest {
   }
 
   private static double renyiDelta(Run run, double epsilon) {
-    return run.composedBy(new RdpAccountant(run.relation()))
-        .delta(epsilon)
-        .upper()
-        .getAsDouble();
+    return run.composedBy(new RdpAccountant(run.relation())).delta(epsilon).upper().getAsDouble();
   }
 
   private void report(String what, long started, FdpAccountant.Answer answer) {

@@ -198,7 +198,8 @@ class NoiseCalibrationTest {
       fdp.compose(run);
       assertThat(RunCalibration.delta(FdpAccountant::new, epsilon, run))
           .isCloseTo(
-              fdp.delta(epsilon).upper().getAsDouble(), org.assertj.core.data.Percentage.withPercentage(1e-4));
+              fdp.delta(epsilon).upper().getAsDouble(),
+              org.assertj.core.data.Percentage.withPercentage(1e-4));
     }
   }
 

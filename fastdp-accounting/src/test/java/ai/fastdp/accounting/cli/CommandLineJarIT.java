@@ -68,7 +68,7 @@ class CommandLineJarIT {
         "compare" + RUN,
         "statement" + RUN,
         "statement --json" + RUN,
-        "plan --sample-size 60000 --target-epsilon 3 --delta 1e-5 --batch-sizes 256 --epochs 60",
+        "plan --dataset-size 60000 --target-epsilon 3 --delta 1e-5 --batch-sizes 256 --epochs 60",
         "tradeoff --sample-rate 0.01 --noise-multiplier 0.8 --steps 1000 --points 5 --json",
         "epsilon --sample-rate 2 --noise-multiplier 1 --steps 1 --delta 1e-5",
         "unknown"

@@ -70,7 +70,7 @@ class MainTest {
   void compare_plan_statement_print() {
     assertThat(run("compare" + RUN).out()).contains("rdp: ", "gdp: ", "fdp: ");
     assertThat(
-            run("plan --sample-size 60000 --target-epsilon 3 --delta 1e-5 --batch-sizes 256"
+            run("plan --dataset-size 60000 --target-epsilon 3 --delta 1e-5 --batch-sizes 256"
                     + " --epochs 60 --json")
                 .out())
         .contains("\"steps\": 14063", "\"noiseMultiplier\": 0.96842");
@@ -87,12 +87,13 @@ class MainTest {
             + " --delta 0.000001 --json",
         "epsilon --noise-multiplier 16/2 --steps 1.0e1 --delta 1e-5 |"
             + " epsilon --noise-multiplier 8 --steps 10 --delta 0.00001",
-        "plan --sample-size 6e4 --batch-sizes 2.56e2,3e3 --epochs 1/2 --target-epsilon 3e0"
+        "plan --dataset-size 6e4 --batch-sizes 2.56e2,3e3 --epochs 1/2 --target-epsilon 3e0"
             + " --delta 1e-5 |"
-            + " plan --sample-size 60000 --batch-sizes 256,3000 --epochs 0.5 --target-epsilon 3"
+            + " plan --dataset-size 60000 --batch-sizes 256,3000 --epochs 0.5 --target-epsilon 3"
             + " --delta 1e-5",
         "epsilon --accountant rdp --orders 5e0,7/2 --noise-multiplier 1 --steps 6/3 --delta 1e-5 |"
-            + " epsilon --accountant rdp --orders 5,3.5 --noise-multiplier 1 --steps 2 --delta 1e-5",
+            + " epsilon --accountant rdp --orders 5,3.5 --noise-multiplier 1 --steps 2 --delta"
+            + " 1e-5",
         "tradeoff --noise-multiplier 2 --steps 3e0 --points 0.5e1 --delta 1/1e5 |"
             + " tradeoff --noise-multiplier 2 --steps 3 --points 5"
       })
@@ -203,7 +204,7 @@ class MainTest {
             + " --steps must be a whole number below 2^63, such as 1000 or 1e6, got 1e999999999",
         "epsilon --noise-multiplier 1 --steps 10/3 --delta 1e-5 |"
             + " --steps must be a whole number below 2^63, such as 1000 or 1e6, got 10/3",
-        "plan --sample-size 10 --batch-sizes 2,x --target-epsilon 1 --delta 1e-5 |"
+        "plan --dataset-size 10 --batch-sizes 2,x --target-epsilon 1 --delta 1e-5 |"
             + " --batch-sizes must be a whole number below 2^63, such as 1000 or 1e6, got x",
         "epsilon --accountant prv --noise-multiplier 1 --steps 1 --delta 1e-5 |"
             + " --accountant must be one of RDP, GDP, FDP, got prv",
@@ -215,18 +216,19 @@ class MainTest {
             + " --adjacency must be replace-one with --sampling fixed, got zero-out",
         "epsilon --sampling none --sample-rate 0.1 --noise-multiplier 1 --steps 1 --delta 1e-5 |"
             + " --sample-rate must be 1 with --sampling none, got 0.1",
-        "epsilon --mechanism laplace --sample-rate 0.1 --noise-multiplier 1 --steps 1 --delta 1e-5 |"
-            + " --mechanism must be gaussian with sampling, got laplace; use --sampling none",
+        "epsilon --mechanism laplace --sample-rate 0.1 --noise-multiplier 1 --steps 1 --delta 1e-5"
+            + " | --mechanism must be gaussian with sampling, got laplace; use --sampling none",
         "epsilon --orders 2 --noise-multiplier 1 --steps 1 --delta 1e-5 |"
             + " --orders must come with --accountant rdp, got fdp",
-        "plan --sample-rate 0.1 --sample-size 10 --target-epsilon 1 --delta 1e-5 |"
-            + " --sample-rate must be left out, got 0.1; it follows from --sample-size and"
+        "plan --sample-rate 0.1 --dataset-size 10 --target-epsilon 1 --delta 1e-5 |"
+            + " --sample-rate must be left out, got 0.1; it follows from --dataset-size and"
             + " --batch-sizes",
         "epsilon --noise-multiplier 1 --steps 1 --delta 1 | --delta must be in (0, 1), got 1.0;"
             + " choose it well below 1 / (number of records)",
         "noise --target-epsilon 0 --steps 1 --delta 1e-5 |"
             + " --target-epsilon must be finite and > 0, got 0.0",
-        "tradeoff --noise-multiplier 1 --steps 1 --plot x.gif | --plot must end with .svg or .png, got x.gif"
+        "tradeoff --noise-multiplier 1 --steps 1 --plot x.gif | --plot must end with .svg or .png,"
+            + " got x.gif"
       })
   void badInput_isOneLineAndCodeTwo(String line, String message) {
     Outcome outcome = run(line);

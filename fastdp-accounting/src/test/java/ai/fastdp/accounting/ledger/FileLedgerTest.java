@@ -11,13 +11,13 @@ import ai.fastdp.accounting.accountant.RdpAccountant;
 import ai.fastdp.accounting.event.ComposedEvent;
 import ai.fastdp.accounting.event.DiscreteGaussianEvent;
 import ai.fastdp.accounting.event.DpEvent;
-import ai.fastdp.accounting.event.FixedBatchEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.LaplaceEvent;
 import ai.fastdp.accounting.event.NeighboringRelation;
 import ai.fastdp.accounting.event.NoOpEvent;
 import ai.fastdp.accounting.event.PoissonSampledEvent;
 import ai.fastdp.accounting.event.QuantileQueryEvent;
+import ai.fastdp.accounting.event.SampledWithoutReplacementEvent;
 import ai.fastdp.accounting.event.SelfComposedEvent;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -348,7 +348,7 @@ class FileLedgerTest {
             new QuantileQueryEvent(3.3),
             new DiscreteGaussianEvent(0.1 + 0.7),
             new LaplaceEvent(0.1),
-            new FixedBatchEvent(3, 10, new GaussianEvent(1.1)),
+            new SampledWithoutReplacementEvent(3, 10, new GaussianEvent(1.1)),
             new PoissonSampledEvent(1.0 / 3, new GaussianEvent(Double.MIN_VALUE)),
             new SelfComposedEvent(new GaussianEvent(1e300), Long.MAX_VALUE),
             new ComposedEvent(List.of()),

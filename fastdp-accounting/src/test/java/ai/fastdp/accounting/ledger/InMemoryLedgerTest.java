@@ -11,9 +11,9 @@ import ai.fastdp.accounting.accountant.PrivacyAccountant;
 import ai.fastdp.accounting.accountant.PrivacyBudget;
 import ai.fastdp.accounting.accountant.RdpAccountant;
 import ai.fastdp.accounting.event.DpEvent;
-import ai.fastdp.accounting.event.FixedBatchEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.NeighboringRelation;
+import ai.fastdp.accounting.event.SampledWithoutReplacementEvent;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
@@ -93,7 +93,8 @@ class InMemoryLedgerTest {
   void charge_unsupportedEvent_isRefusedAndRecordsNothing() {
     try (InMemoryLedger ledger =
         new InMemoryLedger(new RdpAccountant(), new PrivacyBudget(1, 1e-6))) {
-      assertThatThrownBy(() -> ledger.charge(new FixedBatchEvent(1, 100, new GaussianEvent(1))))
+      assertThatThrownBy(
+              () -> ledger.charge(new SampledWithoutReplacementEvent(1, 100, new GaussianEvent(1))))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("ADD_OR_REMOVE_ONE");
       assertThat(ledger.spent()).isEqualTo(EpsilonBound.zero());

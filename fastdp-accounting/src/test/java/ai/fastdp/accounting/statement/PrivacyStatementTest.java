@@ -11,11 +11,11 @@ import ai.fastdp.accounting.accountant.RdpAccountant;
 import ai.fastdp.accounting.event.ComposedEvent;
 import ai.fastdp.accounting.event.DiscreteGaussianEvent;
 import ai.fastdp.accounting.event.DpEvent;
-import ai.fastdp.accounting.event.FixedBatchEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.NeighboringRelation;
 import ai.fastdp.accounting.event.PoissonSampledEvent;
 import ai.fastdp.accounting.event.QuantileQueryEvent;
+import ai.fastdp.accounting.event.SampledWithoutReplacementEvent;
 import ai.fastdp.accounting.ledger.InMemoryLedger;
 import ai.fastdp.accounting.statement.ReleaseSummary.Noise;
 import ai.fastdp.accounting.statement.ReleaseSummary.Sampling;
@@ -131,7 +131,7 @@ class PrivacyStatementTest {
         PrivacyStatement.of(
             new FdpAccountant(NeighboringRelation.REPLACE_ONE),
             "record",
-            Map.of(new FixedBatchEvent(100, 10_000, new GaussianEvent(2)), 50L),
+            Map.of(new SampledWithoutReplacementEvent(100, 10_000, new GaussianEvent(2)), 50L),
             1e-5,
             "1.0",
             SECURE,

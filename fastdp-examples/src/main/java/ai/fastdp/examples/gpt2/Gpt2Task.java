@@ -79,9 +79,9 @@ record Gpt2Task(
     if (options.eval != null || options.weights != null || options.tokenizer != null) {
       throw new InputException("--eval, --weights and --tokenizer need --data");
     }
-    int sampleSize = options.training.generatedSamples(48_000);
+    int datasetSize = options.training.generatedSamples(48_000);
     Random random = new Random(options.training.seed());
-    List<TextExample> training = RestaurantGrammar.PRIVATE.draw(random, sampleSize);
+    List<TextExample> training = RestaurantGrammar.PRIVATE.draw(random, datasetSize);
     List<TextExample> heldOut = RestaurantGrammar.PRIVATE.draw(random, 500);
     List<TextExample> publicText = RestaurantGrammar.PUBLIC.draw(random, 20_000);
     TextTokenizer tokenizer = new ByteTokenizer();

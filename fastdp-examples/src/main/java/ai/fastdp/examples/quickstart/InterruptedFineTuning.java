@@ -68,7 +68,7 @@ public final class InterruptedFineTuning {
       throws IOException, TranslateException {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(1_000)
+            .setDatasetSize(1_000)
             .setBatchSize(100)
             .setSteps(30)
             .setBudget(new PrivacyBudget(2.0, 1e-5))

@@ -73,7 +73,7 @@ public final class OwnLayer {
   public static void main(String[] args) throws Exception {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(2_000)
+            .setDatasetSize(2_000)
             .setBatchSize(200)
             .setEpochs(10)
             .setBudget(new PrivacyBudget(3.0, 1e-5))

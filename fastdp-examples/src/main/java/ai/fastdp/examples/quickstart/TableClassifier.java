@@ -34,7 +34,7 @@ public final class TableClassifier {
   public static void main(String[] args) throws Exception {
     PrivacyPlan plan =
         PrivacyPlan.builder()
-            .setSampleSize(PEOPLE)
+            .setDatasetSize(PEOPLE)
             .setBatchSize(200)
             .setEpochs(10)
             .setBudget(new PrivacyBudget(3.0, 1e-5))

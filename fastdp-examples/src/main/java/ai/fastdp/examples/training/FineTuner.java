@@ -69,7 +69,7 @@ public final class FineTuner {
               progress);
       return new Outcome(
           new Guarantee(
-              result.epsilon(), result.stepsCharged(), plan, fineTuning.publicSampleSize(), scope),
+              result.epsilon(), result.stepsCharged(), plan, fineTuning.publicDatasetSize(), scope),
           result.stepsTaken(),
           result.refusal(),
           progress.stepMillis());

@@ -4,8 +4,8 @@ package ai.fastdp.examples.training;
 /**
  * How a model learns from the private samples.
  *
- * @param sampleSize the number of samples, public
- * @param publicSampleSize whether that number was declared, and not read off the data
+ * @param datasetSize the number of samples, public
+ * @param publicDatasetSize whether that number was declared, and not read off the data
  * @param batchSize expected number of samples in an update
  * @param physicalBatchSize samples that go through the model at once
  * @param steps number of updates
@@ -16,8 +16,8 @@ package ai.fastdp.examples.training;
  * @param clipping how it is bounded
  */
 public record FineTuning(
-    int sampleSize,
-    boolean publicSampleSize,
+    int datasetSize,
+    boolean publicDatasetSize,
     int batchSize,
     int physicalBatchSize,
     int steps,

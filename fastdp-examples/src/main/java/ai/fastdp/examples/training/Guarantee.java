@@ -11,11 +11,11 @@ import java.util.Locale;
  * @param epsilon the epsilon spent, an upper bound
  * @param stepsCharged the updates it pays for
  * @param plan what decided it
- * @param publicSampleSize whether the sample size was declared, and not read off the data
+ * @param publicDatasetSize whether the dataset size was declared, and not read off the data
  * @param scope what it is for
  */
 public record Guarantee(
-    double epsilon, long stepsCharged, PrivacyPlan plan, boolean publicSampleSize, Scope scope) {
+    double epsilon, long stepsCharged, PrivacyPlan plan, boolean publicDatasetSize, Scope scope) {
 
   /** The guarantee in one line. */
   String statement() {
@@ -42,12 +42,13 @@ public record Guarantee(
                 + " (Poisson sampling). Epsilon is an upper bound by Renyi differential privacy.",
             stepsCharged,
             plan.sampleRate()),
-        publicSampleSize
-            ? "The sample size, " + plan.sampleSize() + ", was declared by the user."
-            : "The number of training samples, " + plan.sampleSize() + ", is treated as public.",
+        publicDatasetSize
+            ? "The dataset size, " + plan.datasetSize() + ", was declared by the user."
+            : "The number of training samples, " + plan.datasetSize() + ", is treated as public.",
         "One who contributed k samples has a weaker guarantee: epsilon is about k times as large.",
         scope.publicInputs
-            + " are public. If they were chosen by looking at the training samples, that is not accounted for.",
+            + " are public. If they were chosen by looking at the training samples, that is not"
+            + " accounted for.",
         "Not private are the loss and the speed shown during training. The held-out losses are"
             + " computed from the held-out samples, which the guarantee does not cover.");
   }

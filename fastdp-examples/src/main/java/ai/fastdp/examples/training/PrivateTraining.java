@@ -7,6 +7,7 @@ import ai.djl.training.GradientCollector;
 import ai.djl.translate.TranslateException;
 import ai.fastdp.PerformanceOptions;
 import ai.fastdp.PrivacyEngine;
+import ai.fastdp.PrivacyEngineBuilder;
 import ai.fastdp.PrivacyPlan;
 import ai.fastdp.PrivateTrainer;
 import ai.fastdp.accounting.accountant.PrivacyBudget;
@@ -29,10 +30,10 @@ final class PrivateTraining {
    * @throws InputException if the numbers do not fit together or the target is out of reach
    */
   static PrivacyPlan plan(FineTuning fineTuning) {
-    if (fineTuning.delta() * fineTuning.sampleSize() >= 1) {
+    if (fineTuning.delta() * fineTuning.datasetSize() >= 1) {
       throw new InputException(
-          "--delta must be below 1 / sample size = "
-              + 1.0 / fineTuning.sampleSize()
+          "--delta must be below 1 / dataset size = "
+              + 1.0 / fineTuning.datasetSize()
               + ", got "
               + fineTuning.delta());
     }
@@ -40,7 +41,7 @@ final class PrivateTraining {
     try {
       plan =
           PrivacyPlan.builder()
-              .setSampleSize(fineTuning.sampleSize())
+              .setDatasetSize(fineTuning.datasetSize())
               .setBatchSize(fineTuning.batchSize())
               .setSteps(fineTuning.steps())
               .setBudget(new PrivacyBudget(fineTuning.epsilon(), fineTuning.delta()))
@@ -75,9 +76,9 @@ final class PrivateTraining {
    * @param fineTuning what does not
    * @param files where the run's files are, if it has any
    */
-  static PrivacyEngine.Builder engine(
+  static PrivacyEngineBuilder engine(
       TrainingJob job, PrivacyPlan plan, FineTuning fineTuning, @Nullable RunFiles files) {
-    PrivacyEngine.Builder engine =
+    PrivacyEngineBuilder engine =
         PrivacyEngine.builder(plan)
             .optLoss(job.loss())
             .optViewsPerSample(job.views())

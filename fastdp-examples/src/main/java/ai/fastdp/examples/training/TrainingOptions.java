@@ -14,17 +14,17 @@ public final class TrainingOptions {
   @Option(
       names = "--delta",
       paramLabel = "DELTA",
-      description = "Target delta, below 1 / sample size. Default: ${DEFAULT-VALUE}.",
+      description = "Target delta, below 1 / dataset size. Default: ${DEFAULT-VALUE}.",
       defaultValue = "1e-5")
   private double delta;
 
   @Option(
-      names = "--sample-size",
+      names = "--dataset-size",
       paramLabel = "N",
       description =
           "The public number of training samples that the guarantee is computed for. "
               + "Default: the number of rows of the training set, which is public then.")
-  private @Nullable Integer sampleSize;
+  private @Nullable Integer datasetSize;
 
   @Option(
       names = "--batch-size",
@@ -68,8 +68,8 @@ public final class TrainingOptions {
       names = "--seed",
       paramLabel = "N",
       description =
-          "Seed of the random weights, the generated data and what is drawn at the end; never of the "
-              + "noise or the choice of the private samples. Default: ${DEFAULT-VALUE}.",
+          "Seed of the random weights, the generated data and what is drawn at the end; never of"
+              + " the noise or the choice of the private samples. Default: ${DEFAULT-VALUE}.",
       defaultValue = "1")
   private int seed;
 
@@ -89,8 +89,8 @@ public final class TrainingOptions {
       names = "--checkpoint",
       paramLabel = "DIR",
       description =
-          "Where the ledger and the checkpoints of a run go, so that it can go on after its process "
-              + "has ended. Default: they are not kept.")
+          "Where the ledger and the checkpoints of a run go, so that it can go on after its process"
+              + " has ended. Default: they are not kept.")
   private @Nullable Path checkpoint;
 
   @Option(
@@ -112,7 +112,7 @@ public final class TrainingOptions {
   /**
    * Settles how the model learns.
    *
-   * @param rows the number of samples in the training set, public unless --sample-size is given
+   * @param rows the number of samples in the training set, public unless --dataset-size is given
    * @param samplesAtOnce the largest number of samples that go through the model at once by default
    * @param defaults what the example takes for options that were not given
    * @return how the model learns
@@ -123,10 +123,10 @@ public final class TrainingOptions {
       throw new InputException("--epochs and --steps exclude each other");
     }
     int batch = orElse(batchSize, defaults.batchSize);
-    int samples = orElse(sampleSize, rows);
+    int samples = orElse(datasetSize, rows);
     int physicalBatch = orElse(physicalBatchSize, Math.min(batch, samplesAtOnce));
     int expectedEpochs = orElse(epochs, defaults.epochs);
-    requirePositive("--sample-size", samples);
+    requirePositive("--dataset-size", samples);
     requirePositive("--batch-size", batch);
     requirePositive("--physical-batch-size", physicalBatch);
     requirePositive("--epochs", expectedEpochs);
@@ -140,11 +140,11 @@ public final class TrainingOptions {
     }
     if (batch > samples) {
       throw new InputException(
-          "--batch-size must be at most the sample size " + samples + ", got " + batch);
+          "--batch-size must be at most the dataset size " + samples + ", got " + batch);
     }
     return new FineTuning(
         samples,
-        sampleSize != null,
+        datasetSize != null,
         batch,
         physicalBatch,
         updates,
@@ -158,12 +158,12 @@ public final class TrainingOptions {
   /**
    * The number of training samples to generate, where an example generates them.
    *
-   * @param other what is taken if --sample-size was not given
+   * @param other what is taken if --dataset-size was not given
    * @return a positive number
    */
   public int generatedSamples(int other) {
-    int samples = orElse(sampleSize, other);
-    requirePositive("--sample-size", samples);
+    int samples = orElse(datasetSize, other);
+    requirePositive("--dataset-size", samples);
     return samples;
   }
 

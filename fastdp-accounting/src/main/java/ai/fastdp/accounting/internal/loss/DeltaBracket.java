@@ -13,6 +13,21 @@ public record DeltaBracket(double lower, double estimate, double upper) {
   /** Nothing is lost. */
   public static final DeltaBracket ZERO = new DeltaBracket(0, 0, 0);
 
+  /** Relative width that is as good as none. */
+  private static final double NARROW = 1e-8;
+
+  /** {@return whether narrower bounds are not worth the effort} */
+  public boolean isNarrow() {
+    return width() <= NARROW * estimate;
+  }
+
+  /** Returns the bounds capped at an upper bound. */
+  public DeltaBracket atMost(double cap) {
+    return cap >= upper
+        ? this
+        : new DeltaBracket(Math.min(lower, cap), Math.min(estimate, cap), cap);
+  }
+
   /** {@return the distance of the bounds} */
   public double width() {
     return upper - lower;

@@ -12,6 +12,12 @@ import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
  */
 public record EpsilonInterval(double lower, double estimate, double upper) {
 
+  /** Relative width that is as good as none. */
+  private static final double NARROW = 8e-7;
+
+  /** Below this epsilon, absolute accuracy counts. */
+  private static final double SMALL = 1e-3;
+
   public static final EpsilonInterval ZERO = new EpsilonInterval(0, 0, 0);
 
   /**
@@ -40,5 +46,10 @@ public record EpsilonInterval(double lower, double estimate, double upper) {
 
   public double width() {
     return upper - lower;
+  }
+
+  /** {@return whether narrower bounds are not worth the effort} */
+  public boolean isNarrow() {
+    return width() <= NARROW * Math.max(estimate, SMALL);
   }
 }

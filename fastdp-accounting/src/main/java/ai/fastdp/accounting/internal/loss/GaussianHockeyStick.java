@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.internal.loss;
 
-import ai.fastdp.accounting.internal.numeric.NormalExcess;
+import ai.fastdp.accounting.internal.numeric.GaussianHockeyStickTerm;
 
 /**
  * The Gaussian mechanism with sensitivity over noise mu: \(\delta = \Phi(-\varepsilon/\mu + \mu/2)
@@ -14,7 +14,7 @@ public record GaussianHockeyStick(double mu) implements HockeyStick {
 
   @Override
   public Point at(double epsilon) {
-    NormalExcess excess = NormalExcess.of(epsilon / mu - mu / 2, mu);
+    GaussianHockeyStickTerm excess = GaussianHockeyStickTerm.of(epsilon / mu - mu / 2, mu);
     return Point.of(0, excess, -excess.subtracted());
   }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.internal.loss;
 
-import ai.fastdp.accounting.internal.numeric.NormalExcess;
+import ai.fastdp.accounting.internal.numeric.GaussianHockeyStickTerm;
 
 /** delta as a function of epsilon, in closed form. */
 public interface HockeyStick {
@@ -26,7 +26,7 @@ public interface HockeyStick {
     }
 
     /** A multiple of an excess. */
-    static Point of(double logFactor, NormalExcess excess, double slope) {
+    static Point of(double logFactor, GaussianHockeyStickTerm excess, double slope) {
       double error = 0x1p-51 * (1 + Math.abs(logFactor));
       return new Point(
           logFactor + excess.log(),

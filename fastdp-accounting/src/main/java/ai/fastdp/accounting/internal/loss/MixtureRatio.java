@@ -2,7 +2,6 @@
 package ai.fastdp.accounting.internal.loss;
 
 import ai.fastdp.accounting.internal.numeric.NormalEdge;
-import ai.fastdp.accounting.internal.numeric.NormalTail;
 
 /**
  * The density ratio \(r(x) = 1 + q (e^{u(x)} - 1)\), \(u(x) = (2x-1)/(2 s^2)\), of the mixture
@@ -75,11 +74,11 @@ public record MixtureRatio(double sampleRate, double sigma) {
     double t =
         Math.min(
             0.95 * Math.PI,
-            Math.sqrt(QuadratureLoss.LOG_PRECISION / (variance / 2 + negativePower / 8)));
+            Math.sqrt(QuadraturePair.LOG_PRECISION / (variance / 2 + negativePower / 8)));
     double best = 0;
     for (int i = 0; i < 24; i++) {
       double growth = t * t * variance / 2 + turns * t - negativePower * Math.log(Math.cos(t / 2));
-      best = Math.max(best, QuadratureLoss.spacingFor(t * variance, growth));
+      best = Math.max(best, QuadraturePair.spacingFor(t * variance, growth));
       t *= 0.8;
     }
     return best;

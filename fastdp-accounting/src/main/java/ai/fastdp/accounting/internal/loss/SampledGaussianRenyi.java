@@ -31,7 +31,7 @@ public final class SampledGaussianRenyi {
   private static final double FAR = 100;
 
   /** With less noise there would be too many nodes. */
-  private static final double LEAST_VARIANCE = 1e-6;
+  private static final double MIN_VARIANCE = 1e-6;
 
   private final double rate;
   private final double variance;
@@ -59,7 +59,7 @@ public final class SampledGaussianRenyi {
    */
   public double cumulant(double renyiOrder) {
     double a = renyiOrder;
-    if (!(variance >= LEAST_VARIANCE)) {
+    if (!(variance >= MIN_VARIANCE)) {
       return withHardlyAnyNoise(a - 1);
     }
     order = a;
@@ -98,7 +98,7 @@ public final class SampledGaussianRenyi {
    * of c.
    */
   double cumulantBound(double c) {
-    return variance >= LEAST_VARIANCE ? cumulant(Math.nextUp(c + 1)) : withHardlyAnyNoise(c);
+    return variance >= MIN_VARIANCE ? cumulant(Math.nextUp(c + 1)) : withHardlyAnyNoise(c);
   }
 
   /** Minkowski's inequality for 1 - q + q e^u, which is nearly an equality here. */

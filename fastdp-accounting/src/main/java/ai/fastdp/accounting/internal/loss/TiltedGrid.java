@@ -7,7 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Nodes of the trapezoid rule for the tilted law of the privacy loss of a {@link QuadratureLoss}.
+ * Nodes of the trapezoid rule for the tilted law of the privacy loss of a {@link QuadraturePair}.
  *
  * <p>Since \(E_P[e^{-L}] = 1\), \(M(c) - 1 = E_P[G], G = e^{cL} - 1 + c (e^{-L} - 1) \ge 0\): a sum
  * of non-negative terms, so K(c) = log M(c) keeps its digits where M is near 1.
@@ -21,7 +21,7 @@ public final class TiltedGrid {
 
   private static final double SERIES_LIMIT = 0.05;
 
-  private static final double MOST_NODES = 300_000;
+  private static final double MAX_NODES = 300_000;
 
   /** Privacy losses at the kept nodes, in increasing order, relative to the tilted mean. */
   final double[] centredLoss;
@@ -43,12 +43,12 @@ public final class TiltedGrid {
    */
   final double edgeProbability;
 
-  private final LossPair.Cumulant cumulant;
+  private final DominatingPair.Cumulant cumulant;
 
-  TiltedGrid(QuadratureLoss pair, double c, double spacing) {
+  TiltedGrid(QuadraturePair pair, double c, double spacing) {
     List<Nodes> parts = new ArrayList<>();
     LogSum excess = new LogSum();
-    for (QuadratureLoss.Branch branch : pair.branches()) {
+    for (QuadraturePair.Branch branch : pair.branches()) {
       if (!parts.isEmpty() && pair.atom() > 0) {
         parts.add(Nodes.atom(pair.atom()));
       }
@@ -104,13 +104,13 @@ public final class TiltedGrid {
         logExcess > 0
             ? logExcess + Math.log1p(Math.exp(-logExcess))
             : Math.log1p(Math.exp(logExcess));
-    cumulant = new LossPair.Cumulant(k, mean + drift, second - drift * drift);
+    cumulant = new DominatingPair.Cumulant(k, mean + drift, second - drift * drift);
     centredLoss = loss;
     probability = weight;
     lossDensity = density;
   }
 
-  LossPair.Cumulant cumulant() {
+  DominatingPair.Cumulant cumulant() {
     return cumulant;
   }
 
@@ -146,19 +146,19 @@ public final class TiltedGrid {
     }
 
     static Nodes of(
-        QuadratureLoss pair,
-        QuadratureLoss.Branch branch,
+        QuadraturePair pair,
+        QuadraturePair.Branch branch,
         double c,
         double spacing,
         LogSum excess) {
       double start = Math.floor(branch.leftEnd(c) / spacing);
       double count = Math.floor(branch.rightEnd(c) / spacing) - start + 1;
-      if (!(count >= 1 && count <= MOST_NODES)) {
+      if (!(count >= 1 && count <= MAX_NODES)) {
         throw new NumericalLimitException("step needs too many nodes: " + pair);
       }
       Nodes nodes = new Nodes((int) count);
       double logSpacing = Math.log(spacing);
-      QuadratureLoss.Node node = new QuadratureLoss.Node();
+      QuadraturePair.Node node = new QuadraturePair.Node();
       for (int j = 0; j < nodes.to; j++) {
         branch.at((start + j) * spacing, node);
         nodes.loss[j] = node.loss;
@@ -186,7 +186,7 @@ public final class TiltedGrid {
     }
 
     private static double logWeight(
-        QuadratureLoss.Branch branch, double v, double c, QuadratureLoss.Node node) {
+        QuadraturePair.Branch branch, double v, double c, QuadraturePair.Node node) {
       branch.at(v, node);
       return node.logP + c * node.loss;
     }

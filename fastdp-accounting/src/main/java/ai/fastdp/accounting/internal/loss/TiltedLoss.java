@@ -5,7 +5,7 @@ package ai.fastdp.accounting.internal.loss;
 public interface TiltedLoss {
 
   /** K and its derivatives at c. */
-  LossPair.Cumulant cumulant();
+  DominatingPair.Cumulant cumulant();
 
   /**
    * Adds {@code count} times the logarithm of the centred characteristic function, \(\log E[e^{i s

@@ -11,9 +11,9 @@ public final class TiltedQuadrature implements TiltedLoss {
 
   private static final int LEVELS = 60;
 
-  private static final int MOST_WINDOWS = 4000;
+  private static final int MAX_WINDOWS = 4000;
 
-  private final QuadratureLoss pair;
+  private final QuadraturePair pair;
   private final double c;
   private final TiltedGrid base;
   private TiltedGrid fine;
@@ -30,7 +30,7 @@ public final class TiltedQuadrature implements TiltedLoss {
   private final double[] massAbove = new double[LEVELS];
   private final double[] variationBelow = new double[LEVELS];
 
-  TiltedQuadrature(QuadratureLoss pair, double c) {
+  TiltedQuadrature(QuadraturePair pair, double c) {
     this.pair = pair;
     this.c = c;
     base = new TiltedGrid(pair, c, pair.spacing(c, 0) / 2);
@@ -83,7 +83,7 @@ public final class TiltedQuadrature implements TiltedLoss {
   }
 
   @Override
-  public LossPair.Cumulant cumulant() {
+  public DominatingPair.Cumulant cumulant() {
     return base.cumulant();
   }
 
@@ -181,7 +181,7 @@ public final class TiltedQuadrature implements TiltedLoss {
   /** The largest P(W)^2 Var(L | W) over windows W of the given width, or over some of them. */
   private double widestSpread(double width) {
     int n = loss.length;
-    int stride = Math.max(1, n / MOST_WINDOWS);
+    int stride = Math.max(1, n / MAX_WINDOWS);
     double best = 0;
     int i = 0;
     for (int j = 0; j < n; j += stride) {

@@ -2,7 +2,7 @@
 package ai.fastdp.accounting.internal.mechanism;
 
 import ai.fastdp.accounting.event.NeighboringRelation;
-import ai.fastdp.accounting.internal.loss.LossPair;
+import ai.fastdp.accounting.internal.loss.DominatingPair;
 import ai.fastdp.accounting.internal.loss.MixtureRatio;
 import ai.fastdp.accounting.internal.loss.SampledGaussianRenyi;
 import java.util.Optional;
@@ -21,7 +21,7 @@ public record DiscreteGaussianRelease(double sampleRate, double noiseMultiplier)
     implements Mechanism {
 
   @Override
-  public Optional<LossPair> pair(NeighboringRelation relation) {
+  public Optional<DominatingPair> pair(NeighboringRelation relation) {
     return Optional.empty();
   }
 
@@ -37,9 +37,7 @@ public record DiscreteGaussianRelease(double sampleRate, double noiseMultiplier)
       double inverse = Mechanism.sensitivity(relation) / noiseMultiplier;
       return Optional.of(new Parabola(inverse * inverse / 2)::at);
     }
-    return relation == NeighboringRelation.REPLACE_ONE
-        ? Optional.empty()
-        : Optional.of(sampled());
+    return relation == NeighboringRelation.REPLACE_ONE ? Optional.empty() : Optional.of(sampled());
   }
 
   private DoubleUnaryOperator sampled() {

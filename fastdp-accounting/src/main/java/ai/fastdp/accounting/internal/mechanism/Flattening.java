@@ -4,12 +4,12 @@ package ai.fastdp.accounting.internal.mechanism;
 import ai.fastdp.accounting.event.ComposedEvent;
 import ai.fastdp.accounting.event.DiscreteGaussianEvent;
 import ai.fastdp.accounting.event.DpEvent;
-import ai.fastdp.accounting.event.FixedBatchEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.LaplaceEvent;
 import ai.fastdp.accounting.event.NoOpEvent;
 import ai.fastdp.accounting.event.PoissonSampledEvent;
 import ai.fastdp.accounting.event.QuantileQueryEvent;
+import ai.fastdp.accounting.event.SampledWithoutReplacementEvent;
 import ai.fastdp.accounting.event.SelfComposedEvent;
 import ai.fastdp.accounting.event.UnsupportedEventException;
 
@@ -82,7 +82,7 @@ record Flattening(MechanismCounts counts, long count) implements DpEvent.Visitor
   }
 
   @Override
-  public MechanismCounts visit(FixedBatchEvent event) {
+  public MechanismCounts visit(SampledWithoutReplacementEvent event) {
     if (event.batchSize() == 0) {
       return counts;
     }
@@ -96,6 +96,6 @@ record Flattening(MechanismCounts counts, long count) implements DpEvent.Visitor
     return sample.precision() == 0
         ? counts
         : counts.add(
-            new FixedBatchGaussian(event.sampleRate(), 1 / Math.sqrt(sample.precision())), count);
+            new FixedSizeGaussian(event.sampleRate(), 1 / Math.sqrt(sample.precision())), count);
   }
 }

@@ -2,8 +2,8 @@
 package ai.fastdp.accounting.internal.mechanism;
 
 import ai.fastdp.accounting.event.NeighboringRelation;
-import ai.fastdp.accounting.internal.loss.LaplaceLoss;
-import ai.fastdp.accounting.internal.loss.LossPair;
+import ai.fastdp.accounting.internal.loss.DominatingPair;
+import ai.fastdp.accounting.internal.loss.LaplacePair;
 import java.util.Optional;
 
 /**
@@ -14,7 +14,7 @@ import java.util.Optional;
 public record LaplaceRelease(double noiseMultiplier) implements Mechanism {
 
   @Override
-  public Optional<LossPair> pair(NeighboringRelation relation) {
-    return Optional.of(new LaplaceLoss(Mechanism.sensitivity(relation) / noiseMultiplier));
+  public Optional<DominatingPair> pair(NeighboringRelation relation) {
+    return Optional.of(new LaplacePair(Mechanism.sensitivity(relation) / noiseMultiplier));
   }
 }

@@ -2,7 +2,7 @@
 package ai.fastdp.accounting.internal.mechanism;
 
 import ai.fastdp.accounting.event.NeighboringRelation;
-import ai.fastdp.accounting.internal.loss.LossPair;
+import ai.fastdp.accounting.internal.loss.DominatingPair;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.DoubleUnaryOperator;
@@ -13,21 +13,21 @@ import java.util.function.DoubleUnaryOperator;
  * <p>Every accountant asks one question; an empty answer means that it has to refuse the event.
  */
 public sealed interface Mechanism
-    permits SampledGaussian, FixedBatchGaussian, LaplaceRelease, DiscreteGaussianRelease {
+    permits SampledGaussian, FixedSizeGaussian, LaplaceRelease, DiscreteGaussianRelease {
 
   /**
    * Returns the pair of distributions that is proven to dominate one step, if one is known; in the
-   * direction in which a record is removed, if that matters. {@link LossPair#reversed()} is the
-   * other direction.
+   * direction in which a record is removed, if that matters. {@link DominatingPair#reversed()} is
+   * the other direction.
    */
-  Optional<LossPair> pair(NeighboringRelation relation);
+  Optional<DominatingPair> pair(NeighboringRelation relation);
 
   /**
    * Returns an upper bound of the cumulant \((a-1) D_a\) of one step as a function of the Renyi
    * order a &gt; 1, if one is known. It is convex, and infinite at orders without a bound.
    */
   default Optional<DoubleUnaryOperator> renyi(NeighboringRelation relation) {
-    return pair(relation).map(LossPair::renyi);
+    return pair(relation).map(DominatingPair::renyi);
   }
 
   /**

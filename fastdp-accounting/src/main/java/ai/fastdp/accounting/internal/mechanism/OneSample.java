@@ -4,12 +4,12 @@ package ai.fastdp.accounting.internal.mechanism;
 import ai.fastdp.accounting.event.ComposedEvent;
 import ai.fastdp.accounting.event.DiscreteGaussianEvent;
 import ai.fastdp.accounting.event.DpEvent;
-import ai.fastdp.accounting.event.FixedBatchEvent;
 import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.LaplaceEvent;
 import ai.fastdp.accounting.event.NoOpEvent;
 import ai.fastdp.accounting.event.PoissonSampledEvent;
 import ai.fastdp.accounting.event.QuantileQueryEvent;
+import ai.fastdp.accounting.event.SampledWithoutReplacementEvent;
 import ai.fastdp.accounting.event.SelfComposedEvent;
 import ai.fastdp.accounting.event.UnsupportedEventException;
 import java.util.List;
@@ -86,7 +86,7 @@ record OneSample(double precision, boolean isDiscrete) {
     }
 
     @Override
-    public OneSample visit(FixedBatchEvent event) {
+    public OneSample visit(SampledWithoutReplacementEvent event) {
       throw refusal(event);
     }
 

@@ -2,10 +2,10 @@
 package ai.fastdp.accounting.internal.mechanism;
 
 import ai.fastdp.accounting.event.NeighboringRelation;
-import ai.fastdp.accounting.internal.loss.GaussianLoss;
-import ai.fastdp.accounting.internal.loss.LossPair;
-import ai.fastdp.accounting.internal.loss.MixtureLoss;
-import ai.fastdp.accounting.internal.loss.SubstitutionLoss;
+import ai.fastdp.accounting.internal.loss.DominatingPair;
+import ai.fastdp.accounting.internal.loss.GaussianPair;
+import ai.fastdp.accounting.internal.loss.PoissonGaussianPair;
+import ai.fastdp.accounting.internal.loss.ReplaceOnePoissonPair;
 import java.util.Optional;
 import java.util.OptionalDouble;
 
@@ -18,14 +18,15 @@ import java.util.OptionalDouble;
 public record SampledGaussian(double sampleRate, double noiseMultiplier) implements Mechanism {
 
   @Override
-  public Optional<LossPair> pair(NeighboringRelation relation) {
+  public Optional<DominatingPair> pair(NeighboringRelation relation) {
     if (sampleRate == 1) {
-      return Optional.of(new GaussianLoss(Mechanism.sensitivity(relation) / noiseMultiplier));
+      return Optional.of(new GaussianPair(Mechanism.sensitivity(relation) / noiseMultiplier));
     }
     return Optional.of(
         relation == NeighboringRelation.REPLACE_ONE
-            ? new SubstitutionLoss(sampleRate, noiseMultiplier)
-            : new MixtureLoss(sampleRate, noiseMultiplier, MixtureLoss.Direction.REMOVE));
+            ? new ReplaceOnePoissonPair(sampleRate, noiseMultiplier)
+            : new PoissonGaussianPair(
+                sampleRate, noiseMultiplier, PoissonGaussianPair.Direction.REMOVE));
   }
 
   /**

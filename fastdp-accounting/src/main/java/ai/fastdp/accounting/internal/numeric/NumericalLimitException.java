@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.internal.numeric;
 
+import java.util.Optional;
+import java.util.function.Supplier;
+
 /** A computation would need more resources than allowed; another method has to answer. */
 public final class NumericalLimitException extends RuntimeException {
 
@@ -8,5 +11,14 @@ public final class NumericalLimitException extends RuntimeException {
 
   public NumericalLimitException(String message) {
     super(message);
+  }
+
+  /** Returns the answer, or none if computing it throws this exception. */
+  public static <T> Optional<T> emptyIfThrown(Supplier<Optional<T>> answer) {
+    try {
+      return answer.get();
+    } catch (NumericalLimitException e) {
+      return Optional.empty();
+    }
   }
 }

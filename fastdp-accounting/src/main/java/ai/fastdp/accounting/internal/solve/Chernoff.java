@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.internal.solve;
 
-import ai.fastdp.accounting.internal.loss.QuadratureLoss;
+import ai.fastdp.accounting.internal.loss.QuadraturePair;
 import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
 import ai.fastdp.accounting.internal.numeric.ScalarMinimizer;
+import java.util.function.DoubleUnaryOperator;
 
 /**
  * Chernoff's bound \(\delta(\varepsilon) \le e^{K(c) - c\varepsilon} c^c/(1+c)^{1+c}\) for every c
@@ -22,6 +23,33 @@ public final class Chernoff {
    */
   static double firstStep(double c) {
     return 0.1 * Math.min(c + 0.5, 10 * c);
+  }
+
+  /**
+   * Returns the smallest value of a bound that every c' above c gives, for distances that grow
+   * until the bound rises: a convex function over a linear one falls and then rises.
+   *
+   * @param bound as a function of the distance c' - c
+   * @throws NumericalLimitException if the bound cannot be computed at the smallest distance
+   */
+  static double smallest(double c, DoubleUnaryOperator bound) {
+    double best = Double.POSITIVE_INFINITY;
+    for (double far = firstStep(c); far < 200 * (c + 1); far *= 1.5) {
+      double value;
+      try {
+        value = bound.applyAsDouble(far);
+      } catch (NumericalLimitException e) {
+        if (best == Double.POSITIVE_INFINITY) {
+          throw e;
+        }
+        break; // every c' has a valid bound, so the smallest so far stays one
+      }
+      if (value > best) {
+        break;
+      }
+      best = value;
+    }
+    return best;
   }
 
   /** log of the bound of delta at one epsilon by one c. */
@@ -74,7 +102,7 @@ public final class Chernoff {
     for (LossComposition.Part part : losses.parts()) {
       value += part.count() * part.pair().cumulantBound(c);
     }
-    return value * MARGIN + losses.steps() * QuadratureLoss.QUADRATURE_ERROR;
+    return value * MARGIN + losses.steps() * QuadraturePair.QUADRATURE_ERROR;
   }
 
   /** c log c - (1 + c) log(1 + c), without cancellation for large c. */

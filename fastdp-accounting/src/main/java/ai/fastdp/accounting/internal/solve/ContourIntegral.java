@@ -2,12 +2,9 @@
 package ai.fastdp.accounting.internal.solve;
 
 import ai.fastdp.accounting.internal.loss.DeltaBracket;
-import ai.fastdp.accounting.internal.loss.LossPair;
-import ai.fastdp.accounting.internal.loss.QuadratureLoss;
+import ai.fastdp.accounting.internal.loss.DominatingPair;
 import ai.fastdp.accounting.internal.loss.TiltedLoss;
 import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -28,13 +25,8 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 public final class ContourIntegral {
 
-  /** Above this many node evaluations another method should answer. */
-  private static final double COST_LIMIT = 3e9;
-
-  private static final double GRID_ERROR = 1e-13;
-
   private final double c;
-  private final LossPair.Cumulant cumulant;
+  private final DominatingPair.Cumulant cumulant;
   private final double step;
   private final double period;
   private final double[] re;
@@ -52,18 +44,18 @@ public final class ContourIntegral {
   /** Value and slope of the rule at one epsilon, without error terms. */
   private record Value(double logPrefactor, double sum, double slopeSum) {}
 
-  private ContourIntegral(Plan plan) {
-    c = plan.c;
-    cumulant = plan.cumulant;
-    period = plan.period;
+  ContourIntegral(ContourPlan plan) {
+    c = plan.c();
+    cumulant = plan.cumulant();
+    period = plan.period();
     step = 2 * Math.PI / period;
-    int n = plan.nodes;
+    int n = plan.nodes();
     double[] logRe = new double[n];
     double[] phase = new double[n];
     double scale = 0;
-    for (int i = 0; i < plan.tilted.size(); i++) {
-      TiltedLoss tilted = plan.tilted.get(i);
-      double count = plan.losses.parts().get(i).count();
+    for (int i = 0; i < plan.tilted().size(); i++) {
+      TiltedLoss tilted = plan.tilted().get(i);
+      double count = plan.losses().parts().get(i).count();
       tilted.addLogPhi(step, 0, n, count, logRe, phase);
       scale += count * Math.sqrt(tilted.cumulant().variance());
     }
@@ -88,153 +80,10 @@ public final class ContourIntegral {
     }
     absoluteSum = total * step / Math.PI;
     // What the ends of the steps' laws miss does not fall with the modulus.
-    truncation = plan.truncation + plan.edgeError * plain * step / Math.PI;
-    relativeRounding = plan.relativeError + 0x1p-52 * n * step * phaseScale;
+    truncation = plan.truncation() + plan.edgeError() * plain * step / Math.PI;
+    relativeRounding = plan.relativeError() + 0x1p-52 * n * step * phaseScale;
     if (!(truncation + relativeRounding * absoluteSum < Double.POSITIVE_INFINITY)) {
       throw new NumericalLimitException("contour integral has no error bound");
-    }
-  }
-
-  /** How the integral will be computed, and at what cost. */
-  static final class Plan {
-
-    private final LossComposition losses;
-    private final double c;
-    private final LossPair.Cumulant cumulant;
-    private final List<TiltedLoss> tilted = new ArrayList<>();
-    private final double period;
-    private int nodes;
-    private double truncation;
-    private double cost;
-    private double relativeError;
-    private double edgeError;
-    private final double logLoss;
-
-    /**
-     * Plans for the neighbourhood of one point of the curve.
-     *
-     * @param tolerance relative error of delta that each of the error terms may have
-     */
-    Plan(LossComposition losses, double c, double epsilon, double logDelta, double tolerance) {
-      this.losses = losses;
-      this.c = c;
-      double value = 0;
-      double mean = 0;
-      double variance = 0;
-      for (LossComposition.Part part : losses.parts()) {
-        TiltedLoss one = part.pair().tilt(c);
-        tilted.add(one);
-        value += part.count() * one.cumulant().value();
-        mean += part.count() * one.cumulant().mean();
-        variance += part.count() * one.cumulant().variance();
-      }
-      cumulant = new LossPair.Cumulant(value, mean, variance);
-      relativeError = 100 * 0x1p-52 + GRID_ERROR * (Math.abs(value) + c * Math.abs(mean));
-      for (int i = 0; i < tilted.size(); i++) {
-        edgeError += 4 * losses.parts().get(i).count() * tilted.get(i).edgeError();
-      }
-      relativeError += edgeError + 4 * QuadratureLoss.QUADRATURE_ERROR * losses.steps();
-      logLoss =
-          value
-              - c * epsilon
-              - Math.log(c)
-              - Math.log1p(c)
-              - 0.5 * Math.log1p(variance * c * c)
-              - logDelta;
-      double safety = -Math.log(tolerance);
-      double below = (safety - logDelta) / c;
-      double above = Double.POSITIVE_INFINITY;
-      for (double far = Chernoff.firstStep(c); far < 200 * (c + 1); far *= 1.5) {
-        double needed;
-        try {
-          needed = (Chernoff.logDelta(losses, c + far, epsilon) - logDelta + safety) / far;
-        } catch (NumericalLimitException e) {
-          if (above == Double.POSITIVE_INFINITY) {
-            throw e;
-          }
-          break; // those so far will do
-        }
-        if (needed > above) {
-          break;
-        }
-        above = needed;
-      }
-      period = 1.05 * Math.max(below, Math.max(above, 1e-9));
-      planNodes(epsilon, logDelta, variance, tolerance);
-    }
-
-    private void planNodes(double epsilon, double logDelta, double variance, double tolerance) {
-      double step = 2 * Math.PI / period;
-      double allowed =
-          tolerance * Math.exp(Math.min(700, logDelta - cumulant.value() + c * epsilon));
-      List<Double> ends = new ArrayList<>();
-      List<Double> tails = new ArrayList<>();
-      double s = 0.3 / Math.sqrt(variance);
-      double rest = Double.POSITIVE_INFINITY;
-      for (int i = 0; i < 400; i++) {
-        ends.add(s);
-        rest = Math.exp(logModulusBound(s, Double.POSITIVE_INFINITY)) / s / Math.PI;
-        if (rest <= 0.2 * allowed) {
-          break;
-        }
-        if (300 * s / step > 100 * COST_LIMIT) {
-          break; // far too many frequencies
-        }
-        double next = s * 1.12;
-        tails.add(
-            Math.exp(logModulusBound(s, next))
-                * Math.min(1 / s - 1 / next, (next - s) / (c * (c + 1)))
-                / Math.PI);
-        s = next;
-      }
-      int last = ends.size() - 1;
-      double tail = rest;
-      while (last > 0 && tail + tails.get(last - 1) <= allowed) {
-        tail += tails.get(last - 1);
-        last--;
-      }
-      double reach = ends.get(last);
-      double first =
-          step / Math.PI * Math.exp(logModulusBound(reach, reach * 1.12)) / (reach * reach);
-      truncation = rest <= 0.2 * allowed ? tail + first : Double.POSITIVE_INFINITY;
-      double count = Math.ceil(reach / step) + 1;
-      nodes = (int) Math.min(count, Integer.MAX_VALUE / 8.0);
-      cost = Double.isInfinite(truncation) ? Double.POSITIVE_INFINITY : 0;
-      double from = 0;
-      for (double to = Math.min(count, 64); from < count; to = Math.min(count, to * 2)) {
-        // Every frequency takes part in some fifty evaluations at different epsilon.
-        cost += (to - from) * 300;
-        for (TiltedLoss one : tilted) {
-          // Each doubling of the reach needs a grid of its own, whose nodes cost more than phases.
-          cost += (300 + 1.5 * (to - from)) * one.costAt(to * step);
-        }
-        from = to;
-      }
-    }
-
-    private double logModulusBound(double lowest, double highest) {
-      double sum = 0;
-      for (int i = 0; i < tilted.size(); i++) {
-        sum += losses.parts().get(i).count() * tilted.get(i).logModulusBound(lowest, highest);
-      }
-      return sum;
-    }
-
-    /** Relative error of delta that rounding and quadrature may cause, roughly. */
-    double precision() {
-      return relativeError * Math.exp(Math.max(0, logLoss));
-    }
-
-    /** Elementary operations, roughly nanoseconds. */
-    double cost() {
-      return cost;
-    }
-
-    ContourIntegral run() {
-      if (!(cost <= COST_LIMIT)) {
-        throw new NumericalLimitException("contour integral needs " + cost + " operations");
-      }
-      return new ContourIntegral(this);
     }
   }
 
@@ -347,25 +196,16 @@ public final class ContourIntegral {
 
   private double aliasing(LossComposition losses, double epsilon) {
     double below = Math.exp(-c * period) / -Math.expm1(-c * period);
-    double above = Double.POSITIVE_INFINITY;
-    for (double far = Chernoff.firstStep(c); far < 200 * (c + 1); far *= 1.5) {
-      double logTerm;
-      try {
-        double intercept =
-            chernoff.computeIfAbsent(c + far, further -> Chernoff.logDelta(losses, further, 0));
-        logTerm = intercept - (c + far) * epsilon - far * period;
-      } catch (NumericalLimitException e) {
-        if (above == Double.POSITIVE_INFINITY) {
-          throw e;
-        }
-        break; // those so far will do
-      }
-      double bound = Math.exp(logTerm) / -Math.expm1(-far * period);
-      if (bound > above) {
-        break;
-      }
-      above = bound;
-    }
+    double above =
+        Chernoff.smallest(
+            c,
+            far -> {
+              double intercept =
+                  chernoff.computeIfAbsent(
+                      c + far, further -> Chernoff.logDelta(losses, further, 0));
+              double logTerm = intercept - (c + far) * epsilon - far * period;
+              return Math.exp(logTerm) / -Math.expm1(-far * period);
+            });
     return below + above;
   }
 

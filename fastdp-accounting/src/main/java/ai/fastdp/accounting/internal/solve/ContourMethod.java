@@ -6,8 +6,13 @@ import ai.fastdp.accounting.internal.loss.EpsilonInterval;
 import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
 import java.util.Optional;
 
-/** Chooses the line of a {@link ContourIntegral} and turns its values into bounds. */
-public final class ContourMethod {
+/**
+ * The contour integral of the characteristic function, whose cost does not depend on the number of
+ * steps.
+ *
+ * <p>This class chooses the line of a {@link ContourIntegral} and turns its values into bounds.
+ */
+public final class ContourMethod implements CompositionMethod {
 
   /** Relative error of delta that each error term may have, where it is cheap. */
   private static final double TOLERANCE = 1e-12;
@@ -27,7 +32,7 @@ public final class ContourMethod {
   private static final double LOST = 1e-11;
 
   /** Below this log delta, no share of delta that could be lost is a number. */
-  private static final double LEAST_TO_RESTRICT = -650;
+  private static final double MIN_LOG_DELTA_TO_RESTRICT = -650;
 
   /** Relative width of epsilon that is worth little more effort. */
   private static final double GOOD = 3e-7;
@@ -37,16 +42,30 @@ public final class ContourMethod {
 
   private static final int ROUNDS = 4;
 
-  private ContourMethod() {}
+  @Override
+  public String name() {
+    return "contour";
+  }
+
+  /** {@return what an integral may cost, in nanoseconds} */
+  private static double costLimit(Effort effort) {
+    return switch (effort) {
+      case QUICK -> 2e7;
+      case FULL -> 2e8;
+      case LAST_RESORT -> 1e9;
+    };
+  }
 
   /**
-   * Bounds of epsilon, or nothing if another method should answer.
+   * {@inheritDoc}
    *
    * <p>Where the line through the saddle point loses digits, P is restricted and another line is
    * tried.
    */
-  public static Optional<EpsilonInterval> epsilon(
-      LossComposition losses, double logDelta, double costLimit) {
+  @Override
+  public Optional<EpsilonInterval> epsilon(
+      LossComposition losses, double logDelta, Effort effort, double knownWidth) {
+    double costLimit = costLimit(effort);
     double ceiling = Chernoff.epsilon(losses, logDelta);
     if (ceiling <= 0) {
       return Optional.of(EpsilonInterval.ZERO);
@@ -56,7 +75,7 @@ public final class ContourMethod {
     if (whole.isPresent() && whole.get().width() <= REFINE * whole.get().estimate()) {
       return whole;
     }
-    if (logDelta < LEAST_TO_RESTRICT) {
+    if (logDelta < MIN_LOG_DELTA_TO_RESTRICT) {
       return whole;
     }
     double limit = whole.map(found -> Math.min(costLimit, refinementCost(found))).orElse(costLimit);
@@ -85,71 +104,50 @@ public final class ContourMethod {
     return whole.isPresent() ? whole : rest;
   }
 
-  /** Bounds of delta at one epsilon, or nothing if another method should answer. */
-  static Optional<DeltaBracket> delta(LossComposition losses, double epsilon, double costLimit) {
-    return line(losses, epsilon, costLimit).map(line -> line.delta(epsilon));
-  }
-
-  /**
-   * An integral that was computed for one epsilon; its bounds hold at every other one, too.
-   *
-   * @param losses what it composes, restricted or not
-   * @param lost by how much restricting P may have lowered delta
-   */
-  record Line(ContourIntegral integral, LossComposition losses, double lost) {
-
-    DeltaBracket delta(double epsilon) {
-      DeltaBracket found = integral.delta(losses, epsilon);
-      return new DeltaBracket(found.lower(), found.estimate(), found.upper() + lost);
-    }
+  @Override
+  public Optional<DeltaBracket> delta(LossComposition losses, double epsilon, Effort effort) {
+    return line(losses, epsilon, effort).map(line -> line.delta(epsilon));
   }
 
   /** The line that gives narrow bounds of delta near an epsilon. */
-  static Optional<Line> line(LossComposition losses, double epsilon, double costLimit) {
-    Saddle saddle = Saddle.forEpsilon(losses, epsilon);
+  static Optional<ContourLine> line(LossComposition losses, double epsilon, Effort effort) {
+    double costLimit = costLimit(effort);
+    SaddlePoint saddle = SaddlePoint.forEpsilon(losses, epsilon);
     double guess = Math.min(0, Math.max(saddle.logDelta(), -700));
-    Optional<Line> whole = line(losses, saddle, epsilon, guess, 0, costLimit);
+    Optional<ContourLine> whole = line(losses, saddle, epsilon, guess, 0, costLimit);
     Optional<DeltaBracket> known = whole.map(line -> line.delta(epsilon));
-    if (known.isPresent() && isNarrow(known.get())) {
+    if (known.isPresent() && known.get().isNarrow()) {
       return whole;
     }
     double logDelta =
         known.map(DeltaBracket::estimate).filter(delta -> delta > 0).map(Math::log).orElse(guess);
     double lost = Math.exp(logDelta) * LOST;
     LossComposition restricted = losses.restricted(lost);
-    Optional<Line> rest =
+    Optional<ContourLine> rest =
         line(
             restricted,
-            Saddle.forEpsilon(restricted, epsilon),
+            SaddlePoint.forEpsilon(restricted, epsilon),
             epsilon,
             logDelta,
             lost,
             whole.isPresent() ? Math.min(costLimit, 5e7) : costLimit);
     return known.isPresent()
-            && (rest.isEmpty() || width(known.get()) <= width(rest.get().delta(epsilon)))
+            && (rest.isEmpty() || known.get().width() <= rest.get().delta(epsilon).width())
         ? whole
         : rest;
   }
 
-  private static Optional<Line> line(
+  private static Optional<ContourLine> line(
       LossComposition losses,
-      Saddle saddle,
+      SaddlePoint saddle,
       double epsilon,
       double logDelta,
       double lost,
       double costLimit) {
-    ContourIntegral.Plan plan = plan(losses, new Saddle(saddle.c(), epsilon, logDelta));
+    ContourPlan plan = plan(losses, new SaddlePoint(saddle.c(), epsilon, logDelta));
     return plan.cost() <= costLimit
-        ? Optional.of(new Line(plan.run(), losses, lost))
+        ? Optional.of(new ContourLine(plan.run(), losses, lost))
         : Optional.empty();
-  }
-
-  private static boolean isNarrow(DeltaBracket bracket) {
-    return width(bracket) <= REFINE * bracket.estimate();
-  }
-
-  private static double width(DeltaBracket bracket) {
-    return bracket.upper() - bracket.lower();
   }
 
   /**
@@ -171,8 +169,8 @@ public final class ContourMethod {
       double limit = solved ? Math.min(costLimit, refinementCost(best)) : costLimit;
       EpsilonInterval found;
       try {
-        Saddle saddle = Saddle.forEpsilon(losses, epsilon);
-        ContourIntegral.Plan plan = plan(losses, new Saddle(saddle.c(), epsilon, logDelta));
+        SaddlePoint saddle = SaddlePoint.forEpsilon(losses, epsilon);
+        ContourPlan plan = plan(losses, new SaddlePoint(saddle.c(), epsilon, logDelta));
         if (!(plan.cost() <= limit)) {
           break;
         }
@@ -214,15 +212,15 @@ public final class ContourMethod {
 
   /** Chernoff's epsilon, corrected by the saddle-point approximation at that point. */
   static double start(LossComposition losses, double ceiling, double logDelta) {
-    Saddle saddle = Saddle.forEpsilon(losses, ceiling);
+    SaddlePoint saddle = SaddlePoint.forEpsilon(losses, ceiling);
     double corrected = ceiling - Math.max(0, logDelta - saddle.logDelta()) / saddle.c();
     return Math.max(corrected, 0);
   }
 
-  private static ContourIntegral.Plan plan(LossComposition losses, Saddle saddle) {
-    ContourIntegral.Plan plan = plan(losses, saddle, TOLERANCE);
+  private static ContourPlan plan(LossComposition losses, SaddlePoint saddle) {
+    ContourPlan plan = plan(losses, saddle, TOLERANCE);
     if (plan.cost() > CHEAP) {
-      ContourIntegral.Plan coarse = plan(losses, saddle, COARSE_TOLERANCE);
+      ContourPlan coarse = plan(losses, saddle, COARSE_TOLERANCE);
       return coarse.cost() < plan.cost() ? coarse : plan;
     }
     return plan;
@@ -232,14 +230,13 @@ public final class ContourMethod {
    * The line through the saddle, or one to its left where that is cheaper: near the abscissa where
    * the far Gaussian tail takes over, the period that keeps aliasing small is very long.
    */
-  private static ContourIntegral.Plan plan(
-      LossComposition losses, Saddle saddle, double tolerance) {
-    ContourIntegral.Plan best = at(losses, saddle, 1, tolerance);
+  private static ContourPlan plan(LossComposition losses, SaddlePoint saddle, double tolerance) {
+    ContourPlan best = at(losses, saddle, 1, tolerance);
     for (double factor = 0.87; factor > 0.3; factor *= 0.87) {
       if (best.cost() < CHEAP / 20 && best.precision() < PRECISE) {
         break;
       }
-      ContourIntegral.Plan plan = at(losses, saddle, factor, tolerance);
+      ContourPlan plan = at(losses, saddle, factor, tolerance);
       if (score(plan) < score(best)) {
         best = plan;
       } else if (factor < 0.7) {
@@ -249,14 +246,14 @@ public final class ContourMethod {
     return best;
   }
 
-  private static ContourIntegral.Plan at(
-      LossComposition losses, Saddle saddle, double factor, double tolerance) {
-    return new ContourIntegral.Plan(
+  private static ContourPlan at(
+      LossComposition losses, SaddlePoint saddle, double factor, double tolerance) {
+    return new ContourPlan(
         losses, saddle.c() * factor, saddle.epsilon(), saddle.logDelta(), tolerance);
   }
 
   /** Less is better: an order of magnitude of precision is worth half of one in cost. */
-  private static double score(ContourIntegral.Plan plan) {
+  private static double score(ContourPlan plan) {
     return Math.max(plan.cost(), CHEAP / 20) * Math.sqrt(Math.max(plan.precision(), PRECISE / 10));
   }
 }

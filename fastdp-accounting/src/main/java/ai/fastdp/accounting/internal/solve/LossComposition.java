@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.internal.solve;
 
+import ai.fastdp.accounting.internal.loss.DominatingPair;
 import ai.fastdp.accounting.internal.loss.EpsilonInterval;
-import ai.fastdp.accounting.internal.loss.LossPair;
 import java.util.List;
 import java.util.function.UnaryOperator;
 
@@ -19,20 +19,20 @@ public record LossComposition(List<Part> parts) {
    * @param pair one step
    * @param count how many
    */
-  public record Part(LossPair pair, long count) {}
+  public record Part(DominatingPair pair, long count) {}
 
   /** K and its derivatives, added over all steps. */
-  LossPair.Cumulant cumulant(double c) {
+  DominatingPair.Cumulant cumulant(double c) {
     double value = 0;
     double mean = 0;
     double variance = 0;
     for (Part part : parts) {
-      LossPair.Cumulant one = part.pair().cumulant(c);
+      DominatingPair.Cumulant one = part.pair().cumulant(c);
       value += part.count() * one.value();
       mean += part.count() * one.mean();
       variance += part.count() * one.variance();
     }
-    return new LossPair.Cumulant(value, mean, variance);
+    return new DominatingPair.Cumulant(value, mean, variance);
   }
 
   /** How many there are; counts of a few parts may exceed the range of long together. */
@@ -83,7 +83,7 @@ public record LossComposition(List<Part> parts) {
 
   /** The other direction. */
   public LossComposition reversed() {
-    return map(LossPair::reversed);
+    return map(DominatingPair::reversed);
   }
 
   /** Whether both directions are the same. */
@@ -91,7 +91,7 @@ public record LossComposition(List<Part> parts) {
     return parts.stream().allMatch(part -> part.pair().reversed().equals(part.pair()));
   }
 
-  private LossComposition map(UnaryOperator<LossPair> change) {
+  private LossComposition map(UnaryOperator<DominatingPair> change) {
     return new LossComposition(
         parts.stream().map(part -> new Part(change.apply(part.pair()), part.count())).toList());
   }

@@ -27,11 +27,11 @@ final class TiltedGridTest {
   })
   void cumulantBound_restrictedLaw_isABoundAndNear(
       double q, double sigma, double lostMass, double c) {
-    for (LossPair whole :
+    for (DominatingPair whole :
         List.of(
-            new MixtureLoss(q, sigma, MixtureLoss.Direction.REMOVE),
-            new SubstitutionLoss(q, sigma))) {
-      QuadratureLoss pair = (QuadratureLoss) whole.restricted(lostMass);
+            new PoissonGaussianPair(q, sigma, PoissonGaussianPair.Direction.REMOVE),
+            new ReplaceOnePoissonPair(q, sigma))) {
+      QuadraturePair pair = (QuadraturePair) whole.restricted(lostMass);
       double exact = bySimpsonsRule(pair.branches().get(0), c);
       assertThat(pair.cumulantBound(c)).isGreaterThanOrEqualTo(exact - 1e-9);
       // A factor of 4 times the growth over a spacing, which c divides for epsilon.
@@ -40,11 +40,11 @@ final class TiltedGridTest {
   }
 
   /** log of the integral of e^{cL} under P. */
-  private static double bySimpsonsRule(QuadratureLoss.Branch branch, double c) {
+  private static double bySimpsonsRule(QuadraturePair.Branch branch, double c) {
     double left = branch.leftEnd(c);
     double h = (branch.rightEnd(c) - left) / PANELS;
     LogSum sum = new LogSum();
-    QuadratureLoss.Node node = new QuadratureLoss.Node();
+    QuadraturePair.Node node = new QuadraturePair.Node();
     for (int i = 0; i <= PANELS; i++) {
       branch.at(left + i * h, node);
       double weight = i == 0 || i == PANELS ? 1 : i % 2 == 1 ? 4 : 2;

@@ -4,10 +4,10 @@ package ai.fastdp.accounting.internal.solve;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.fastdp.accounting.internal.loss.DeltaBracket;
-import ai.fastdp.accounting.internal.loss.GaussianLoss;
-import ai.fastdp.accounting.internal.loss.LossPair;
-import ai.fastdp.accounting.internal.loss.MixtureLoss;
-import ai.fastdp.accounting.internal.loss.SubstitutionLoss;
+import ai.fastdp.accounting.internal.loss.DominatingPair;
+import ai.fastdp.accounting.internal.loss.GaussianPair;
+import ai.fastdp.accounting.internal.loss.PoissonGaussianPair;
+import ai.fastdp.accounting.internal.loss.ReplaceOnePoissonPair;
 import ai.fastdp.accounting.internal.loss.TiltedLoss;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -35,11 +35,12 @@ final class ContourIntegralTest {
   })
   void delta_cutOffEarly_boundsHoldTheFullIntegral(
       double q, double sigma, long steps, double epsilon, double tolerance) {
-    for (MixtureLoss.Direction direction : MixtureLoss.Direction.values()) {
+    for (PoissonGaussianPair.Direction direction : PoissonGaussianPair.Direction.values()) {
       LossComposition losses =
           new LossComposition(
-              List.of(new LossComposition.Part(new MixtureLoss(q, sigma, direction), steps)));
-      Saddle saddle = Saddle.forEpsilon(losses, epsilon);
+              List.of(
+                  new LossComposition.Part(new PoissonGaussianPair(q, sigma, direction), steps)));
+      SaddlePoint saddle = SaddlePoint.forEpsilon(losses, epsilon);
       double full = bracket(losses, saddle, epsilon, 1e-12).estimate();
       DeltaBracket early = bracket(losses, saddle, epsilon, tolerance);
       assertThat(early.upper()).isGreaterThanOrEqualTo(full * (1 - 1e-10));
@@ -63,8 +64,8 @@ final class ContourIntegralTest {
     "1e-5, 20, 1000"
   })
   void logModulusBound_anyFrequency_isNotExceeded(double q, double sigma, double c) {
-    for (MixtureLoss.Direction direction : MixtureLoss.Direction.values()) {
-      TiltedLoss tilted = new MixtureLoss(q, sigma, direction).tilt(c);
+    for (PoissonGaussianPair.Direction direction : PoissonGaussianPair.Direction.values()) {
+      TiltedLoss tilted = new PoissonGaussianPair(q, sigma, direction).tilt(c);
       double scale = 1 / Math.sqrt(tilted.cumulant().variance());
       for (double from = 0.01 * scale; from < 100 * scale; from *= 1.12) {
         if (tilted.costAt(3 * from) > 20_000) {
@@ -99,23 +100,24 @@ final class ContourIntegralTest {
   })
   void delta_smallCharacteristicFunction_keepsItsDigits(
       boolean replaced, double q, double sigma, double gaussian, double epsilon, double delta) {
-    LossPair sampled =
+    DominatingPair sampled =
         replaced
-            ? new SubstitutionLoss(q, sigma)
-            : new MixtureLoss(q, sigma, MixtureLoss.Direction.REMOVE);
-    LossPair unsampled = new GaussianLoss((replaced ? 2 : 1) / gaussian);
+            ? new ReplaceOnePoissonPair(q, sigma)
+            : new PoissonGaussianPair(q, sigma, PoissonGaussianPair.Direction.REMOVE);
+    DominatingPair unsampled = new GaussianPair((replaced ? 2 : 1) / gaussian);
     LossComposition losses =
         new LossComposition(
             List.of(new LossComposition.Part(sampled, 1), new LossComposition.Part(unsampled, 1)));
-    DeltaBracket found = ContourMethod.delta(losses, epsilon, 1e9).orElseThrow();
+    DeltaBracket found =
+        new ContourMethod().delta(losses, epsilon, Effort.LAST_RESORT).orElseThrow();
     assertThat(found.lower()).isLessThanOrEqualTo(delta);
     assertThat(found.upper()).isGreaterThanOrEqualTo(delta);
     assertThat(found.upper() - found.lower()).isLessThanOrEqualTo(1e-9 * delta);
   }
 
   private static DeltaBracket bracket(
-      LossComposition losses, Saddle saddle, double epsilon, double tolerance) {
-    return new ContourIntegral.Plan(losses, saddle.c(), epsilon, saddle.logDelta(), tolerance)
+      LossComposition losses, SaddlePoint saddle, double epsilon, double tolerance) {
+    return new ContourPlan(losses, saddle.c(), epsilon, saddle.logDelta(), tolerance)
         .run()
         .delta(losses, epsilon);
   }

@@ -15,11 +15,11 @@ import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
-final class PlanTextTest {
-  private static PrivacyPlan.Builder with(
+final class PlanManifestTest {
+  private static PrivacyPlanBuilder with(
       long samples, double rate, long steps, double noise, double delta, double clipNorm) {
     return PrivacyPlan.builder()
-        .setSampleSize(samples)
+        .setDatasetSize(samples)
         .setSampleRate(rate)
         .setSteps(steps)
         .setNoiseMultiplier(noise)
@@ -27,7 +27,7 @@ final class PlanTextTest {
         .setClipNorm(clipNorm);
   }
 
-  private static PrivacyPlan.Builder base() {
+  private static PrivacyPlanBuilder base() {
     return with(1000, 0.01, 100, 1, 1e-5, 1);
   }
 
@@ -60,7 +60,7 @@ final class PlanTextTest {
             base().optAccountant(FdpAccountant::new).build());
     Set<String> hashes = new HashSet<>();
     for (PrivacyPlan plan : plans) {
-      PlanText text = PlanText.of(plan, NoiseOrigin.Kind.SECURE_STREAM);
+      PlanManifest text = PlanManifest.of(plan, NoiseOrigin.Kind.SECURE_STREAM);
       assertThat(hashes.add(text.hash())).as(text.text()).isTrue();
       // No object that tells nothing but its address.
       assertThat(text.text()).doesNotContain("@");
@@ -70,27 +70,28 @@ final class PlanTextTest {
   @Test
   void hash_samePlanBuiltAgain_isTheSame() {
     PrivacyBudget budget = new PrivacyBudget(2, 1e-5);
-    PrivacyPlan.Builder[] builders = new PrivacyPlan.Builder[2];
+    PrivacyPlanBuilder[] builders = new PrivacyPlanBuilder[2];
     for (int i = 0; i < 2; i++) {
       builders[i] =
           PrivacyPlan.builder()
-              .setSampleSize(5_000)
+              .setDatasetSize(5_000)
               .setBatchSize(64)
               .setEpochs(2)
               .setBudget(budget)
               .setClipNorm(0.1);
     }
-    PlanText first = PlanText.of(builders[0].build(), NoiseOrigin.Kind.SECURE_STREAM);
-    PlanText second = PlanText.of(builders[1].build(), NoiseOrigin.Kind.SECURE_STREAM);
+    PlanManifest first = PlanManifest.of(builders[0].build(), NoiseOrigin.Kind.SECURE_STREAM);
+    PlanManifest second = PlanManifest.of(builders[1].build(), NoiseOrigin.Kind.SECURE_STREAM);
     assertThat(second.hash()).isEqualTo(first.hash()).matches("sha256:[0-9a-f]{64}");
     assertThatCode(() -> second.requireSame(first.text())).doesNotThrowAnyException();
   }
 
   @Test
   void requireSame_anotherPlan_namesWhatDiffers() {
-    PlanText plan = PlanText.of(base().build(), NoiseOrigin.Kind.SECURE_STREAM);
-    PlanText other =
-        PlanText.of(with(1000, 0.01, 100, 1.25, 1e-5, 1).build(), NoiseOrigin.Kind.SECURE_STREAM);
+    PlanManifest plan = PlanManifest.of(base().build(), NoiseOrigin.Kind.SECURE_STREAM);
+    PlanManifest other =
+        PlanManifest.of(
+            with(1000, 0.01, 100, 1.25, 1e-5, 1).build(), NoiseOrigin.Kind.SECURE_STREAM);
     assertThatThrownBy(() -> plan.requireSame(other.text()))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContainingAll("noiseMultiplier = 1.0", "noiseMultiplier = 1.25")

@@ -4,7 +4,7 @@ package ai.fastdp.accounting.internal.loss;
 import java.util.List;
 
 /** A pair whose moments are found by the trapezoid rule over a parameter v of the privacy loss. */
-public interface QuadratureLoss extends LossPair {
+public interface QuadraturePair extends DominatingPair {
 
   /**
    * A part of the law of L under P, over a parameter v in which the loss is monotone.

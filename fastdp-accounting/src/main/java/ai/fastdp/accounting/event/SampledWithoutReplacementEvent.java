@@ -13,32 +13,33 @@ import java.util.Objects;
  * has a rule.
  *
  * @param batchSize number of records in the subset, at least 0
- * @param sampleSize number of records in the data set, public; at least {@code batchSize} and 1
+ * @param datasetSize number of records in the data set, public; at least {@code batchSize} and 1
  * @param event what is done with the subset
  */
-public record FixedBatchEvent(long batchSize, long sampleSize, DpEvent event) implements DpEvent {
+public record SampledWithoutReplacementEvent(long batchSize, long datasetSize, DpEvent event)
+    implements DpEvent {
 
   /**
    * Checks the sizes.
    *
    * @param batchSize as described above
-   * @param sampleSize as described above
+   * @param datasetSize as described above
    * @param event as described above
-   * @throws IllegalArgumentException unless 0 &lt;= batchSize &lt;= sampleSize and sampleSize &gt;=
-   *     1
+   * @throws IllegalArgumentException unless 0 &lt;= batchSize &lt;= datasetSize and datasetSize
+   *     &gt;= 1
    */
-  public FixedBatchEvent {
+  public SampledWithoutReplacementEvent {
     Objects.requireNonNull(event, "event");
     Require.nonNegative("batchSize", batchSize);
-    if (sampleSize < 1 || sampleSize < batchSize) {
+    if (datasetSize < 1 || datasetSize < batchSize) {
       throw new IllegalArgumentException(
-          "sampleSize must be >= 1 and >= batchSize " + batchSize + ", got " + sampleSize);
+          "datasetSize must be >= 1 and >= batchSize " + batchSize + ", got " + datasetSize);
     }
   }
 
   /** {@return the probability with which a record takes part} */
   public double sampleRate() {
-    return (double) batchSize / sampleSize;
+    return (double) batchSize / datasetSize;
   }
 
   @Override

@@ -8,7 +8,7 @@ import java.util.function.DoubleUnaryOperator;
  *
  * @param excess positive where the target is missed
  */
-public record FallingExcess(DoubleUnaryOperator excess) {
+public record MonotoneSearch(DoubleUnaryOperator excess) {
 
   /**
    * A number that meets the target and is at most a little above the smallest: secant steps inside

@@ -14,7 +14,7 @@ import java.util.List;
 import java.util.Set;
 
 /** The blocks that the user has named to run sample by sample, with all that they hold. */
-public final class MicroBatchedBlocks {
+public final class SampleBySampleBlocks {
   private final List<Located> named = new ArrayList<>();
   private final Set<Block> covered = Collections.newSetFromMap(new IdentityHashMap<>());
   private final List<ModelProblem> problems = new ArrayList<>();
@@ -25,7 +25,7 @@ public final class MicroBatchedBlocks {
    * @param blocks the model's blocks
    * @param paths the paths that were named
    */
-  public MicroBatchedBlocks(List<Located> blocks, Collection<String> paths) {
+  public SampleBySampleBlocks(List<Located> blocks, Collection<String> paths) {
     for (String path : new LinkedHashSet<>(paths)) {
       blocks.stream()
           .filter(located -> located.path().equals(path))
@@ -37,7 +37,7 @@ public final class MicroBatchedBlocks {
                       new ModelProblem(
                           path,
                           "no block",
-                          "is named in optMicroBatched and not in the model",
+                          "is named in optSampleBySample and not in the model",
                           "the paths are " + blocks.stream().map(Located::path).toList())));
     }
     requireOwnParameters(blocks);
@@ -119,7 +119,7 @@ public final class MicroBatchedBlocks {
     return new ModelProblem(
         located.path(),
         located.block().getClass().getName(),
-        "named in optMicroBatched " + problem,
+        "named in optSampleBySample " + problem,
         remedy);
   }
 }

@@ -10,7 +10,7 @@ package ai.fastdp.accounting.internal.loss;
  *
  * @param t sensitivity over the scale of the noise, the largest loss
  */
-public record LaplaceLoss(double t) implements LossPair {
+public record LaplacePair(double t) implements DominatingPair {
 
   /** From here on e^{-(2c+1)t} is below the unit roundoff. */
   private static final double LARGE = 40;
@@ -84,7 +84,7 @@ public record LaplaceLoss(double t) implements LossPair {
   }
 
   @Override
-  public void discretize(LossCells cells, double c) {
+  public void discretize(ConnectTheDots cells, double c) {
     double d = cells.spacing();
     long first = cells.index(-t);
     long last = cells.index(t);

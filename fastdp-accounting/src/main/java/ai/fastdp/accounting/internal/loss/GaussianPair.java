@@ -12,7 +12,7 @@ import java.util.stream.IntStream;
  *
  * @param mu sensitivity over standard deviation
  */
-public record GaussianLoss(double mu) implements LossPair {
+public record GaussianPair(double mu) implements DominatingPair {
 
   /**
    * The parameter of independent Gaussian steps together: their squares add up.
@@ -56,7 +56,7 @@ public record GaussianLoss(double mu) implements LossPair {
   }
 
   @Override
-  public void discretize(LossCells cells, double c) {
+  public void discretize(ConnectTheDots cells, double c) {
     double centre = mu * mu / 2;
     double d = cells.spacing();
     long first = cells.index(-centre - 40 * mu);

@@ -17,13 +17,16 @@ import java.util.List;
  * <p>Everything that privacy depends on is in it, and nothing else. Numbers are written so that
  * different ones give different texts.
  */
-final class PlanText {
+final class PlanManifest {
+  private final PrivacyPlan plan;
   private final List<String> lines = new ArrayList<>();
 
-  private PlanText(PrivacyPlan plan, NoiseOrigin.Kind noise) {
+  private PlanManifest(PrivacyPlan plan, NoiseOrigin.Kind noise) {
+    this.plan = plan;
     PrivacyAccountant accountant = plan.newAccountant();
     add("sampling", "Poisson");
-    add("sampleSize", plan.sampleSize());
+    // Ledgers and checkpoints keep the words that they began with.
+    add("sampleSize", plan.datasetSize());
     add("sampleRate", plan.sampleRate());
     add("expectedBatchSize", plan.expectedBatchSize());
     add("steps", plan.steps());
@@ -43,8 +46,8 @@ final class PlanText {
   }
 
   /** The text of a plan whose noise is from this kind of source. */
-  static PlanText of(PrivacyPlan plan, NoiseOrigin.Kind noise) {
-    return new PlanText(plan, noise);
+  static PlanManifest of(PrivacyPlan plan, NoiseOrigin.Kind noise) {
+    return new PlanManifest(plan, noise);
   }
 
   /** A hash of every step's clip norm and noise multiplier. */
@@ -63,6 +66,27 @@ final class PlanText {
 
   private void add(String name, Object value) {
     lines.add(name + " = " + value);
+  }
+
+  /** Returns what contributions are clipped to, for a statement. */
+  String clippingInWords() {
+    StepClipping clipping = plan.stepClipping();
+    double share = plan.noise().clipShare();
+    String norms;
+    if (clipping.function().quantileQuery().isPresent()) {
+      norms =
+          "a norm that follows a private quantile query, "
+              + clipping.clipNorm()
+              + " at the first step";
+    } else if (clipping.factors().isConstant()) {
+      norms = "norm " + clipping.clipNorm();
+    } else {
+      norms =
+          "norm "
+              + clipping.clipNorm()
+              + " times the factors of a schedule that was set before the run";
+    }
+    return share < 1 ? norms + ", less " + (1 - share) + " of it for rounding," : norms;
   }
 
   String text() {

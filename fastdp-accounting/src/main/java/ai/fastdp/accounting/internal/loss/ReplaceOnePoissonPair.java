@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.internal.loss;
 
+import ai.fastdp.accounting.internal.numeric.GaussianHockeyStickTerm;
 import ai.fastdp.accounting.internal.numeric.LogSum;
-import ai.fastdp.accounting.internal.numeric.NormalExcess;
 import java.util.List;
 
 /**
@@ -17,16 +17,16 @@ import java.util.List;
  * @param ratio q and s
  * @param cut P is restricted to x &lt;= cut; what lies beyond has to be accounted for by the caller
  */
-public record SubstitutionLoss(MixtureRatio ratio, double cut)
-    implements QuadratureLoss, QuadratureLoss.Branch {
+public record ReplaceOnePoissonPair(MixtureRatio ratio, double cut)
+    implements QuadraturePair, QuadraturePair.Branch {
 
-  public SubstitutionLoss(double sampleRate, double sigma) {
+  public ReplaceOnePoissonPair(double sampleRate, double sigma) {
     this(new MixtureRatio(sampleRate, sigma), Double.POSITIVE_INFINITY);
   }
 
   @Override
-  public SubstitutionLoss restricted(double lostMass) {
-    return new SubstitutionLoss(ratio, ratio.quantileBound(lostMass));
+  public ReplaceOnePoissonPair restricted(double lostMass) {
+    return new ReplaceOnePoissonPair(ratio, ratio.quantileBound(lostMass));
   }
 
   @Override
@@ -81,7 +81,7 @@ public record SubstitutionLoss(MixtureRatio ratio, double cut)
   }
 
   @Override
-  public void discretize(LossCells cells, double c) {
+  public void discretize(ConnectTheDots cells, double c) {
     double q = ratio.sampleRate();
     double d = cells.spacing();
     Node node = new Node();
@@ -145,14 +145,15 @@ public record SubstitutionLoss(MixtureRatio ratio, double cut)
   /**
    * \(\delta = q \bar\Phi((x-1)/s) - (e^\varepsilon - 1)(1-q)\bar\Phi(x/s) - q e^\varepsilon
    * \bar\Phi((x+1)/s)\), x where the loss is epsilon. There, with h from {@link #half}, it is \(q
-   * (1 - e^{-2h}) E((x-1)/s, 1/s) + q e^{-2h} E((x-1)/s, 2/s)\), E of {@link NormalExcess}.
+   * (1 - e^{-2h}) E((x-1)/s, 1/s) + q e^{-2h} E((x-1)/s, 2/s)\), E of {@link
+   * GaussianHockeyStickTerm}.
    */
   private HockeyStick.Point single(double epsilon) {
     double s = ratio.sigma();
     double h = half(epsilon);
     double z = s * (epsilon / 2 + h) - 1 / s;
-    NormalExcess unsampled = NormalExcess.of(z, 1 / s);
-    NormalExcess mirrored = NormalExcess.of(z, 2 / s);
+    GaussianHockeyStickTerm unsampled = GaussianHockeyStickTerm.of(z, 1 / s);
+    GaussianHockeyStickTerm mirrored = GaussianHockeyStickTerm.of(z, 2 / s);
     double logUnsampled = Math.log(-Math.expm1(-2 * h));
     // h errs relatively; where it is large, exp(-2 h) does not count
     double error = 0x1p-49 * (1 + 40 / (1 + h));

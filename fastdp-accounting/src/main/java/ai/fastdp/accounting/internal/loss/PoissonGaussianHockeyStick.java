@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.internal.loss;
 
-import ai.fastdp.accounting.internal.numeric.NormalExcess;
+import ai.fastdp.accounting.internal.numeric.GaussianHockeyStickTerm;
 
 /**
  * One Poisson-sampled Gaussian step. With \(x_0 = s^2\log(1 + (e^{\pm\varepsilon} - 1)/q) + 1/2\),
@@ -13,21 +13,21 @@ import ai.fastdp.accounting.internal.numeric.NormalExcess;
  * <p>ADD: \(\delta = \Phi(x_0/s)(1 - e^\varepsilon(1-q)) - q e^\varepsilon\Phi((x_0-1)/s) = (1 -
  * e^\varepsilon(1-q)) E(-x_0/s, 1/s)\), 0 from \(\varepsilon = -\log(1-q)\) on,
  *
- * <p>with E of {@link NormalExcess}, because the density ratio at x_0 is known.
+ * <p>with E of {@link GaussianHockeyStickTerm}, because the density ratio at x_0 is known.
  *
  * @param ratio q and s
  * @param direction which of the two is P
  */
-public record MixtureHockeyStick(MixtureRatio ratio, MixtureLoss.Direction direction)
-    implements HockeyStick {
+public record PoissonGaussianHockeyStick(
+    MixtureRatio ratio, PoissonGaussianPair.Direction direction) implements HockeyStick {
 
   @Override
   public Point at(double epsilon) {
     double q = ratio.sampleRate();
     double s = ratio.sigma();
-    if (direction == MixtureLoss.Direction.REMOVE) {
+    if (direction == PoissonGaussianPair.Direction.REMOVE) {
       double u = ratio.exponent(epsilon);
-      NormalExcess excess = NormalExcess.of(s * u - 0.5 / s, 1 / s);
+      GaussianHockeyStickTerm excess = GaussianHockeyStickTerm.of(s * u - 0.5 / s, 1 / s);
       double rise = 1 / (q * Math.exp(-epsilon) - Math.expm1(-epsilon));
       return Point.of(Math.log(q), excess, -excess.subtracted() * rise);
     }
@@ -37,7 +37,7 @@ public record MixtureHockeyStick(MixtureRatio ratio, MixtureLoss.Direction direc
       return Point.ZERO;
     }
     double u = rest < q / 2 ? Math.log(rest / q) : Math.log1p(Math.expm1(-epsilon) / q);
-    NormalExcess excess = NormalExcess.of(-s * u - 0.5 / s, 1 / s);
+    GaussianHockeyStickTerm excess = GaussianHockeyStickTerm.of(-s * u - 0.5 / s, 1 / s);
     double logFactor = epsilon + Math.log(rest);
     double slope = -excess.subtracted() - Math.exp(epsilon - logFactor + log1mq());
     Point point = Point.of(logFactor, excess, slope);

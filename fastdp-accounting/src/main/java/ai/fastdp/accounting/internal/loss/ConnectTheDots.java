@@ -13,9 +13,9 @@ import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
  *
  * <p>Masses under P are held times e^{cl} in a cyclic array: grid point i is at index i mod length.
  */
-public final class LossCells {
+public final class ConnectTheDots {
 
-  private static final long MOST_CELLS = 12_000_000;
+  private static final long MAX_CELLS = 12_000_000;
 
   private final double c;
   private final double spacing;
@@ -31,7 +31,7 @@ public final class LossCells {
    *
    * @param logFactor log of a common factor of all masses
    */
-  public LossCells(double c, double spacing, double logFactor, int length) {
+  public ConnectTheDots(double c, double spacing, double logFactor, int length) {
     this.c = c;
     this.spacing = spacing;
     this.logFactor = logFactor;
@@ -56,7 +56,7 @@ public final class LossCells {
    * @throws NumericalLimitException if it cannot
    */
   void requireFeasible(long first, long last) {
-    if (!(last - first <= MOST_CELLS && first > Long.MIN_VALUE / 4 && last < Long.MAX_VALUE / 4)) {
+    if (!(last - first <= MAX_CELLS && first > Long.MIN_VALUE / 4 && last < Long.MAX_VALUE / 4)) {
       throw new NumericalLimitException("discretization needs too many points");
     }
   }

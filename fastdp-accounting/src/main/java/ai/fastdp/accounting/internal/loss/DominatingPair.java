@@ -9,7 +9,7 @@ import java.util.function.DoubleUnaryOperator;
  * One step of a mechanism as a pair of distributions (P, Q), seen through the privacy loss L = log
  * dP/dQ under P.
  */
-public interface LossPair {
+public interface DominatingPair {
 
   /**
    * Value and first two derivatives of the cumulant \(K(c) = \log E_P[e^{cL}]\).
@@ -62,7 +62,7 @@ public interface LossPair {
    * Adds the masses of P and Q, cell by cell of the loss, for everything that matters under the
    * tilt c.
    */
-  void discretize(LossCells cells, double c);
+  void discretize(ConnectTheDots cells, double c);
 
   /** L is never above this. */
   default double highestLoss() {
@@ -75,7 +75,7 @@ public interface LossPair {
   }
 
   /** The pair (Q, P); this one if its loss has the same law. */
-  default LossPair reversed() {
+  default DominatingPair reversed() {
     return this;
   }
 
@@ -88,7 +88,7 @@ public interface LossPair {
    * from the saddle point of everything else. Losing mass m from each of T steps lowers delta by at
    * most T m.
    */
-  default LossPair restricted(double lostMass) {
+  default DominatingPair restricted(double lostMass) {
     return this;
   }
 

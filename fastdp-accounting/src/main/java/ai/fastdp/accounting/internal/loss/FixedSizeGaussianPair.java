@@ -17,15 +17,15 @@ import java.util.List;
  * @param ratio q and s
  * @param cut P is restricted to x &lt;= cut; what lies beyond has to be accounted for by the caller
  */
-public record FixedBatchLoss(MixtureRatio ratio, double cut) implements QuadratureLoss {
+public record FixedSizeGaussianPair(MixtureRatio ratio, double cut) implements QuadraturePair {
 
-  public FixedBatchLoss(double sampleRate, double sigma) {
+  public FixedSizeGaussianPair(double sampleRate, double sigma) {
     this(new MixtureRatio(sampleRate, sigma), Double.POSITIVE_INFINITY);
   }
 
   @Override
-  public FixedBatchLoss restricted(double lostMass) {
-    return new FixedBatchLoss(ratio, ratio.quantileBound(lostMass));
+  public FixedSizeGaussianPair restricted(double lostMass) {
+    return new FixedSizeGaussianPair(ratio, ratio.quantileBound(lostMass));
   }
 
   @Override
@@ -36,7 +36,7 @@ public record FixedBatchLoss(MixtureRatio ratio, double cut) implements Quadratu
   /** For epsilon &gt;= 0 the curve is that of the sampled mechanism. */
   @Override
   public HockeyStick hockeyStick() {
-    return new MixtureHockeyStick(ratio, MixtureLoss.Direction.REMOVE);
+    return new PoissonGaussianHockeyStick(ratio, PoissonGaussianPair.Direction.REMOVE);
   }
 
   @Override
@@ -56,8 +56,8 @@ public record FixedBatchLoss(MixtureRatio ratio, double cut) implements Quadratu
    *
    * <p>On the line Im v = t', 0 &lt; t' &lt; pi/2, |Im x| &lt;= a t' and Re x rises from 1/2 to
    * infinity with \(|dx/dv| \le \mathrm{Re}(dx/dv) / \cos t'\), so the integral of the modulus is
-   * at most 1/cos t' times that over real x, times the growth of {@link MixtureLoss#spacing} with t
-   * = a t'/s^2.
+   * at most 1/cos t' times that over real x, times the growth of {@link
+   * PoissonGaussianPair#spacing} with t = a t'/s^2.
    */
   @Override
   public double spacing(double c, double s) {
@@ -68,7 +68,7 @@ public record FixedBatchLoss(MixtureRatio ratio, double cut) implements Quadratu
       double t = stretch() * strip / variance;
       double growth =
           t * t * variance / 2 + s * t - c * Math.log(Math.cos(t / 2)) - Math.log(Math.cos(strip));
-      best = Math.max(best, QuadratureLoss.spacingFor(strip, growth));
+      best = Math.max(best, QuadraturePair.spacingFor(strip, growth));
     }
     return best;
   }
@@ -113,7 +113,7 @@ public record FixedBatchLoss(MixtureRatio ratio, double cut) implements Quadratu
   }
 
   @Override
-  public void discretize(LossCells cells, double c) {
+  public void discretize(ConnectTheDots cells, double c) {
     double q = ratio.sampleRate();
     double d = cells.spacing();
     double end = Math.min(cut, 1 + c + 11 * ratio.sigma());

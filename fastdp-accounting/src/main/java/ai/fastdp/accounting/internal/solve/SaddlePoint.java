@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.internal.solve;
 
-import ai.fastdp.accounting.internal.loss.LossPair;
+import ai.fastdp.accounting.internal.loss.DominatingPair;
 import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
 
 /**
@@ -15,13 +15,13 @@ import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
  * @param epsilon the epsilon whose saddle point c is
  * @param logDelta the saddle-point approximation of log delta(epsilon)
  */
-public record Saddle(double c, double epsilon, double logDelta) {
+public record SaddlePoint(double c, double epsilon, double logDelta) {
 
   /** By how much F at the found abscissa may exceed the minimum. */
   private static final double LOSS = 0.005;
 
-  private static final double LOWEST = 1e-6;
-  private static final double HIGHEST = 1e12;
+  private static final double MIN_C = 1e-6;
+  private static final double MAX_C = 1e12;
 
   /** F and its derivatives at one abscissa. */
   private record Point(double c, double value, double slope, double curvature) {
@@ -29,7 +29,7 @@ public record Saddle(double c, double epsilon, double logDelta) {
     /** Where c is too large to compute with, F rises. */
     static Point at(LossComposition losses, double c, double epsilon) {
       try {
-        LossPair.Cumulant k = losses.cumulant(c);
+        DominatingPair.Cumulant k = losses.cumulant(c);
         return new Point(
             c,
             k.value() - c * epsilon - Math.log(c) - Math.log1p(c),
@@ -45,23 +45,23 @@ public record Saddle(double c, double epsilon, double logDelta) {
       return slope * slope / (2 * curvature);
     }
 
-    Saddle saddle(double epsilon) {
-      return new Saddle(c, epsilon, value - loss() - 0.5 * Math.log(2 * Math.PI * curvature));
+    SaddlePoint saddle(double epsilon) {
+      return new SaddlePoint(c, epsilon, value - loss() - 0.5 * Math.log(2 * Math.PI * curvature));
     }
   }
 
   /** The saddle of the given epsilon: a root, in log c, of the slope of F. */
-  static Saddle forEpsilon(LossComposition losses, double epsilon) {
+  static SaddlePoint forEpsilon(LossComposition losses, double epsilon) {
     Point low = Point.at(losses, 2, epsilon);
     Point high = low;
     double factor = 2;
-    while (high.slope() < 0 && high.c() < HIGHEST) {
+    while (high.slope() < 0 && high.c() < MAX_C) {
       low = high;
       high = Point.at(losses, high.c() * factor, epsilon);
       factor = Math.min(factor * factor, 16);
     }
     factor = 2;
-    while (low.slope() >= 0 && low.c() > LOWEST) {
+    while (low.slope() >= 0 && low.c() > MIN_C) {
       high = low;
       low = Point.at(losses, low.c() / factor, epsilon);
       factor = Math.min(factor * factor, 16);

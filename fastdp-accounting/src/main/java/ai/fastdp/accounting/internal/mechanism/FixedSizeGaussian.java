@@ -2,9 +2,9 @@
 package ai.fastdp.accounting.internal.mechanism;
 
 import ai.fastdp.accounting.event.NeighboringRelation;
-import ai.fastdp.accounting.internal.loss.FixedBatchLoss;
-import ai.fastdp.accounting.internal.loss.GaussianLoss;
-import ai.fastdp.accounting.internal.loss.LossPair;
+import ai.fastdp.accounting.internal.loss.DominatingPair;
+import ai.fastdp.accounting.internal.loss.FixedSizeGaussianPair;
+import ai.fastdp.accounting.internal.loss.GaussianPair;
 import ai.fastdp.accounting.internal.numeric.NormalTail;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -15,16 +15,18 @@ import java.util.OptionalDouble;
  * @param sampleRate q in (0, 1], the size of the subset over that of the data set
  * @param noiseMultiplier sigma, relative to the clip norm
  */
-public record FixedBatchGaussian(double sampleRate, double noiseMultiplier) implements Mechanism {
+public record FixedSizeGaussian(double sampleRate, double noiseMultiplier) implements Mechanism {
 
   @Override
-  public Optional<LossPair> pair(NeighboringRelation relation) {
+  public Optional<DominatingPair> pair(NeighboringRelation relation) {
     if (relation != NeighboringRelation.REPLACE_ONE) {
       return Optional.empty();
     }
     double sigma = noiseMultiplier / Mechanism.sensitivity(relation);
     return Optional.of(
-        sampleRate == 1 ? new GaussianLoss(1 / sigma) : new FixedBatchLoss(sampleRate, sigma));
+        sampleRate == 1
+            ? new GaussianPair(1 / sigma)
+            : new FixedSizeGaussianPair(sampleRate, sigma));
   }
 
   /**

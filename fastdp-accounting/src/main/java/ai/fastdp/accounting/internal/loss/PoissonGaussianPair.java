@@ -14,13 +14,13 @@ import java.util.function.DoubleUnaryOperator;
  * @param direction which of the two is P
  * @param cut P is restricted to x &lt;= cut; what lies beyond has to be accounted for by the caller
  */
-public record MixtureLoss(MixtureRatio ratio, Direction direction, double cut)
-    implements QuadratureLoss, QuadratureLoss.Branch {
+public record PoissonGaussianPair(MixtureRatio ratio, Direction direction, double cut)
+    implements QuadraturePair, QuadraturePair.Branch {
 
   /** Log of the share of the tilted law below which losses are not told apart. */
   private static final double IGNORED = -45;
 
-  public MixtureLoss(double sampleRate, double sigma, Direction direction) {
+  public PoissonGaussianPair(double sampleRate, double sigma, Direction direction) {
     this(new MixtureRatio(sampleRate, sigma), direction, Double.POSITIVE_INFINITY);
   }
 
@@ -33,17 +33,17 @@ public record MixtureLoss(MixtureRatio ratio, Direction direction, double cut)
   }
 
   @Override
-  public MixtureLoss reversed() {
-    return new MixtureLoss(
+  public PoissonGaussianPair reversed() {
+    return new PoissonGaussianPair(
         ratio, direction == Direction.REMOVE ? Direction.ADD : Direction.REMOVE, cut);
   }
 
   /** In direction ADD the loss is bounded and nothing is cut. */
   @Override
-  public MixtureLoss restricted(double lostMass) {
+  public PoissonGaussianPair restricted(double lostMass) {
     return direction == Direction.ADD
         ? this
-        : new MixtureLoss(ratio, direction, ratio.quantileBound(lostMass));
+        : new PoissonGaussianPair(ratio, direction, ratio.quantileBound(lostMass));
   }
 
   /** In direction ADD the ratio is at least 1 - q. */
@@ -59,7 +59,7 @@ public record MixtureLoss(MixtureRatio ratio, Direction direction, double cut)
 
   @Override
   public HockeyStick hockeyStick() {
-    return new MixtureHockeyStick(ratio, direction);
+    return new PoissonGaussianHockeyStick(ratio, direction);
   }
 
   /** The direction REMOVE has the larger divergence (arXiv 1908.10530, theorem 5). */
@@ -72,7 +72,7 @@ public record MixtureLoss(MixtureRatio ratio, Direction direction, double cut)
   @Override
   public double cumulantBound(double c) {
     try {
-      return QuadratureLoss.super.cumulantBound(c);
+      return QuadraturePair.super.cumulantBound(c);
     } catch (NumericalLimitException e) {
       return new SampledGaussianRenyi(ratio).cumulantBound(c);
     }
@@ -114,7 +114,7 @@ public record MixtureLoss(MixtureRatio ratio, Direction direction, double cut)
   }
 
   @Override
-  public void discretize(LossCells cells, double c) {
+  public void discretize(ConnectTheDots cells, double c) {
     boolean remove = direction == Direction.REMOVE;
     double q = ratio.sampleRate();
     double d = cells.spacing();

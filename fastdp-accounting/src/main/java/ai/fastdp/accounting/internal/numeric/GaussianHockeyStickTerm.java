@@ -14,7 +14,7 @@ package ai.fastdp.accounting.internal.numeric;
  * @param upper an upper bound of log E
  * @param subtracted \(e^{zw + w^2/2}\,\bar\Phi(z + w) / E\), about
  */
-public record NormalExcess(double log, double lower, double upper, double subtracted) {
+public record GaussianHockeyStickTerm(double log, double lower, double upper, double subtracted) {
 
   private static final double LOG_ROOT_TWO_PI = 0.5 * Math.log(2 * Math.PI);
 
@@ -27,9 +27,9 @@ public record NormalExcess(double log, double lower, double upper, double subtra
   /** Where the derivative is not used. */
   private static final double FAR_LEFT = -5;
 
-  public static NormalExcess of(double z, double w) {
+  public static GaussianHockeyStickTerm of(double z, double w) {
     if (w == Double.POSITIVE_INFINITY) {
-      return new NormalExcess(0, 0, 0, 0);
+      return new GaussianHockeyStickTerm(0, 0, 0, 0);
     }
     double far = z + w;
     if (far <= 0 && !(w < NARROW && z > FAR_LEFT)) {
@@ -57,15 +57,16 @@ public record NormalExcess(double log, double lower, double upper, double subtra
     return of(logDensity, first - second, ROUNDING * (first + second), second);
   }
 
-  private static NormalExcess of(double logScale, double value, double noise, double second) {
+  private static GaussianHockeyStickTerm of(
+      double logScale, double value, double noise, double second) {
     if (logScale == Double.NEGATIVE_INFINITY) {
-      return new NormalExcess(logScale, logScale, logScale, 0);
+      return new GaussianHockeyStickTerm(logScale, logScale, logScale, 0);
     }
     double logNoise = 0x1p-51 * (1 + Math.abs(logScale));
     boolean known = value > 2 * noise;
     double positive = known ? value : noise;
     double log = logScale + Math.log(positive);
-    return new NormalExcess(
+    return new GaussianHockeyStickTerm(
         log,
         known ? log + Math.log1p(-noise / value) - logNoise : Double.NEGATIVE_INFINITY,
         logScale + Math.log(Math.max(value, 0) + noise) + logNoise,

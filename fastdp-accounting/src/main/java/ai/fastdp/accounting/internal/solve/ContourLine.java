@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.accounting.internal.solve;
+
+import ai.fastdp.accounting.internal.loss.DeltaBracket;
+
+/**
+ * An integral that was computed for one epsilon; its bounds hold at every other one, too.
+ *
+ * @param losses what it composes, restricted or not
+ * @param lost by how much restricting P may have lowered delta
+ */
+record ContourLine(ContourIntegral integral, LossComposition losses, double lost) {
+
+  DeltaBracket delta(double epsilon) {
+    DeltaBracket found = integral.delta(losses, epsilon);
+    return new DeltaBracket(found.lower(), found.estimate(), found.upper() + lost);
+  }
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp.ghost;
+
+import ai.djl.ndarray.NDManager;
+import ai.fastdp.kernel.TorchScriptModule;
+
+/** The kernels of a micro-batch's gradients and the memory that they may use. */
+final class Workspace {
+  private final TorchScriptModule kernels;
+  private final NDManager manager;
+  private final long maxElements;
+  // Elements that formed gradients may take beyond the arrays that they replace.
+  private long keepBudget;
+
+  Workspace(TorchScriptModule kernels, NDManager manager, long maxElements) {
+    this.kernels = kernels;
+    this.manager = manager;
+    this.maxElements = maxElements;
+    keepBudget = maxElements;
+  }
+
+  TorchScriptModule kernels() {
+    return kernels;
+  }
+
+  /** The manager that owns all temporaries. */
+  NDManager manager() {
+    return manager;
+  }
+
+  /** The most elements of a temporary that tiling can keep small. */
+  long maxElements() {
+    return maxElements;
+  }
+
+  /** The elements that formed gradients may take; negative where more have been taken. */
+  long keepBudget() {
+    return keepBudget;
+  }
+
+  /** Counts formed gradients that are kept in place of other arrays. */
+  void replace(long replaced, long formed) {
+    keepBudget += replaced - formed;
+  }
+}
