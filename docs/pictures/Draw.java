@@ -50,28 +50,26 @@ public final class Draw {
   // ---- The five pictures ----
 
   private static Draw packages() {
-    Draw d = new Draw(980, 640, "Packages: a box uses boxes in its row and below");
+    Draw d = new Draw(980, 548, "Packages: a box uses boxes in its row and below");
     d.text(20, 58, "t", "start", "fastdp-core");
-    d.row(72, 20, 600, "blue", "ai.fastdp: PrivacyEngine, PrivateTrainer");
-    d.row(130, 20, 600, "grey", "internal.run: a run, its files, its report");
-    d.row(188, 20, 600, "grey", "internal.step: a logical step", "internal.check: the self-check");
-    d.row(246, 20, 600, "grey", "internal.pass: forward and backward");
-    d.row(304, 20, 600, "grey", "internal.ghost: layer rules", "internal.hook: recording",
-        "internal.checkpoint");
-    d.row(362, 20, 600, "blue", "plan", "rule", "clipping", "mechanism", "optimizer");
-    d.row(420, 20, 600, "blue", "validation", "sampling", "nn");
-    d.row(478, 20, 600, "grey", "internal.kernel: TorchScript");
+    d.row(72, 20, 600, "blue", "ai.fastdp: PrivacyEngine, PrivacyPlan, PrivateTrainer; a run, its steps, its checks");
+    d.row(130, 20, 600, "blue", "validation: is it supported?", "mechanism: noise", "sampling: batches");
+    d.row(188, 20, 600, "blue", "ghost: rules, norms, sums", "clipping: factors, groups");
+    d.row(246, 20, 600, "grey", "hook: twins, recording", "checkpoint: files");
+    d.row(304, 20, 600, "blue", "nn: blocks that DJL lacks");
+    d.row(362, 20, 600, "grey", "kernel: TorchScript");
     d.text(660, 58, "t", "start", "fastdp-accounting");
     d.row(72, 660, 300, "blue", "cli: the command line");
     d.row(130, 660, 300, "blue", "calibration", "statement", "ledger");
     d.row(188, 660, 300, "blue", "accountant", "factorization");
-    d.row(246, 660, 300, "grey", "internal: pairs, methods");
-    d.row(304, 660, 300, "blue", "event");
-    d.text(660, 402, "t", "start", "fastdp-optim");
-    d.row(414, 660, 300, "blue", "optim: DpSgd, DpAdamW ...");
-    d.legend(560, "blue", "for users", "grey", "internal: may change at any time");
-    d.text(20, 606, "l", "start",
-        "fastdp-accounting knows no DJL. fastdp-core uses it; fastdp-optim uses fastdp-core. ArchUnit holds the order.");
+    d.row(246, 660, 300, "grey", "internal.mechanism", "internal.solve");
+    d.row(304, 660, 300, "grey", "internal.loss");
+    d.row(362, 660, 300, "blue", "event: what was released");
+    d.row(420, 660, 300, "grey", "internal.numeric");
+    d.text(20, 468, "t", "start", "fastdp-optim");
+    d.row(446, 140, 480, "blue", "optim: DpSgd, DpAdam, DpAdamW, DpLamb ...");
+    d.legend(512, "blue", "for users", "grey", "inside: may change at any time");
+    d.text(640, 524, "l", "start", "core uses accounting, optim uses core");
     return d;
   }
 
@@ -137,7 +135,7 @@ public final class Draw {
         "exact if nothing is sampled,", "an estimate otherwise");
     d.box(480, 216, 480, 130, "blue", "FdpAccountant",
         "first method that answers, lower and upper bound:",
-        "closed form (no sampling, or one step) · sum over sampled steps ·",
+        "closed form (no sampling, or one step) ·",
         "contour integral (any number of steps) · tilted FFT (few steps) ·",
         "Chernoff's bound (cap, and last resort)");
     d.arrow(865, 164, 865, 212);

@@ -19,7 +19,7 @@ import ai.djl.translate.TranslateException;
 import ai.fastdp.PrivacyEngine;
 import ai.fastdp.PrivacyPlan;
 import ai.fastdp.PrivateTrainer;
-import ai.fastdp.accounting.PrivacyBudget;
+import ai.fastdp.accounting.accountant.PrivacyBudget;
 import ai.fastdp.optim.DpAdamW;
 import ai.fastdp.sampling.PrivateBatch;
 import java.io.IOException;

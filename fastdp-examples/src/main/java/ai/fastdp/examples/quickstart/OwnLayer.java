@@ -18,7 +18,7 @@ import ai.djl.util.PairList;
 import ai.fastdp.PrivacyEngine;
 import ai.fastdp.PrivacyPlan;
 import ai.fastdp.PrivateTrainer;
-import ai.fastdp.accounting.PrivacyBudget;
+import ai.fastdp.accounting.accountant.PrivacyBudget;
 import ai.fastdp.ghost.GhostRule;
 import ai.fastdp.optim.DpAdamW;
 import ai.fastdp.sampling.PrivateBatch;

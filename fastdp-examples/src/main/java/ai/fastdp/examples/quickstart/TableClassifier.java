@@ -14,7 +14,7 @@ import ai.djl.training.dataset.ArrayDataset;
 import ai.fastdp.PrivacyEngine;
 import ai.fastdp.PrivacyPlan;
 import ai.fastdp.PrivateTrainer;
-import ai.fastdp.accounting.PrivacyBudget;
+import ai.fastdp.accounting.accountant.PrivacyBudget;
 import ai.fastdp.optim.DpAdamW;
 import ai.fastdp.sampling.PrivateBatch;
 

@@ -4,7 +4,7 @@ package ai.fastdp.examples.quickstart;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import ai.fastdp.accounting.PrivacyBudgetExceededException;
+import ai.fastdp.accounting.ledger.PrivacyBudgetExceededException;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
