@@ -9,6 +9,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.fastdp.hook.Cut;
 import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.kernel.GraphKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.Arrays;
 import java.util.List;
@@ -24,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  * or as a graph that has been freed already; both are errors, see docs/adr/0020.
  */
 final class SegmentedBackward {
-  private final TorchScriptModule kernels;
+  private final GraphKernels kernels;
   private final NDManager manager;
   private final List<LayerRecord> records;
   private final List<Shape> outputShapes;
@@ -45,7 +46,7 @@ final class SegmentedBackward {
 
   SegmentedBackward(
       TorchScriptModule kernels, NDManager manager, ForwardRecorder.Recording recording) {
-    this.kernels = kernels;
+    this.kernels = new GraphKernels(kernels);
     this.manager = manager;
     records = recording.records();
     outputShapes = records.stream().map(use -> use.output().getShape()).toList();
@@ -58,7 +59,7 @@ final class SegmentedBackward {
 
   /** Runs all segments; frees the graph and what was recorded as it goes. */
   void run(NDArray losses, Sink sink) {
-    kernels.run(manager, "release", records.stream().map(LayerRecord::output).toList());
+    kernels.release(records.stream().map(LayerRecord::output).toList());
     int end = records.size();
     for (int segment = cuts.size(); segment >= 0; segment--) {
       int begin = segment == 0 ? 0 : cuts.get(segment - 1).uses();
@@ -112,9 +113,8 @@ final class SegmentedBackward {
     List<NDArray> outputs = records.stream().map(LayerRecord::output).toList();
     List<NDArray> leaves = cuts.subList(0, segment).stream().map(Cut::leaf).toList();
     try {
-      return kernels.run(
+      return kernels.segmentGradients(
           manager,
-          "segment_gradients",
           root,
           seed,
           outputs.subList(begin, end),

@@ -163,9 +163,8 @@ public final class GhostRules {
     Workspace workspace = contributions.workspace();
     NDList results =
         workspace
-            .kernels()
-            .run(
-                workspace.manager(), "sample_gradients", samples.outputs(), outputGradient, arrays);
+            .graph()
+            .sampleGradients(workspace.manager(), samples.outputs(), outputGradient, arrays);
     for (int k = 0; k < results.size(); k++) {
       if (results.get(k).size() > 0) {
         contributions.addDense(samples.parameters().get(k), results.get(k));

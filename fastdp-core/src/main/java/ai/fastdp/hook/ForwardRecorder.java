@@ -9,6 +9,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import ai.fastdp.kernel.FloatType;
+import ai.fastdp.kernel.GraphKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -410,7 +411,7 @@ public final class ForwardRecorder {
       if (watched.isEmpty()) {
         return;
       }
-      long[] now = kernels.runToLongs("versions", watched);
+      long[] now = new GraphKernels(kernels).versions(watched);
       for (int i = 0; i < now.length; i++) {
         if (now[i] != versions.get(i)) {
           throw new IllegalStateException(
@@ -429,7 +430,7 @@ public final class ForwardRecorder {
       output.setRequiresGradient(true);
       NDManager owner = output.getManager();
       // An array of our own in the graph, so that its values can be released and nothing else's.
-      NDArray recorded = kernels.runDifferentiable("alias", axis.toFirst(output)).head();
+      NDArray recorded = new GraphKernels(kernels).alias(axis.toFirst(output));
       NDArray onward =
           axis.number() == 0 ? recorded.reshape(recorded.getShape()) : axis.fromFirst(recorded);
       recorded.attach(manager);
@@ -459,7 +460,7 @@ public final class ForwardRecorder {
       }
       watched.add(output);
       watchedNames.add("output of layer '" + hook.path() + "'");
-      long[] now = kernels.runToLongs("versions", watched.subList(first, watched.size()));
+      long[] now = new GraphKernels(kernels).versions(watched.subList(first, watched.size()));
       Arrays.stream(now).forEach(versions::add);
     }
 

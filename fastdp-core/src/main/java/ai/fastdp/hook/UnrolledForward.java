@@ -13,6 +13,7 @@ import ai.djl.nn.recurrent.LSTM;
 import ai.djl.nn.recurrent.RNN;
 import ai.djl.nn.recurrent.RecurrentBlock;
 import ai.djl.training.ParameterStore;
+import ai.fastdp.kernel.RecurrentKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.lang.reflect.Field;
 
@@ -32,9 +33,8 @@ import java.lang.reflect.Field;
 final class UnrolledForward implements RecordedForward {
   private static final SampleAxis SAMPLES = new SampleAxis(1);
 
-  private final TorchScriptModule kernels;
+  private final RecurrentKernels kernels;
   private final RecurrentBlock block;
-  private final String cell;
   private final int layers;
   private final int directions;
   private final boolean biased;
@@ -44,9 +44,8 @@ final class UnrolledForward implements RecordedForward {
   private final SampleAxis axis;
 
   UnrolledForward(String path, RecurrentBlock block, TorchScriptModule kernels) {
-    this.kernels = kernels;
+    this.kernels = new RecurrentKernels(kernels);
     this.block = block;
-    cell = cell(block);
     layers = (int) setting(RecurrentBlock.class, "numLayers");
     directions = (boolean) setting(RecurrentBlock.class, "bidirectional") ? 2 : 1;
     biased = (boolean) setting(RecurrentBlock.class, "hasBiases");
@@ -66,13 +65,8 @@ final class UnrolledForward implements RecordedForward {
     }
   }
 
-  private String cell(RecurrentBlock recurrent) {
-    if (recurrent instanceof LSTM) {
-      return "lstm";
-    } else if (recurrent instanceof GRU) {
-      return "gru";
-    }
-    return setting(RNN.class, "activation") == RNN.Activation.RELU ? "rnn_relu" : "rnn_tanh";
+  private RNN.Activation activation() {
+    return (RNN.Activation) setting(RNN.class, "activation");
   }
 
   @Override
@@ -175,13 +169,11 @@ final class UnrolledForward implements RecordedForward {
       NDArray z = ofInputs.onward();
       NDArray weight = value(x, "h2h_WEIGHT");
       NDArray state = states.get(0).get(number);
-      String method = reverse ? cell + "_reverse" : cell;
 
       ForwardRecorder.Tap ofStates = ofInputs;
       NDArray all;
       if (block instanceof LSTM) {
-        NDList results =
-            kernels.runDifferentiable(method, z, state, states.get(1).get(number), weight);
+        NDList results = kernels.lstm(reverse, z, state, states.get(1).get(number), weight);
         all = results.get(0);
         lastCells.add(results.get(1));
       } else if (block instanceof GRU) {
@@ -191,9 +183,9 @@ final class UnrolledForward implements RecordedForward {
                 : x.getManager().zeros(new Shape(z.getShape().get(2)), z.getDataType());
         // One bias for every time and sample, whose gradients are those of the states' part.
         ofStates = recorder.tap(hook, bias.broadcast(z.getShape()), SAMPLES);
-        all = kernels.runDifferentiable(method, z, state, weight, ofStates.onward()).head();
+        all = kernels.gru(reverse, z, state, weight, ofStates.onward());
       } else {
-        all = kernels.runDifferentiable(method, z, state, weight).head();
+        all = kernels.rnn(activation(), reverse, z, state, weight);
       }
       long steps = x.getShape().get(0);
       NDArray outputs = all.get((reverse ? 0 : 1) + ":" + (reverse ? steps : steps + 1));
@@ -207,13 +199,13 @@ final class UnrolledForward implements RecordedForward {
     private NDArray inputPart(NDArray x) {
       NDArray weight = value(x, "i2h_WEIGHT");
       if (!biased) {
-        return kernels.runDifferentiable("input_part", x, weight).head();
+        return kernels.inputPart(x, weight, null);
       }
       NDArray bias = value(x, "i2h_BIAS");
       if (!(block instanceof GRU)) {
         bias = bias.add(value(x, "h2h_BIAS"));
       }
-      return kernels.runDifferentiable("input_part_with_bias", x, weight, bias).head();
+      return kernels.inputPart(x, weight, bias);
     }
 
     private NDArray value(NDArray x, String name) {

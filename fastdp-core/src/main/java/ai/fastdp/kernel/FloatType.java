@@ -48,7 +48,7 @@ public enum FloatType {
    * @return the type; empty if it is none of these
    */
   public static Optional<FloatType> of(TorchScriptModule kernels, NDArray array) {
-    long code = kernels.runToLongs("types", List.of(array))[0];
+    long code = new GraphKernels(kernels).types(List.of(array))[0];
     return Stream.of(values()).filter(type -> type.code == code).findFirst();
   }
 
