@@ -7,8 +7,8 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.fastdp.hook.Cut;
-import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.hook.Recording;
 import ai.fastdp.kernel.GraphKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.Arrays;
@@ -30,7 +30,7 @@ final class SegmentedBackward {
   private final List<LayerRecord> records;
   private final List<Shape> outputShapes;
   private final List<Cut> cuts;
-  private final List<ForwardRecorder.Probe> probes;
+  private final List<Recording.Probe> probes;
   private final @Nullable NDArray[] seeds;
   // For each cut the last segment that reaches its leaf.
   private final int[] lastReader;
@@ -44,8 +44,7 @@ final class SegmentedBackward {
     void passed(int firstUse);
   }
 
-  SegmentedBackward(
-      TorchScriptModule kernels, NDManager manager, ForwardRecorder.Recording recording) {
+  SegmentedBackward(TorchScriptModule kernels, NDManager manager, Recording recording) {
     this.kernels = new GraphKernels(kernels);
     this.manager = manager;
     records = recording.records();
@@ -120,7 +119,7 @@ final class SegmentedBackward {
           outputs.subList(begin, end),
           leaves,
           outputs.subList(0, begin),
-          probes.stream().map(ForwardRecorder.Probe::array).toList(),
+          probes.stream().map(Recording.Probe::array).toList(),
           // The samples' own graphs are gone through once more, for their parameters.
           records.subList(begin, end).stream().anyMatch(use -> use.samples() != null));
     } catch (EngineException e) {
@@ -180,7 +179,7 @@ final class SegmentedBackward {
     return cuts.subList(first, last).stream().map(Cut::path).distinct().toList();
   }
 
-  private static IllegalStateException otherUse(ForwardRecorder.Probe probe) {
+  private static IllegalStateException otherUse(Recording.Probe probe) {
     return new IllegalStateException(
         "table '"
             + probe.parameter().getName()

@@ -48,14 +48,15 @@ final class CutHook implements BlockHook {
   private void guard(boolean training) {
     if (guarded != null
         && training
-        && !recorder.isRecording()
+        && recorder.current() == null
         && guarded.block().getParameters().values().stream()
             .anyMatch(Parameter::requiresGradient)) {
-      recorder.requireNoGraph(guarded.path());
+      ForwardRecorder.requireNoGraph(guarded.path());
     }
   }
 
   private NDList cut(NDList outputs) {
-    return recorder.isRecording() ? recorder.cut(path, outputs) : outputs;
+    Recording recording = recorder.current();
+    return recording == null ? outputs : recording.cut(path, outputs);
   }
 }

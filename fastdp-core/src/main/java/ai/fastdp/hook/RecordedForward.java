@@ -12,10 +12,10 @@ import org.jspecify.annotations.Nullable;
 interface RecordedForward {
   /** The layer's own forward function, recorded from its first input to its first output. */
   RecordedForward OWN =
-      (hook, recorder, layer, call) -> recorder.record(hook, call.inputs(), call.run(layer));
+      (hook, recording, layer, call) -> recording.addLayer(hook, call.inputs(), call.run(layer));
 
   /** Runs the block and records what its gradients need. */
-  NDList run(LayerHook hook, ForwardRecorder recorder, HookedBlock layer, Call call);
+  NDList run(LayerHook hook, Recording recording, HookedBlock layer, Call call);
 
   /** Whether a parameter may be read while the block runs. */
   default boolean owns(Block block, Parameter parameter) {

@@ -70,11 +70,11 @@ final class UnrolledForward implements RecordedForward {
   }
 
   @Override
-  public NDList run(LayerHook hook, ForwardRecorder recorder, HookedBlock layer, Call call) {
+  public NDList run(LayerHook hook, Recording recording, HookedBlock layer, Call call) {
     NDArray input = call.inputs().head();
-    long samples = recorder.batchSize();
+    long samples = recording.batchSize();
     if (input.getShape().dimension() != 3 || !axis.holds(input, samples)) {
-      throw ForwardRecorder.sampleAxis(hook, "input", input, axis, samples);
+      throw hook.misplacedSamples("input", input, axis, samples);
     }
     NDList states = states(hook, call.inputs(), samples);
     NDArray sequence = axis.number() == 0 ? input.transpose(1, 0, 2) : input;
@@ -92,7 +92,7 @@ final class UnrolledForward implements RecordedForward {
       NDList outputs = new NDList();
       for (int d = 0; d < directions; d++) {
         outputs.add(
-            new Direction(hook, recorder, call.store(), l, d)
+            new Direction(hook, recording, call.store(), l, d)
                 .run(sequence, states, lastStates, lastCells));
       }
       sequence = outputs.size() == 1 ? outputs.head() : NDArrays.concat(outputs, 2);
@@ -147,15 +147,15 @@ final class UnrolledForward implements RecordedForward {
   /** One direction of one layer. */
   private final class Direction {
     private final LayerHook hook;
-    private final ForwardRecorder recorder;
+    private final Recording recording;
     private final ParameterStore store;
     private final int number;
     private final boolean reverse;
     private final String prefix;
 
-    Direction(LayerHook hook, ForwardRecorder recorder, ParameterStore store, int layer, int d) {
+    Direction(LayerHook hook, Recording recording, ParameterStore store, int layer, int d) {
       this.hook = hook;
-      this.recorder = recorder;
+      this.recording = recording;
       this.store = store;
       number = layer * directions + d;
       reverse = d == 1;
@@ -164,13 +164,13 @@ final class UnrolledForward implements RecordedForward {
 
     /** Runs a sequence (T, B, d) to outputs (T, B, H) and adds the last states. */
     NDArray run(NDArray x, NDList states, NDList lastStates, NDList lastCells) {
-      ForwardRecorder.Tap ofInputs = recorder.tap(hook, inputPart(x), SAMPLES);
-      recorder.addUse(hook, prefix + "i2h", x, SAMPLES, ofInputs);
+      Recording.Tap ofInputs = recording.tap(hook, inputPart(x), SAMPLES);
+      recording.addUse(hook, prefix + "i2h", x, SAMPLES, ofInputs);
       NDArray z = ofInputs.onward();
       NDArray weight = value(x, "h2h_WEIGHT");
       NDArray state = states.get(0).get(number);
 
-      ForwardRecorder.Tap ofStates = ofInputs;
+      Recording.Tap ofStates = ofInputs;
       NDArray all;
       if (block instanceof LSTM) {
         NDList results = kernels.lstm(reverse, z, state, states.get(1).get(number), weight);
@@ -182,7 +182,7 @@ final class UnrolledForward implements RecordedForward {
                 ? value(x, "h2h_BIAS")
                 : x.getManager().zeros(new Shape(z.getShape().get(2)), z.getDataType());
         // One bias for every time and sample, whose gradients are those of the states' part.
-        ofStates = recorder.tap(hook, bias.broadcast(z.getShape()), SAMPLES);
+        ofStates = recording.tap(hook, bias.broadcast(z.getShape()), SAMPLES);
         all = kernels.gru(reverse, z, state, weight, ofStates.onward());
       } else {
         all = kernels.rnn(activation(), reverse, z, state, weight);
@@ -190,7 +190,7 @@ final class UnrolledForward implements RecordedForward {
       long steps = x.getShape().get(0);
       NDArray outputs = all.get((reverse ? 0 : 1) + ":" + (reverse ? steps : steps + 1));
       NDArray before = all.get((reverse ? 1 : 0) + ":" + (reverse ? steps + 1 : steps));
-      recorder.addUse(hook, prefix + "h2h", before, SAMPLES, ofStates);
+      recording.addUse(hook, prefix + "h2h", before, SAMPLES, ofStates);
       lastStates.add(all.get(reverse ? 0 : steps));
       return outputs;
     }
