@@ -81,7 +81,10 @@ final class ConvolutionUses {
     return Objects.requireNonNull(squaredNorms, "resolve comes first");
   }
 
-  /** Whether the formed gradients are kept, so that inputs and output gradients can be closed. */
+  /**
+   * Returns whether the formed gradients are kept, so that inputs and output gradients can be
+   * closed.
+   */
   boolean isFormed() {
     return !formed.isEmpty();
   }
@@ -132,8 +135,8 @@ final class ConvolutionUses {
   }
 
   /**
-   * Whether PyTorch's own convolutions are exact in float32. On a GPU they may round to TF32, which
-   * the bound of a contribution does not allow; products of matrices do not.
+   * Returns whether PyTorch's own convolutions compute in full float32. On a GPU they may round to
+   * TF32, which the bound of a contribution does not allow; products of matrices do not.
    */
   private boolean isExact() {
     return !inputs.get(0).getDevice().isGpu();

@@ -11,7 +11,7 @@ import ai.djl.util.PairList;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One hooked layer: its path, its twin, and what happens around the twin's forward function.
+ * Runs one hooked layer and, in a recorded pass, records it.
  *
  * <p>Public because rules and errors speak of layers by their hooks.
  */
@@ -105,7 +105,7 @@ public final class LayerHook implements BlockHook {
     }
   }
 
-  /** Whether a parameter may be read while the layer runs. */
+  /** Returns whether a parameter may be read while the layer runs. */
   boolean owns(Parameter parameter) {
     return recorded.owns(original, parameter);
   }
@@ -135,7 +135,7 @@ public final class LayerHook implements BlockHook {
             + " T)), and declare samples on another axis by PrivacyEngine.Builder.optSampleAxis");
   }
 
-  /** What the layer asks of its first input. */
+  /** The check of the layer's first input. */
   LayerInput input() {
     return input;
   }

@@ -39,7 +39,7 @@ public final class Recording implements AutoCloseable {
   private boolean closed;
 
   /**
-   * What all recordings of a model share.
+   * The settings that all recordings of a model share.
    *
    * @param kernels the kernels on the graph
    * @param needsInput whether a layer's input must be kept
@@ -131,7 +131,7 @@ public final class Recording implements AutoCloseable {
 
   // The layer that is running.
 
-  /** Whether this thread is the one that is recorded. */
+  /** Returns whether this thread is the one that is recorded. */
   boolean isOnThisThread() {
     return thread == Thread.currentThread();
   }
@@ -154,7 +154,7 @@ public final class Recording implements AutoCloseable {
     return inside;
   }
 
-  // What hooks ask.
+  // The pass and its axes.
 
   /** The number of rows on the sample axis. */
   long batchSize() {
@@ -187,7 +187,7 @@ public final class Recording implements AutoCloseable {
     }
   }
 
-  // What hooks record.
+  // Taps, uses, probes and cuts.
 
   /** Records the use of a whole layer; returns the output that the model must use. */
   NDList addLayer(LayerHook hook, NDList inputs, NDList outputs) {
@@ -283,7 +283,7 @@ public final class Recording implements AutoCloseable {
     return new NDList(view);
   }
 
-  /** Whether an array was computed from one that requires a gradient. */
+  /** Returns whether an array was computed from one that requires a gradient. */
   private static boolean isComputed(NDArray array) {
     return FloatType.isFloat(array)
         && !JniUtils.getGradientFunctionNames((PtNDArray) array).isEmpty();

@@ -17,9 +17,9 @@ import org.jspecify.annotations.Nullable;
  * Hands the model aliases of its parameters that take no part in the graph.
  *
  * <p>Autograd then stores nothing for weight gradients and computes none: the clipped sums are
- * formed from what the hooks recorded. A trainable parameter that is read outside the layer that
- * owns it would escape its clip, so such a read is an error. A block that runs sample by sample has
- * its parameters in the graph.
+ * formed from the hooks' records. A trainable parameter that is read outside the layer that owns it
+ * would escape its clip, so such a read is an error. A block that runs sample by sample has its
+ * parameters in the graph.
  */
 public final class TracedParameterStore extends ParameterStore {
   private final NDManager manager;

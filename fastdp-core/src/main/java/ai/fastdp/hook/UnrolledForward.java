@@ -25,7 +25,7 @@ import java.lang.reflect.Field;
  * W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh}\) and their gradients \(g_t\), the weights are
  * linear layers over time, \(\partial W_{ih} = \sum_t g_t x_t^\top\), \(\partial W_{hh} = \sum_t
  * g_t h_{t-1}^\top\), and biases are sums over positions. In a GRU the reset gate stands between
- * the two parts, so that the part of the states has gradients of its own.
+ * the two parts, so that the part of the states has separate gradients.
  *
  * <p>The inputs' part of all times is one product; the loop is one kernel call for each layer and
  * direction. Outside a recording the fused kernel runs.

@@ -118,7 +118,7 @@ public record GraphKernels(TorchScriptModule module) {
   }
 
   /**
-   * Computes the gradients of samples with graphs of their own. Keeps the graphs.
+   * Computes the gradients of samples that have separate graphs. Keeps the graphs.
    *
    * @param manager owns the results
    * @param outputs each sample's output
