@@ -35,6 +35,8 @@ final class UnrolledForward implements RecordedForward {
 
   private final RecurrentKernels kernels;
   private final RecurrentBlock block;
+  // States of an LSTM and a GRU pass through tanh.
+  private final RNN.Activation activation;
   private final int layers;
   private final int directions;
   private final boolean biased;
@@ -46,6 +48,10 @@ final class UnrolledForward implements RecordedForward {
   UnrolledForward(String path, RecurrentBlock block, TorchScriptModule kernels) {
     this.kernels = new RecurrentKernels(kernels);
     this.block = block;
+    activation =
+        block instanceof RNN
+            ? (RNN.Activation) setting(RNN.class, "activation")
+            : RNN.Activation.TANH;
     layers = (int) setting(RecurrentBlock.class, "numLayers");
     directions = (boolean) setting(RecurrentBlock.class, "bidirectional") ? 2 : 1;
     biased = (boolean) setting(RecurrentBlock.class, "hasBiases");
@@ -63,10 +69,6 @@ final class UnrolledForward implements RecordedForward {
               + " DJL 0.35.1 cannot run: it hands PyTorch the parameters in another order; build it"
               + " with optHasBiases(false)");
     }
-  }
-
-  private RNN.Activation activation() {
-    return (RNN.Activation) setting(RNN.class, "activation");
   }
 
   @Override
@@ -185,7 +187,7 @@ final class UnrolledForward implements RecordedForward {
         ofStates = recording.tap(hook, bias.broadcast(z.getShape()), SAMPLES);
         all = kernels.gru(reverse, z, state, weight, ofStates.onward());
       } else {
-        all = kernels.rnn(activation(), reverse, z, state, weight);
+        all = kernels.rnn(activation, reverse, z, state, weight);
       }
       long steps = x.getShape().get(0);
       NDArray outputs = all.get((reverse ? 0 : 1) + ":" + (reverse ? steps : steps + 1));
