@@ -18,7 +18,7 @@ record CalibrationTarget(
     PrivacyBudget budget,
     NoiseCalibration.Basis basis) {
 
-  /** Below this epsilon, distances count as differences, above as ratios. */
+  /** Distances are differences for smaller epsilons, and ratios for larger ones. */
   private static final double SMALL = 1e-3;
 
   CalibrationTarget {

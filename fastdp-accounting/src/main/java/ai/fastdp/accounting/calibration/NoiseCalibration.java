@@ -131,7 +131,7 @@ public final class NoiseCalibration {
 
     double run() {
       double sigma = search(new MonotoneSearch(x -> target.quickExcess(events.apply(x), 1)));
-      // What was searched by may be a little above the accountant's own number, or, where that
+      // The quick bound may be a little above the accountant's, or, where that
       // jumps between methods, a little below.
       for (double margin = TOLERANCE; !target.isMet(events.apply(sigma), 1); margin *= 4) {
         sigma *= 1 + margin;

@@ -12,7 +12,7 @@ import java.util.Objects;
  * event.
  *
  * @param sampleRate probability that a record takes part, in [0, 1]
- * @param event what is done with the sample
+ * @param event the event that runs on the sample
  */
 public record PoissonSampledEvent(double sampleRate, DpEvent event) implements DpEvent {
 

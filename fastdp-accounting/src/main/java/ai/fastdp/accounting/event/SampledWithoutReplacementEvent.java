@@ -14,7 +14,7 @@ import java.util.Objects;
  *
  * @param batchSize number of records in the subset, at least 0
  * @param datasetSize number of records in the data set, public; at least {@code batchSize} and 1
- * @param event what is done with the subset
+ * @param event the event that runs on the subset
  */
 public record SampledWithoutReplacementEvent(long batchSize, long datasetSize, DpEvent event)
     implements DpEvent {

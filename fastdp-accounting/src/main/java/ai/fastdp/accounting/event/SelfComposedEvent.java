@@ -5,7 +5,7 @@ import ai.fastdp.accounting.internal.numeric.Require;
 import java.util.Objects;
 
 /**
- * The same event, independently repeated.
+ * An event that is repeated independently.
  *
  * @param event the event
  * @param count how often it happens; at least 0

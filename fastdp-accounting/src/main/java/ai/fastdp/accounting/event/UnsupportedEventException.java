@@ -9,7 +9,7 @@ public final class UnsupportedEventException extends IllegalArgumentException {
   /**
    * Refuses an event.
    *
-   * @param message what must hold, what was given instead and what to do
+   * @param message the condition, the value that violates it, and a remedy
    */
   public UnsupportedEventException(String message) {
     super(message);

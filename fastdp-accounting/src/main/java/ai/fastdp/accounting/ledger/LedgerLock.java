@@ -191,7 +191,7 @@ final class LedgerLock implements Closeable {
   /**
    * Checks that the ledger still has this owner.
    *
-   * @return what is wrong, or null
+   * @return the reason why not, or null
    */
   @Nullable String lost() throws IOException {
     ByteBuffer found = ByteBuffer.allocate(token.length + 1);

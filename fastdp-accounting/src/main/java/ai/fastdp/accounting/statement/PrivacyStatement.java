@@ -4,9 +4,7 @@ package ai.fastdp.accounting.statement;
 import ai.fastdp.accounting.accountant.EpsilonBound;
 import ai.fastdp.accounting.accountant.PrivacyAccountant;
 import ai.fastdp.accounting.event.DpEvent;
-import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.NeighboringRelation;
-import ai.fastdp.accounting.event.PoissonSampledEvent;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -24,9 +22,9 @@ import java.util.stream.Collectors;
  *
  * @param unit whose privacy is protected, such as {@code record} or {@code patient}
  * @param relation which data sets count as neighbours
- * @param releases what was released, equal steps together
- * @param clipping what contributions were clipped to, in words
- * @param noise where the noise came from
+ * @param releases the releases, equal steps together
+ * @param clipping how contributions were clipped, in words
+ * @param noise the source of the noise
  * @param delta the delta of both epsilons
  * @param accountant name of the accountant
  * @param epsilon with amplification by sampling
@@ -81,11 +79,11 @@ public record PrivacyStatement(
   }
 
   /**
-   * States what a run has released.
+   * States the privacy of the events that a run has charged.
    *
    * @param empty an accountant that has seen nothing
    * @param unit whose privacy is protected
-   * @param events what was charged, and how often
+   * @param events the charged events and their counts
    * @param delta in (0, 1)
    * @param clipping what contributions were clipped to, in words
    * @param noise where the noise came from
@@ -120,30 +118,6 @@ public record PrivacyStatement(
         noise.isPrivate() ? amplified.epsilon(delta) : none,
         noise.isPrivate() ? unamplified.epsilon(delta) : none,
         planHash);
-  }
-
-  /**
-   * States a planned run of DP-SGD with Poisson sampling.
-   *
-   * @param empty an accountant that has seen nothing
-   * @param unit whose privacy is protected
-   * @param sampleRate q
-   * @param noiseMultiplier sigma
-   * @param steps number of steps
-   * @param delta in (0, 1)
-   * @param planHash identifies the plan
-   * @return the statement
-   */
-  public static PrivacyStatement ofPoissonRun(
-      PrivacyAccountant empty,
-      String unit,
-      double sampleRate,
-      double noiseMultiplier,
-      long steps,
-      double delta,
-      String planHash) {
-    DpEvent step = new PoissonSampledEvent(sampleRate, new GaussianEvent(noiseMultiplier));
-    return ofPlannedRun(empty, unit, step, steps, delta, planHash);
   }
 
   /**

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.accountant;
 
+import ai.fastdp.accounting.NormalLogTail;
 import ai.fastdp.accounting.event.NeighboringRelation;
 import ai.fastdp.accounting.internal.mechanism.FixedSizeGaussian;
 import ai.fastdp.accounting.internal.mechanism.LaplaceRelease;
 import ai.fastdp.accounting.internal.mechanism.Mechanism;
 import ai.fastdp.accounting.internal.mechanism.SampledGaussian;
-import ai.fastdp.accounting.internal.numeric.NormalTail;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -70,13 +70,13 @@ final class CountingBound {
       if (mechanism instanceof FixedSizeGaussian && x < 0.5) {
         continue; // there the pair has an atom
       }
-      double base = NormalTail.logAbove(x / s);
-      double mixed = mix(q, base, NormalTail.logAbove((x - 1) / s));
+      double base = NormalLogTail.above(x / s);
+      double mixed = mix(q, base, NormalLogTail.above((x - 1) / s));
       events.add(
-          new Event(mixed, opposite ? mix(q, base, NormalTail.logAbove((x + 1) / s)) : base));
+          new Event(mixed, opposite ? mix(q, base, NormalLogTail.above((x + 1) / s)) : base));
       if (!opposite && mechanism instanceof SampledGaussian) {
-        double below = NormalTail.logAbove(-x / s);
-        events.add(new Event(below, mix(q, below, NormalTail.logAbove(-(x - 1) / s))));
+        double below = NormalLogTail.above(-x / s);
+        events.add(new Event(below, mix(q, below, NormalLogTail.above(-(x - 1) / s))));
       }
     }
     return events;

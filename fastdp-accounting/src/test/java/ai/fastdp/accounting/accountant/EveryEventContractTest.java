@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.fastdp.accounting.DpSgd;
+import ai.fastdp.accounting.NormalLogTail;
 import ai.fastdp.accounting.event.ComposedEvent;
 import ai.fastdp.accounting.event.DiscreteGaussianEvent;
 import ai.fastdp.accounting.event.DpEvent;
@@ -221,7 +222,7 @@ class EveryEventContractTest {
     double high = 10 * mu * (mu + 10);
     for (int i = 0; i < 200; i++) {
       double epsilon = (low + high) / 2;
-      double rest = epsilon + NormalTail.logAbove(epsilon / mu + mu / 2);
+      double rest = epsilon + NormalLogTail.above(epsilon / mu + mu / 2);
       double found = NormalTail.above(epsilon / mu - mu / 2) - Math.exp(rest);
       if (found > delta) {
         low = epsilon;

@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ai.fastdp.accounting.DpSgd;
 import ai.fastdp.accounting.GoldenTable;
 import ai.fastdp.accounting.internal.numeric.NormalTail;
-import ai.fastdp.accounting.statement.PrivacyStatement;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -64,23 +63,5 @@ class TradeOffCurveTest {
     assertThatThrownBy(() -> curve.at(Double.NaN)).hasMessageContaining("typeOne");
     assertThatThrownBy(() -> curve.gaussianParameter(0.5, 10)).hasMessageContaining("smallest");
     assertThatThrownBy(() -> curve.gaussianParameter(0.1, 1)).hasMessageContaining("points");
-  }
-
-  @Test
-  void statement_saysWhatCounts() {
-    PrivacyStatement statement =
-        PrivacyStatement.ofPoissonRun(
-            new RdpAccountant(), "patient", 0.01, 1.1, 1000, 1e-6, "sha256:12");
-    assertThat(statement.toProse())
-        .contains("patient-level", "epsilon <= ", "ADD_OR_REMOVE_ONE", "Poisson", "sha256:12");
-    assertThat(statement.toJson())
-        .contains("\"lower\": null", "\"steps\": 1000", "\"unamplifiedEpsilon\": {");
-    assertThat(statement.epsilon().upper().getAsDouble())
-        .isLessThan(statement.unamplifiedEpsilon().upper().getAsDouble());
-    assertThatThrownBy(
-            () ->
-                PrivacyStatement.ofPoissonRun(
-                    new RdpAccountant(), "a\"b", 0.01, 1.1, 1000, 1e-6, "x"))
-        .hasMessageContaining("unit");
   }
 }

@@ -4,6 +4,7 @@ package ai.fastdp.accounting.statement;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import ai.fastdp.accounting.DpSgd;
 import ai.fastdp.accounting.accountant.EpsilonBound;
 import ai.fastdp.accounting.accountant.FdpAccountant;
 import ai.fastdp.accounting.accountant.PrivacyBudget;
@@ -172,5 +173,23 @@ class PrivacyStatementTest {
   void of_textsWithQuotes_areRefused() {
     assertThatThrownBy(() -> of(Map.of(), new NoiseOrigin(NoiseOrigin.Kind.SECURE_STREAM, "a\"b")))
         .hasMessageContaining("noise must not have quotes");
+  }
+
+  @Test
+  void statement_saysWhatCounts() {
+    PrivacyStatement statement =
+        PrivacyStatement.ofPlannedRun(
+            new RdpAccountant(), "patient", DpSgd.step(0.01, 1.1), 1000, 1e-6, "sha256:12");
+    assertThat(statement.toProse())
+        .contains("patient-level", "epsilon <= ", "ADD_OR_REMOVE_ONE", "Poisson", "sha256:12");
+    assertThat(statement.toJson())
+        .contains("\"lower\": null", "\"steps\": 1000", "\"unamplifiedEpsilon\": {");
+    assertThat(statement.epsilon().upper().getAsDouble())
+        .isLessThan(statement.unamplifiedEpsilon().upper().getAsDouble());
+    assertThatThrownBy(
+            () ->
+                PrivacyStatement.ofPlannedRun(
+                    new RdpAccountant(), "a\"b", DpSgd.step(0.01, 1.1), 1000, 1e-6, "x"))
+        .hasMessageContaining("unit");
   }
 }

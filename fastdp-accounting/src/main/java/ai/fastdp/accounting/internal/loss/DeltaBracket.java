@@ -10,7 +10,7 @@ package ai.fastdp.accounting.internal.loss;
  */
 public record DeltaBracket(double lower, double estimate, double upper) {
 
-  /** Nothing is lost. */
+  /** The bounds of an empty composition. */
   public static final DeltaBracket ZERO = new DeltaBracket(0, 0, 0);
 
   /** Bounds whose relative width is smaller are narrow. */

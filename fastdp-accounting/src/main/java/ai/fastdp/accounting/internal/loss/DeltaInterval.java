@@ -12,7 +12,7 @@ import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
  */
 public record DeltaInterval(double lower, double estimate, double upper) {
 
-  /** Nothing is lost. */
+  /** The bounds of an empty composition. */
   public static final DeltaInterval ZERO = new DeltaInterval(0, 0, 0);
 
   /**

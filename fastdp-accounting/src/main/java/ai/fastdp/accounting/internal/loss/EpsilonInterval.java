@@ -15,7 +15,7 @@ public record EpsilonInterval(double lower, double estimate, double upper) {
   /** Bounds whose relative width is smaller are narrow. */
   private static final double NARROW = 8e-7;
 
-  /** Below this epsilon, absolute accuracy counts. */
+  /** Accuracy is absolute for smaller epsilons. */
   private static final double SMALL = 1e-3;
 
   public static final EpsilonInterval ZERO = new EpsilonInterval(0, 0, 0);

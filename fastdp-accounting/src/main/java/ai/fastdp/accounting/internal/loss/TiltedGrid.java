@@ -4,6 +4,7 @@ package ai.fastdp.accounting.internal.loss;
 import ai.fastdp.accounting.internal.numeric.LogSum;
 import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -47,25 +48,10 @@ public final class TiltedGrid {
   private final DominatingPair.Cumulant cumulant;
 
   TiltedGrid(QuadraturePair pair, double c, double spacing) {
-    List<Nodes> parts = new ArrayList<>();
     LogSum excess = new LogSum();
-    for (QuadraturePair.Branch branch : pair.branches()) {
-      if (!parts.isEmpty() && pair.atom() > 0) {
-        parts.add(Nodes.atom(pair.atom()));
-      }
-      parts.add(Nodes.of(pair, branch, c, spacing, excess));
-    }
-    double highest = Double.NEGATIVE_INFINITY;
-    for (Nodes part : parts) {
-      for (double weight : part.logWeight) {
-        highest = Math.max(highest, weight);
-      }
-    }
-    int kept = 0;
-    for (Nodes part : parts) {
-      part.trim(highest + NEGLIGIBLE);
-      kept += part.to - part.from;
-    }
+    List<Nodes> parts = nodes(pair, c, spacing, excess);
+    double highest = parts.stream().mapToDouble(Nodes::highest).max().orElseThrow();
+    int kept = parts.stream().mapToInt(part -> part.trim(highest + NEGLIGIBLE)).sum();
     double[] loss = new double[kept];
     double[] density = new double[kept];
     double[] weight = new double[kept];
@@ -100,15 +86,28 @@ public final class TiltedGrid {
     for (j = 0; j < kept; j++) {
       loss[j] -= drift;
     }
-    double logExcess = excess.log() + Math.log(spacing);
-    double k =
-        logExcess > 0
-            ? logExcess + Math.log1p(Math.exp(-logExcess))
-            : Math.log1p(Math.exp(logExcess));
-    cumulant = new DominatingPair.Cumulant(k, mean + drift, second - drift * drift);
+    cumulant =
+        new DominatingPair.Cumulant(
+            logOfOnePlus(excess.log() + Math.log(spacing)), mean + drift, second - drift * drift);
     centredLoss = loss;
     probability = weight;
     lossDensity = density;
+  }
+
+  private static List<Nodes> nodes(QuadraturePair pair, double c, double spacing, LogSum excess) {
+    List<Nodes> parts = new ArrayList<>();
+    for (QuadraturePair.Branch branch : pair.branches()) {
+      if (!parts.isEmpty() && pair.atom() > 0) {
+        parts.add(Nodes.atom(pair.atom()));
+      }
+      parts.add(Nodes.of(pair, branch, c, spacing, excess));
+    }
+    return parts;
+  }
+
+  /** log(1 + e^x), without overflow. */
+  private static double logOfOnePlus(double x) {
+    return x > 0 ? x + Math.log1p(Math.exp(-x)) : Math.log1p(Math.exp(x));
   }
 
   DominatingPair.Cumulant cumulant() {
@@ -177,13 +176,19 @@ public final class TiltedGrid {
       return nodes;
     }
 
-    void trim(double leastLogWeight) {
+    double highest() {
+      return Arrays.stream(logWeight).max().orElse(Double.NEGATIVE_INFINITY);
+    }
+
+    /** Drops nodes at the ends that weigh less, and returns the number of those left. */
+    int trim(double leastLogWeight) {
       while (from < to && logWeight[from] < leastLogWeight) {
         from++;
       }
       while (to > from && logWeight[to - 1] < leastLogWeight) {
         to--;
       }
+      return to - from;
     }
 
     private static double logWeight(

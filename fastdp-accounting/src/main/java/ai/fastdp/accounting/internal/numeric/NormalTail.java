@@ -18,14 +18,6 @@ public final class NormalTail {
     return 0.5 * Erfc.value(z * SQRT_HALF);
   }
 
-  /** log P(X &gt; z); finite for every finite z. */
-  public static double logAbove(double z) {
-    if (z < 0) {
-      return Math.log1p(-above(-z));
-    }
-    return Math.log(0.5 * Erfcx.value(z * SQRT_HALF)) - z * z / 2;
-  }
-
   /** Mills' ratio, P(X &gt; z) over the density at z, for z that are not negative. */
   static double millsRatio(double z) {
     return ROOT_HALF_PI * Erfcx.value(z * SQRT_HALF);

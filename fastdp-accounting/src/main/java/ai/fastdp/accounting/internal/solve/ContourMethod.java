@@ -14,10 +14,10 @@ import java.util.Optional;
  */
 public final class ContourMethod implements CompositionMethod {
 
-  /** Relative error of delta that each error term may have, if that is cheap. */
+  /** Each error term may have this relative error of delta, if that is cheap. */
   private static final double TOLERANCE = 1e-12;
 
-  /** Relative error of delta that each error term may have otherwise. */
+  /** Each error term may have this relative error of delta otherwise. */
   private static final double COARSE_TOLERANCE = 1e-9;
 
   /** Lines with a smaller relative error of delta are not replaced by others. */
@@ -25,7 +25,7 @@ public final class ContourMethod implements CompositionMethod {
 
   private static final double CHEAP = 5e6;
 
-  /** Relative width of epsilon above which a second line is tried. */
+  /** A second line is tried if bounds of epsilon are wider, relatively. */
   private static final double REFINE = 1e-8;
 
   /** Fraction of delta that is spent on restricting P. */

@@ -34,7 +34,7 @@ public final class TransformMethod implements CompositionMethod {
   /** The aim of the search: the relative width of the bounds of epsilon. */
   private static final double WIDTH = 5e-7;
 
-  /** Below this epsilon, absolute accuracy counts. */
+  /** Accuracy is absolute for smaller epsilons. */
   private static final double SMALL = 1e-3;
 
   /** Fraction of delta that is spent on cutting the tail of P. */
@@ -84,16 +84,14 @@ public final class TransformMethod implements CompositionMethod {
     double start = ContourMethod.start(losses, ceiling, logDelta);
     double epsilon = start > 0.5 * ceiling ? start : ceiling / 2; // NaN where c is too large
     EpsilonInterval result = new EpsilonInterval(0, ceiling, ceiling);
-    double spacing = 0; // as fine as the length allows
-    int length = firstLength;
-    boolean outOfReach = false;
+    Grid grid = new Grid(0, firstLength, false);
     for (int round = 0; round < ROUNDS; round++) {
       TiltedFft fft;
       try {
-        fft = TiltedFft.near(losses, epsilon, logDelta, spacing, length, lost);
+        fft = TiltedFft.near(losses, epsilon, logDelta, grid.spacing(), grid.maxLength(), lost);
       } catch (NumericalLimitException e) {
         if (round > 0) {
-          break; // the bounds found so far are valid
+          break; // the bounds found before are valid
         }
         throw e;
       }
@@ -101,25 +99,41 @@ public final class TransformMethod implements CompositionMethod {
       if (found.width() < result.width()) {
         result = found;
       }
-      double target = WIDTH * Math.max(found.estimate(), SMALL);
-      if (found.width() <= 1.8 * target || fft.length() == MAX_LENGTH) {
+      Optional<Grid> next = grid.finer(fft, found, knownWidth);
+      if (next.isEmpty()) {
         break;
       }
-      double finest = (double) fft.length() / MAX_LENGTH;
-      double narrowest = found.width() * fft.widthFactor(finest);
-      if (narrowest > knownWidth || outOfReach) {
-        break;
-      }
-      outOfReach = narrowest > MAX_EXCESS_WIDTH * target;
-      if (outOfReach) {
-        length = WIDE_LENGTH;
-      } else {
-        spacing = fft.spacing() * Math.sqrt(target / found.width());
-        length = MAX_LENGTH;
-      }
+      grid = next.get();
       epsilon = found.estimate() > 0 ? found.estimate() : epsilon;
     }
     return result;
+  }
+
+  /**
+   * The grid of one transform.
+   *
+   * @param spacing the wanted distance of grid points; 0 if the length alone limits it
+   * @param maxLength largest number of grid points
+   * @param isLast whether no other grid follows
+   */
+  private record Grid(double spacing, int maxLength, boolean isLast) {
+
+    /** Returns the next grid, if bounds on it may be narrower than those found or known. */
+    Optional<Grid> finer(TiltedFft fft, EpsilonInterval found, double knownWidth) {
+      double target = WIDTH * Math.max(found.estimate(), SMALL);
+      if (isLast || found.width() <= 1.8 * target || fft.length() == MAX_LENGTH) {
+        return Optional.empty();
+      }
+      double finest = (double) fft.length() / MAX_LENGTH;
+      double narrowest = found.width() * fft.widthFactor(finest);
+      if (narrowest > knownWidth) {
+        return Optional.empty();
+      }
+      return Optional.of(
+          narrowest > MAX_EXCESS_WIDTH * target
+              ? new Grid(spacing, WIDE_LENGTH, true)
+              : new Grid(fft.spacing() * Math.sqrt(target / found.width()), MAX_LENGTH, false));
+    }
   }
 
   @Override
