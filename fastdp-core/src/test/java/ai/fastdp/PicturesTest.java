@@ -15,8 +15,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** The pictures in docs are those that docs/pictures/Draw.java draws. */
 final class PicturesTest {
   private static final Path DOCS = Path.of("..", "docs");
-  private static final String ACCOUNTING =
-      "fastdp-accounting/src/main/java/ai/fastdp/accounting";
+  private static final String ACCOUNTING = "fastdp-accounting/src/main/java/ai/fastdp/accounting";
   private static final int PICTURES = 5;
 
   @TempDir
@@ -27,8 +26,7 @@ final class PicturesTest {
   void pictures_areDrawnByTheProgram() throws Exception {
     String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
     String program = DOCS.resolve("pictures").resolve("Draw.java").toString();
-    Process process =
-        new ProcessBuilder(java, program, directory.toString()).inheritIO().start();
+    Process process = new ProcessBuilder(java, program, directory.toString()).inheritIO().start();
     assertThat(process.waitFor()).isZero();
     List<Path> drawn = drawn();
     assertThat(drawn).hasSize(PICTURES);
