@@ -16,6 +16,7 @@ import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.HookedModel;
 import ai.fastdp.hook.KeptMemory;
 import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.hook.Recording;
 import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.hook.TracedParameterStore;
 import ai.fastdp.kernel.FloatType;
@@ -116,11 +117,11 @@ final class BookKeeper {
     NDManager graph = manager.newSubManager();
     long batchSize = samples(data);
     long rows = batchSize * views.perSample();
-    try (ForwardRecorder.Recording recording = recorder.begin(manager, rows, cutting)) {
+    try (Recording recording = recorder.begin(manager, rows, cutting)) {
       ParameterStore store =
           new TracedParameterStore(
               manager,
-              recorder,
+              recording,
               trainable.asSet(),
               hooks.tables(),
               parameters.values(),
@@ -250,7 +251,7 @@ final class BookKeeper {
     private final NDManager manager;
     private final NDManager graph;
     private final long batchSize;
-    private final ForwardRecorder.Recording recording;
+    private final Recording recording;
     private final ParameterWatch watch;
     private final NDList outputs;
 
@@ -258,7 +259,7 @@ final class BookKeeper {
         NDManager manager,
         NDManager graph,
         long batchSize,
-        ForwardRecorder.Recording recording,
+        Recording recording,
         ParameterWatch watch,
         NDList outputs) {
       this.manager = manager;

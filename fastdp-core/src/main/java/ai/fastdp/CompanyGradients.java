@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.fastdp.LossRun.Mode;
+import ai.fastdp.kernel.GraphKernels;
 import java.security.SecureRandom;
 import java.util.Arrays;
 import java.util.List;
@@ -222,7 +223,7 @@ final class CompanyGradients {
             allWide &= part.wide;
             NDList gradients = part.gradients(own, at(weights, rows));
             inParts += ordinary.squares(own, gradients, gradients).one();
-            left = bookKeeper.kernels().run(manager, "subtract", left, gradients);
+            left = new GraphKernels(bookKeeper.kernels()).subtract(manager, left, gradients);
           }
         }
         double rest = ordinary.squares(manager, left, left).one();

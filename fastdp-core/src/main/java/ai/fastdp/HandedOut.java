@@ -4,6 +4,7 @@ package ai.fastdp;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.pytorch.engine.PtNDArray;
+import ai.fastdp.kernel.GraphKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.Arrays;
 
@@ -15,7 +16,7 @@ import java.util.Arrays;
  * seen.
  */
 final class HandedOut {
-  private final TorchScriptModule kernels;
+  private final GraphKernels kernels;
   private final String name;
   private final NDList list;
   private long[] handles;
@@ -26,7 +27,7 @@ final class HandedOut {
    * @param list the arrays as they are now
    */
   HandedOut(TorchScriptModule kernels, String name, NDList list) {
-    this.kernels = kernels;
+    this.kernels = new GraphKernels(kernels);
     this.name = name;
     this.list = list;
     handles = handles();
@@ -84,6 +85,6 @@ final class HandedOut {
   }
 
   private long[] versions() {
-    return list.isEmpty() ? new long[0] : kernels.runToLongs("versions", list);
+    return list.isEmpty() ? new long[0] : kernels.versions(list);
   }
 }

@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.fastdp.hook.SampleAxis;
 import ai.fastdp.kernel.FloatType;
+import ai.fastdp.kernel.GraphKernels;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -66,7 +67,7 @@ final class InfluenceCheck {
       for (float[] weights : weights(Math.toIntExact(pass.batchSize()))) {
         NDArray seed = manager.create(weights).toDevice(losses.getDevice(), false);
         long[] influenced =
-            bookKeeper.kernels().runToLongs("foreign_influence", losses, seed, watched);
+            new GraphKernels(bookKeeper.kernels()).foreignInfluence(losses, seed, watched);
         for (int i = 0; i < influenced.length; i++) {
           if (influenced[i] != 0) {
             throw refusal(pass, watched.get(i).getShape(), i);

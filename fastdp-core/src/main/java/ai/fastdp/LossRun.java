@@ -11,6 +11,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.pytorch.jni.JniUtils;
 import ai.djl.training.ParameterStore;
 import ai.fastdp.hook.SampleAxis;
+import ai.fastdp.kernel.GraphKernels;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -105,7 +106,7 @@ final class LossRun {
     for (NDArray array : list) {
       NDArray number = cpu.create((long) axis.number());
       NDArray index = cpu.create(rows).toDevice(array.getDevice(), false);
-      NDArray some = bookKeeper.kernels().runDifferentiable("take", array, number, index).head();
+      NDArray some = new GraphKernels(bookKeeper.kernels()).take(array, number, index);
       some.attach(manager);
       some.setName(array.getName());
       taken.add(some);

@@ -84,11 +84,11 @@ record NoiseSupply(
       TorchScriptModule kernels, NDManager manager, Device ofSum, PrivacyPlan plan, long ahead) {
     double batch = plan.expectedBatchSize();
     if (kind == NoiseOrigin.Kind.NO_NOISE) {
-      return new NoiselessMechanism(kernels, manager, batch);
+      return new NoiselessMechanism(kernels, batch);
     }
     NoiseSource source = sources.get();
     if (onDevice) {
-      return new DeviceGaussianMechanism(kernels, manager, ofSum, source, batch);
+      return new DeviceGaussianMechanism(kernels, ofSum, source, batch);
     }
     return plan.noise() == NoiseDistribution.DISCRETE_GAUSSIAN
         ? new DiscreteGaussianMechanism(kernels, manager, source, batch)

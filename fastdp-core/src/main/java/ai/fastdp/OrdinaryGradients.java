@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.fastdp.kernel.GraphKernels;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -43,7 +44,7 @@ final class OrdinaryGradients {
     NDArray sum = scaled.mul(own).sum().reshape(new Shape(1));
     NDList gradients = new NDList();
     for (NDArray gradient :
-        bookKeeper.kernels().run(owner, "parameter_gradients", sum, 0L, arrays)) {
+        new GraphKernels(bookKeeper.kernels()).parameterGradients(owner, sum, 0, arrays)) {
       boolean wide = gradient.getDataType() == DataType.FLOAT64;
       NDArray full = wide ? gradient : gradient.toType(DataType.FLOAT32, false);
       gradients.add(bookKeeper.lossScale() == 1 ? full : full.div((float) bookKeeper.lossScale()));
@@ -101,7 +102,7 @@ final class OrdinaryGradients {
   /** Compares two lists of gradients. */
   Squares squares(NDManager parent, NDList one, NDList other) {
     try (NDManager manager = parent.newSubManager()) {
-      NDList sums = bookKeeper.kernels().run(manager, "square_sums", one, other, CELLS);
+      NDList sums = new GraphKernels(bookKeeper.kernels()).squareSums(manager, one, other, CELLS);
       return new Squares(
           sums.get(0).toDoubleArray(), sums.get(1).toDoubleArray(), sums.get(2).toDoubleArray());
     }

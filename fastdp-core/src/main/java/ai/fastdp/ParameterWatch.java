@@ -6,6 +6,7 @@ import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.util.Pair;
+import ai.fastdp.kernel.GraphKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,7 +17,7 @@ import java.util.function.Function;
  * for all of them, or its array for another one.
  */
 final class ParameterWatch {
-  private final TorchScriptModule kernels;
+  private final GraphKernels kernels;
   private final List<Pair<String, Parameter>> parameters = new ArrayList<>();
   private final List<NDArray> own = new ArrayList<>();
   private final List<NDArray> watched = new ArrayList<>();
@@ -30,7 +31,7 @@ final class ParameterWatch {
    * @param values the array that the pass reads for a parameter
    */
   ParameterWatch(TorchScriptModule kernels, Block block, Function<Parameter, NDArray> values) {
-    this.kernels = kernels;
+    this.kernels = new GraphKernels(kernels);
     collect("", block);
     for (Pair<String, Parameter> named : parameters) {
       NDArray array = named.getValue().getArray();
@@ -41,7 +42,7 @@ final class ParameterWatch {
         watch(named.getKey(), read);
       }
     }
-    versions = kernels.runToLongs("versions", watched);
+    versions = this.kernels.versions(watched);
     handles = handles();
   }
 
@@ -82,7 +83,7 @@ final class ParameterWatch {
         throw modified(names.get(i), own.get(0));
       }
     }
-    long[] now = kernels.runToLongs("versions", watched);
+    long[] now = kernels.versions(watched);
     long[] nowHeld = handles();
     for (int i = 0; i < now.length; i++) {
       if (now[i] != versions[i] || nowHeld[i] != handles[i]) {

@@ -5,6 +5,7 @@ import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Parameter;
+import ai.fastdp.kernel.SumKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.ClippedGradientSum;
 import java.util.IdentityHashMap;
@@ -93,7 +94,7 @@ final class Replica {
               if (replaced) {
                 copy.close();
               } else {
-                kernels.run(manager, "copy_into", copy, array.stopGradient());
+                new SumKernels(kernels).copyInto(copy, array.stopGradient());
               }
               return replaced;
             });

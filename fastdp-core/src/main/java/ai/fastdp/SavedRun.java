@@ -9,6 +9,7 @@ import ai.fastdp.accounting.ledger.FileLedger;
 import ai.fastdp.accounting.ledger.LedgerPosition;
 import ai.fastdp.checkpoint.TensorFile;
 import ai.fastdp.kernel.FloatType;
+import ai.fastdp.kernel.SumKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.NoisePosition;
 import java.nio.file.Path;
@@ -154,11 +155,8 @@ final class SavedRun implements AutoCloseable {
       optimizer.restore(state);
       parameters.forEach(
           (name, parameter) ->
-              kernels.run(
-                  scope,
-                  "copy_into",
-                  parameter.getArray(),
-                  Objects.requireNonNull(arrays.get(name))));
+              new SumKernels(kernels)
+                  .copyInto(parameter.getArray(), Objects.requireNonNull(arrays.get(name))));
     }
   }
 

@@ -7,8 +7,9 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.fastdp.hook.Cut;
-import ai.fastdp.hook.ForwardRecorder;
 import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.hook.Recording;
+import ai.fastdp.kernel.GraphKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.Arrays;
 import java.util.List;
@@ -24,12 +25,12 @@ import org.jspecify.annotations.Nullable;
  * or as a graph that has been freed already; both are errors, see docs/adr/0017.
  */
 final class SegmentedBackward {
-  private final TorchScriptModule kernels;
+  private final GraphKernels kernels;
   private final NDManager manager;
   private final List<LayerRecord> records;
   private final List<Shape> outputShapes;
   private final List<Cut> cuts;
-  private final List<ForwardRecorder.Probe> probes;
+  private final List<Recording.Probe> probes;
   private final @Nullable NDArray[] seeds;
   // For each cut the last segment that reaches its leaf.
   private final int[] lastReader;
@@ -43,9 +44,8 @@ final class SegmentedBackward {
     void passed(int firstUse);
   }
 
-  SegmentedBackward(
-      TorchScriptModule kernels, NDManager manager, ForwardRecorder.Recording recording) {
-    this.kernels = kernels;
+  SegmentedBackward(TorchScriptModule kernels, NDManager manager, Recording recording) {
+    this.kernels = new GraphKernels(kernels);
     this.manager = manager;
     records = recording.records();
     outputShapes = records.stream().map(use -> use.output().getShape()).toList();
@@ -58,7 +58,7 @@ final class SegmentedBackward {
 
   /** Runs all segments; frees the graph and what was recorded as it goes. */
   void run(NDArray losses, Sink sink) {
-    kernels.run(manager, "release", records.stream().map(LayerRecord::output).toList());
+    kernels.release(records.stream().map(LayerRecord::output).toList());
     int end = records.size();
     for (int segment = cuts.size(); segment >= 0; segment--) {
       int begin = segment == 0 ? 0 : cuts.get(segment - 1).uses();
@@ -112,15 +112,14 @@ final class SegmentedBackward {
     List<NDArray> outputs = records.stream().map(LayerRecord::output).toList();
     List<NDArray> leaves = cuts.subList(0, segment).stream().map(Cut::leaf).toList();
     try {
-      return kernels.run(
+      return kernels.segmentGradients(
           manager,
-          "segment_gradients",
           root,
           seed,
           outputs.subList(begin, end),
           leaves,
           outputs.subList(0, begin),
-          probes.stream().map(ForwardRecorder.Probe::array).toList(),
+          probes.stream().map(Recording.Probe::array).toList(),
           // The samples' own graphs are gone through once more, for their parameters.
           records.subList(begin, end).stream().anyMatch(use -> use.samples() != null));
     } catch (EngineException e) {
@@ -180,7 +179,7 @@ final class SegmentedBackward {
     return cuts.subList(first, last).stream().map(Cut::path).distinct().toList();
   }
 
-  private static IllegalStateException otherUse(ForwardRecorder.Probe probe) {
+  private static IllegalStateException otherUse(Recording.Probe probe) {
     return new IllegalStateException(
         "table '"
             + probe.parameter().getName()

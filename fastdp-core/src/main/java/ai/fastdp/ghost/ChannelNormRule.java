@@ -43,16 +43,14 @@ final class ChannelNormRule implements LayerRule {
       ChannelNorm layer, NDArray input, NDArray outputGradient, Contributions gradients) {
     Workspace workspace = gradients.workspace();
     return workspace
-        .kernels()
-        .run(
+        .normalisations()
+        .groupScale(
             workspace.manager(),
-            "group_scale_gradient",
             gradients.inFloat32(input),
             gradients.inFloat32(outputGradient),
             layer.groups(outputGradient.getShape().get(1)),
             layer.epsilon(),
-            workspace.maxElements())
-        .head();
+            workspace.maxElements());
   }
 
   /** The shape (C, 1, ..., 1) of a vector beside an array (B, C, ...). */

@@ -54,7 +54,7 @@ public record ConvolutionGeometry(Shape stride, Shape padding, Shape dilation, i
   }
 
   /**
-   * The geometry of one of DJL's convolutions.
+   * Reads the geometry of one of DJL's convolutions.
    *
    * @param layer the layer
    * @return its geometry
@@ -64,7 +64,7 @@ public record ConvolutionGeometry(Shape stride, Shape padding, Shape dilation, i
         layer.getStride(), layer.getPadding(), layer.getDilation(), layer.getGroups());
   }
 
-  /** Whether a weight (p, c, kernel) moves over an input so to give an output. */
+  /** Returns whether a weight (p, c, kernel) that moves over this input gives this output shape. */
   boolean fits(Shape weight, Shape input, Shape output) {
     int n = stride.dimension();
     if (weight.dimension() != n + 2
@@ -86,7 +86,7 @@ public record ConvolutionGeometry(Shape stride, Shape padding, Shape dilation, i
     return true;
   }
 
-  /** As the kernels take it: strides, paddings, dilations, groups. */
+  /** Lists strides, paddings, dilations and groups, the order in which the kernels take them. */
   LongStream numbers() {
     return LongStream.concat(
         LongStream.concat(LongStream.of(stride.getShape()), LongStream.of(padding.getShape())),

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.fastdp.kernel.ConvolutionKernels;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -68,17 +69,8 @@ final class ConvolutionUses {
   void resolve(Workspace workspace, long keepBudget) {
     NDList result =
         workspace
-            .kernels()
-            .run(
-                workspace.manager(),
-                "conv_sq_norms",
-                inputs,
-                outputGradients,
-                geometry(),
-                shape.getShape(),
-                isNative(),
-                keepBudget,
-                workspace.maxElements());
+            .convolutions()
+            .squaredNorms(workspace.manager(), uses(), keepBudget, workspace.maxElements());
     squaredNorms = result.get(0).expandDims(0);
     norms = List.copyOf(result.subList(0, 2));
     formed = List.copyOf(result.subList(2, result.size()));
@@ -89,7 +81,10 @@ final class ConvolutionUses {
     return Objects.requireNonNull(squaredNorms, "resolve comes first");
   }
 
-  /** Whether the formed gradients are kept, so that inputs and output gradients can be closed. */
+  /**
+   * Returns whether the formed gradients are kept, so that inputs and output gradients can be
+   * closed.
+   */
   boolean isFormed() {
     return !formed.isEmpty();
   }
@@ -97,23 +92,17 @@ final class ConvolutionUses {
   /** Adds the weighted sum of the gradients. */
   void addWeightedSum(Workspace workspace, NDArray factors, NDArray keep, NDArray target) {
     if (isFormed()) {
-      workspace.kernels().run(workspace.manager(), "add_formed_sum", formed, factors, keep, target);
+      workspace.convolutions().addFormedSum(formed, factors, keep, target);
       return;
     }
     workspace
-        .kernels()
-        .run(
-            workspace.manager(),
-            "add_conv_sum",
-            inputs,
-            outputGradients,
-            geometry(),
-            shape.getShape(),
+        .convolutions()
+        .addWeightedSum(
+            uses(),
             norms.get(0),
             norms.get(1),
             factors,
             keep,
-            isNative(),
             target.reshape(shape),
             workspace.maxElements());
   }
@@ -139,15 +128,17 @@ final class ConvolutionUses {
     return arrays.stream().mapToLong(NDArray::size).sum();
   }
 
-  private long[] geometry() {
-    return geometries.stream().flatMapToLong(ConvolutionGeometry::numbers).toArray();
+  private ConvolutionKernels.Uses uses() {
+    List<Long> geometry =
+        geometries.stream().flatMapToLong(ConvolutionGeometry::numbers).boxed().toList();
+    return new ConvolutionKernels.Uses(shape, inputs, outputGradients, geometry, isExact());
   }
 
   /**
-   * Whether PyTorch's own convolutions are exact in float32. On a GPU they may round to TF32, which
-   * the bound of a contribution does not allow; products of matrices do not.
+   * Returns whether PyTorch's own convolutions compute in full float32. On a GPU they may round to
+   * TF32, which the bound of a contribution does not allow; products of matrices do not.
    */
-  private boolean isNative() {
+  private boolean isExact() {
     return !inputs.get(0).getDevice().isGpu();
   }
 }

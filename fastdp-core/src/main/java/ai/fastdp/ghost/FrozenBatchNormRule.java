@@ -41,17 +41,15 @@ final class FrozenBatchNormRule implements LayerRule {
       FrozenBatchNorm layer, NDArray input, NDArray outputGradient, Contributions gradients) {
     Workspace workspace = gradients.workspace();
     return workspace
-        .kernels()
-        .run(
+        .normalisations()
+        .fixedScale(
             workspace.manager(),
-            "fixed_scale_gradient",
             gradients.inFloat32(input),
             gradients.inFloat32(outputGradient),
             statistic(layer, "runningMean", outputGradient, gradients),
             statistic(layer, "runningVar", outputGradient, gradients),
             layer.epsilon(),
-            workspace.maxElements())
-        .head();
+            workspace.maxElements());
   }
 
   private static NDArray statistic(

@@ -6,10 +6,10 @@ import ai.djl.nn.Block;
 import ai.fastdp.hook.LayerRecord;
 
 /**
- * Knows one kind of layer: how its parameters' per-sample gradients follow from a recorded use.
+ * Computes the per-sample gradients of one kind of layer from a recorded use.
  *
- * <p>A block that reads parameters of its own ({@code addParameter}) trains privately with a rule
- * for its class, given to the engine:
+ * <p>A block with direct parameters ({@code addParameter}) trains privately with a rule for its
+ * class, given to the engine:
  *
  * <pre>{@code
  * // y = x * scale, for inputs (B, T, d) and a scale (d)
@@ -23,14 +23,14 @@ import ai.fastdp.hook.LayerRecord;
  *
  * <p>The rule is trusted: a contribution that is too small is clipped too little. The engine's
  * self-check compares it with back-propagation on the first batch, and refuses a rule that differs;
- * keep it on, and test the rule on shapes of your own.
+ * keep it on, and test the rule on the shapes that you use.
  *
  * <p>The layer must have one output that is differentiated; a rule sees the first input.
  */
 @FunctionalInterface
 public interface GhostRule {
   /**
-   * Whether the layer's input is needed for the gradients of its trainable parameters. Inputs that
+   * Returns whether the gradients of the layer's trainable parameters need its input. Inputs that
    * are not needed are not kept, which saves memory.
    *
    * @param layer a layer of the rule's kind

@@ -42,17 +42,17 @@ public final class GhostRules {
           Map.of());
 
   private final List<LayerRule> shipped;
-  private final Map<Class<? extends Block>, GhostRule> own;
-  // Looking up a forward function takes reflection, and every use of a layer asks.
-  private final Map<Class<?>, Optional<GhostRule>> found = new ConcurrentHashMap<>();
+  private final Map<Class<? extends Block>, GhostRule> added;
+  // Finding a forward function takes reflection, and every use of a layer needs its rule.
+  private final Map<Class<?>, Optional<GhostRule>> ruleOf = new ConcurrentHashMap<>();
 
-  private GhostRules(List<LayerRule> shipped, Map<Class<? extends Block>, GhostRule> own) {
+  private GhostRules(List<LayerRule> shipped, Map<Class<? extends Block>, GhostRule> added) {
     this.shipped = shipped;
-    this.own = Map.copyOf(own);
+    this.added = Map.copyOf(added);
   }
 
   /**
-   * The rules that ship with the library.
+   * Returns the rules that ship with the library.
    *
    * @return the rules
    */
@@ -61,8 +61,8 @@ public final class GhostRules {
   }
 
   /**
-   * The classes that declare the forward functions that the shipped rules know. Blocks of these
-   * classes, and of subclasses that leave the forward function alone, have a rule.
+   * Lists the classes that declare the forward functions that the shipped rules know. Blocks of
+   * these classes, and of subclasses that leave the forward function alone, have a rule.
    *
    * @return the classes, some of them abstract
    */
@@ -73,14 +73,14 @@ public final class GhostRules {
   }
 
   /**
-   * These rules and one for a user's class of blocks.
+   * Extends these rules by one for a user's class of blocks.
    *
    * @param type a class that can be instantiated; the rule holds for this class and not for its
    *     subclasses
    * @param rule the rule
    * @return the extended rules
    * @throws IllegalArgumentException if the class has a rule already, which would be replaced, or
-   *     has no instances of its own
+   *     cannot be instantiated
    */
   public GhostRules with(Class<? extends Block> type, GhostRule rule) {
     if (type.isInterface() || Modifier.isAbstract(type.getModifiers())) {
@@ -89,18 +89,20 @@ public final class GhostRules {
               + type.getName()
               + "; add the rule for each of its subclasses");
     }
-    if (own.containsKey(type) || shippedForwards(type)) {
+    if (added.containsKey(type) || shippedForwards(type)) {
       throw new IllegalArgumentException(
           "type must not have a rule yet, got "
               + type.getName()
               + "; override forwardInternal in a class of your own and add a rule for that");
     }
-    Map<Class<? extends Block>, GhostRule> extended = new HashMap<>(own);
+    Map<Class<? extends Block>, GhostRule> extended = new HashMap<>(added);
     extended.put(type, rule);
     return new GhostRules(shipped, extended);
   }
 
-  /** Whether blocks of a class run a forward function that one of the shipped rules knows. */
+  /**
+   * Returns whether blocks of a class run a forward function that one of the shipped rules knows.
+   */
   private boolean shippedForwards(Class<? extends Block> type) {
     return AbstractBaseBlock.class.isAssignableFrom(type)
         && shipped.stream()
@@ -109,7 +111,7 @@ public final class GhostRules {
   }
 
   /**
-   * Whether a layer has a rule.
+   * Returns whether a layer has a rule.
    *
    * @param layer a block that owns parameters
    * @return true if its per-sample gradients are exact
@@ -119,7 +121,7 @@ public final class GhostRules {
   }
 
   /**
-   * Whether a layer's input must be kept for the gradients of its trainable parameters.
+   * Returns whether a layer's input must be kept for the gradients of its trainable parameters.
    *
    * @param layer a supported layer
    * @return false where output gradients are enough, as for a layer of which only the bias trains
@@ -129,8 +131,8 @@ public final class GhostRules {
   }
 
   /**
-   * Whether the gradients of a layer's samples, once formed, can be much smaller than the
-   * activations and output gradients that they are made of: then it pays to form them early.
+   * Returns whether the formed gradients of a layer's samples can be much smaller than the
+   * activations and output gradients that they are made of. Then it pays to form them early.
    *
    * @param layer a supported layer
    * @return true for convolutions
@@ -156,16 +158,15 @@ public final class GhostRules {
     }
   }
 
-  /** Adds the gradients of samples with graphs of their own, by back-propagation in each. */
+  /** Adds the gradients of samples that have separate graphs, by back-propagation in each. */
   private static void addSamples(
       SampleGraphs samples, NDArray outputGradient, Contributions contributions) {
     List<NDArray> arrays = samples.parameters().stream().map(Parameter::getArray).toList();
     Workspace workspace = contributions.workspace();
     NDList results =
         workspace
-            .kernels()
-            .run(
-                workspace.manager(), "sample_gradients", samples.outputs(), outputGradient, arrays);
+            .graph()
+            .sampleGradients(workspace.manager(), samples.outputs(), outputGradient, arrays);
     for (int k = 0; k < results.size(); k++) {
       if (results.get(k).size() > 0) {
         contributions.addDense(samples.parameters().get(k), results.get(k));
@@ -182,26 +183,26 @@ public final class GhostRules {
   }
 
   private Optional<GhostRule> rule(Block layer) {
-    return found.computeIfAbsent(layer.getClass(), this::find);
+    return ruleOf.computeIfAbsent(layer.getClass(), this::find);
   }
 
   private Optional<GhostRule> find(Class<?> layer) {
-    GhostRule given = own.get(layer);
-    if (given != null) {
-      return Optional.of(given);
+    GhostRule rule = added.get(layer);
+    if (rule != null) {
+      return Optional.of(rule);
     }
     return shipped.stream()
-        .filter(rule -> rule.forwards().stream().anyMatch(owner -> runsForwardOf(owner, layer)))
+        .filter(r -> r.forwards().stream().anyMatch(owner -> runsForwardOf(owner, layer)))
         .map(GhostRule.class::cast)
         .findFirst();
   }
 
-  /** Whether blocks of a class run the forward function that {@code owner} declares. */
+  /** Returns whether blocks of a class run the forward function that {@code owner} declares. */
   private static boolean runsForwardOf(Class<?> owner, Class<?> layer) {
     return owner.isAssignableFrom(layer) && ForwardMethod.of(layer).getDeclaringClass() == owner;
   }
 
-  /** The layer's own trainable parameter of that name, if it has one. */
+  /** Returns the layer's direct trainable parameter of that name, if it has one. */
   static Optional<Parameter> trainable(Block layer, String name) {
     Parameter parameter = layer.getDirectParameters().get(name);
     return Optional.ofNullable(parameter).filter(Parameter::requiresGradient);

@@ -9,7 +9,7 @@ interface LayerRule extends GhostRule {
   /** The classes that declare these forward functions. */
   List<Class<? extends Block>> forwards();
 
-  /** Whether the formed gradients of a layer can be much smaller than what they are made of. */
+  /** Returns whether a layer's formed gradients can be much smaller than their factors. */
   default boolean shrinks(Block layer) {
     return false;
   }

@@ -4,17 +4,16 @@ package ai.fastdp.ghost;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
-import java.util.ArrayList;
+import ai.fastdp.kernel.MatrixUses;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.Function;
 import java.util.function.Predicate;
-import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,17 +31,10 @@ import org.jspecify.annotations.Nullable;
 final class MatrixGradients implements GradientForm {
   private final Workspace workspace;
   private final UseShapes shapes;
-  private final Map<Parameter, Uses> matrices = new LinkedHashMap<>();
+  private final Map<Parameter, MatrixUses> matrices = new LinkedHashMap<>();
   // Arrays whose views the uses hold.
   private final Set<NDArray> viewed = Collections.newSetFromMap(new IdentityHashMap<>());
   private @Nullable NDList norms;
-
-  private static final class Uses {
-    private final List<NDArray> inputs = new ArrayList<>();
-    private final List<NDArray> outputGradients = new ArrayList<>();
-    private final List<NDArray> ids = new ArrayList<>();
-    private final List<NDArray> rowGradients = new ArrayList<>();
-  }
 
   MatrixGradients(Workspace workspace, UseShapes shapes) {
     this.workspace = workspace;
@@ -58,9 +50,7 @@ final class MatrixGradients implements GradientForm {
       throw shapes.misfit(
           weight, "as many positions of input and output gradient", input, outputGradient);
     }
-    Uses uses = uses(weight);
-    uses.inputs.add(a);
-    uses.outputGradients.add(g);
+    uses(weight).addLinear(a, g);
   }
 
   /** Adds a use by rows; see {@link Contributions#addRows}. */
@@ -70,9 +60,8 @@ final class MatrixGradients implements GradientForm {
     if (ids.size() != shapes.batchSize() * g.getShape().get(1)) {
       throw shapes.misfit(table, "one id for each row of the output gradient", ids, outputGradient);
     }
-    Uses uses = uses(table);
-    uses.ids.add(shapes.owned(ids.toType(DataType.INT64, false).reshape(shapes.batchSize(), -1)));
-    uses.rowGradients.add(g);
+    NDArray rows = ids.toType(DataType.INT64, false).reshape(shapes.batchSize(), -1);
+    uses(table).addRows(shapes.owned(rows), g);
   }
 
   private NDArray positions(Parameter parameter, String what, NDArray array, long width) {
@@ -82,8 +71,9 @@ final class MatrixGradients implements GradientForm {
     return view;
   }
 
-  private Uses uses(Parameter parameter) {
-    return matrices.computeIfAbsent(parameter, p -> new Uses());
+  private MatrixUses uses(Parameter matrix) {
+    Shape shape = matrix.getShape();
+    return matrices.computeIfAbsent(matrix, p -> new MatrixUses(shape.get(0), shape.get(1)));
   }
 
   @Override
@@ -114,21 +104,9 @@ final class MatrixGradients implements GradientForm {
   @Override
   public void addWeightedSums(NDArray factors, NDArray keep, List<NDArray> targets) {
     workspace
-        .kernels()
-        .run(
-            workspace.manager(),
-            "add_matrix_sums",
-            all(uses -> uses.inputs),
-            all(uses -> uses.outputGradients),
-            all(uses -> uses.ids),
-            all(uses -> uses.rowGradients),
-            counts(uses -> uses.inputs.size()),
-            counts(uses -> uses.ids.size()),
-            norms(),
-            factors,
-            keep,
-            targets,
-            workspace.maxElements());
+        .matrices()
+        .addWeightedSums(
+            matrices.values(), norms(), factors, keep, targets, workspace.maxElements());
   }
 
   /** The squared norms, and what the weighted sums are made of; computed once. */
@@ -136,34 +114,13 @@ final class MatrixGradients implements GradientForm {
     if (norms == null) {
       norms =
           workspace
-              .kernels()
-              .run(
+              .matrices()
+              .squaredNorms(
                   workspace.manager(),
-                  "matrix_sq_norms",
-                  all(uses -> uses.inputs),
-                  all(uses -> uses.outputGradients),
-                  all(uses -> uses.ids),
-                  all(uses -> uses.rowGradients),
-                  counts(uses -> uses.inputs.size()),
-                  counts(uses -> uses.ids.size()),
-                  axis(0),
-                  axis(1),
+                  matrices.values(),
                   Math.max(0, workspace.keepBudget()),
                   workspace.maxElements());
     }
     return norms;
-  }
-
-  /** Concatenates one list of every matrix in the order of the parameters. */
-  private List<NDArray> all(Function<Uses, List<NDArray>> list) {
-    return matrices.values().stream().flatMap(uses -> list.apply(uses).stream()).toList();
-  }
-
-  private long[] counts(ToLongFunction<Uses> count) {
-    return matrices.values().stream().mapToLong(count).toArray();
-  }
-
-  private long[] axis(int axis) {
-    return matrices.keySet().stream().mapToLong(p -> p.getShape().get(axis)).toArray();
   }
 }

@@ -11,7 +11,6 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.function.Predicate;
 
@@ -147,7 +146,7 @@ public final class PerSampleGradients {
   /** The forms that have parameters, each of which has one form. */
   private List<GradientForm> forms() {
     List<GradientForm> used = new ArrayList<>();
-    Map<Parameter, GradientForm> formOf = new IdentityHashMap<>();
+    IdentityHashMap<Parameter, GradientForm> formOf = new IdentityHashMap<>();
     for (GradientForm form : contributions.forms()) {
       List<Parameter> parameters = form.parameters();
       for (Parameter parameter : parameters) {

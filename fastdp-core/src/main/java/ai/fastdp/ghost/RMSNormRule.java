@@ -32,14 +32,12 @@ final class RMSNormRule implements LayerRule {
       RMSNorm layer, NDArray input, NDArray outputGradient, Contributions gradients) {
     Workspace workspace = gradients.workspace();
     return workspace
-        .kernels()
-        .run(
+        .normalisations()
+        .rootMeanSquareScale(
             workspace.manager(),
-            "rms_scale_gradient",
             gradients.inFloat32(input),
             gradients.inFloat32(outputGradient),
             layer.epsilon(),
-            workspace.maxElements())
-        .head();
+            workspace.maxElements());
   }
 }

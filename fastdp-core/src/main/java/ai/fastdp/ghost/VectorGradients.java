@@ -141,14 +141,12 @@ final class VectorGradients implements GradientForm {
 
   @Override
   public NDArray squaredNorms() {
-    return workspace.kernels().run(workspace.manager(), "dense_sq_norms", formed()).head();
+    return workspace.vectors().squaredNorms(workspace.manager(), formed());
   }
 
   @Override
   public void addWeightedSums(NDArray factors, NDArray keep, List<NDArray> targets) {
-    workspace
-        .kernels()
-        .run(workspace.manager(), "add_dense_sums", formed(), factors, keep, targets);
+    workspace.vectors().addWeightedSums(formed(), factors, keep, targets);
   }
 
   private List<NDArray> formed() {
@@ -170,10 +168,9 @@ final class VectorGradients implements GradientForm {
     }
     NDList results =
         workspace
-            .kernels()
-            .run(
+            .vectors()
+            .positionSums(
                 workspace.manager(),
-                "position_sums",
                 sums.stream().map(PositionSum::outputGradient).toList(),
                 sums.stream().mapToLong(sum -> sum.parameter().getShape().size()).toArray());
     for (int i = 0; i < results.size(); i++) {
@@ -188,10 +185,9 @@ final class VectorGradients implements GradientForm {
     }
     NDList results =
         workspace
-            .kernels()
-            .run(
+            .vectors()
+            .scaleGradients(
                 workspace.manager(),
-                "scale_gradients",
                 scales.stream().map(Scale::input).toList(),
                 scales.stream().map(Scale::outputGradient).toList(),
                 scales.stream().mapToLong(scale -> scale.parameter().getShape().size()).toArray(),

@@ -2,7 +2,12 @@
 package ai.fastdp.ghost;
 
 import ai.djl.ndarray.NDManager;
+import ai.fastdp.kernel.ConvolutionKernels;
+import ai.fastdp.kernel.GraphKernels;
+import ai.fastdp.kernel.MatrixKernels;
+import ai.fastdp.kernel.NormalisationKernels;
 import ai.fastdp.kernel.TorchScriptModule;
+import ai.fastdp.kernel.VectorKernels;
 
 /** The kernels of a micro-batch's gradients and the memory that they may use. */
 final class Workspace {
@@ -19,8 +24,24 @@ final class Workspace {
     keepBudget = maxElements;
   }
 
-  TorchScriptModule kernels() {
-    return kernels;
+  GraphKernels graph() {
+    return new GraphKernels(kernels);
+  }
+
+  MatrixKernels matrices() {
+    return new MatrixKernels(kernels);
+  }
+
+  ConvolutionKernels convolutions() {
+    return new ConvolutionKernels(kernels);
+  }
+
+  VectorKernels vectors() {
+    return new VectorKernels(kernels);
+  }
+
+  NormalisationKernels normalisations() {
+    return new NormalisationKernels(kernels);
   }
 
   /** The manager that owns all temporaries. */

@@ -7,7 +7,7 @@ import ai.djl.util.PairList;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What happens around the forward function of a block that has given its place to a twin.
+ * Runs the forward function of a block whose place a twin has taken.
  *
  * <p>Public because generated twins in other packages call {@link #forward}.
  */
@@ -16,11 +16,11 @@ public interface BlockHook {
    * Runs the block.
    *
    * @param twin the generated twin
-   * @param parameterStore where the block reads its parameters
+   * @param parameterStore the store that the block reads its parameters from
    * @param inputs the block's inputs
    * @param training whether dropout and the like are active
    * @param params optional parameters of the call
-   * @return what the model goes on with
+   * @return the outputs that the model must use
    */
   NDList forward(
       HookedBlock twin,
@@ -34,11 +34,11 @@ public interface BlockHook {
    * hook.
    *
    * @param twin the generated twin
-   * @param parameterStore where the block reads its parameters
+   * @param parameterStore the store that the block reads its parameters from
    * @param data the block's inputs
    * @param labels the labels
    * @param params optional parameters of the call
-   * @return what the model goes on with
+   * @return the outputs that the model must use
    */
   default NDList forward(
       HookedBlock twin,

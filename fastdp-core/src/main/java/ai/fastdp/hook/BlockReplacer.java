@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
 public final class BlockReplacer {
   // Fixed lists, sets and maps of the model, by the copies that stand in for them.
   private final IdentityHashMap<Object, Object> containers = new IdentityHashMap<>();
-  // What has been changed, to take it back should a later change fail.
+  // The changes made so far; all are undone if a later one fails.
   private final Deque<Edit> edits = new ArrayDeque<>();
   private boolean restoring;
 
@@ -41,7 +41,7 @@ public final class BlockReplacer {
    *
    * @param root the model's block
    * @param replacements for each block to replace the one that takes its place, by identity
-   * @return what takes the place of the root; the root itself unless it is to be replaced
+   * @return the new root; the root itself unless it is replaced
    * @throws IllegalArgumentException if a field that holds a block is of too narrow a type
    * @throws IllegalStateException if a field that may hold a block is not accessible; the model is
    *     as it was
@@ -52,7 +52,7 @@ public final class BlockReplacer {
   }
 
   /**
-   * Takes a replacement back, with the very containers that were there; the latest one first.
+   * Undoes a replacement and puts the original containers back. Replacements are undone in reverse.
    *
    * @param root the model's block
    * @param replacements the reverse of those of {@link #replace}
@@ -83,7 +83,7 @@ public final class BlockReplacer {
     return replacements.getOrDefault(root, root);
   }
 
-  /** A change of the model, undone. */
+  /** Undoes one change of the model. */
   @FunctionalInterface
   private interface Edit {
     void undo() throws ReflectiveOperationException;
@@ -126,7 +126,7 @@ public final class BlockReplacer {
     }
   }
 
-  /** A place of the model whose type is too narrow for what is to be put there. */
+  /** Signals that a field or array of the model cannot hold the replacement. */
   private static final class UnheldException extends IllegalArgumentException {
     private static final long serialVersionUID = 1L;
 
@@ -155,7 +155,7 @@ public final class BlockReplacer {
   }
 
   /**
-   * A place of a model that holds a block and cannot hold one of another class.
+   * Finds a field of a model that holds a block and cannot hold one of another class.
    *
    * @param root the model's block
    * @param block a block of the model
@@ -186,12 +186,12 @@ public final class BlockReplacer {
               && Arrays.asList(array).contains(block)
               && !array.getClass().getComponentType().isAssignableFrom(type);
     } catch (ReflectiveOperationException | RuntimeException e) {
-      // It cannot be replaced either; whoever tries says so.
+      // A replacement fails at the same field, with an error that names it.
       return false;
     }
   }
 
-  /** The value with every layer replaced: itself where it could be changed in place. */
+  /** Replaces every layer in a value; returns the value itself where it was changed in place. */
   private @Nullable Object replaced(
       @Nullable Object value, IdentityHashMap<Block, Block> replacements)
       throws ReflectiveOperationException {

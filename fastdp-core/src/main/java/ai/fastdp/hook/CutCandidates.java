@@ -15,8 +15,8 @@ import java.util.function.Function;
  * The blocks at whose outputs a model's graph may be cut: the children that hold trainable layers
  * of the outermost block with more than one of them, and inside plain sequences their children.
  *
- * <p>No candidate lies inside another. Whether a cut at a candidate pays and is whole is found out
- * by running the model.
+ * <p>No candidate lies inside another. A trial run of the model shows whether a cut saves memory
+ * and whether anything bypasses it.
  */
 final class CutCandidates {
   private final Set<Block> layers = Collections.newSetFromMap(new IdentityHashMap<>());

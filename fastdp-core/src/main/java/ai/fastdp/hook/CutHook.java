@@ -9,8 +9,8 @@ import ai.fastdp.hook.HookedModel.Located;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A block at whose output the graph of a recorded pass may be cut; or one that holds a trainable
- * layer that has no twin, in whose place it sees to it that no other trainer trains the layer.
+ * Cuts the graph of a recorded pass at a block's output. For a block that holds a trainable layer
+ * without a twin it also checks that no other trainer trains the layer.
  */
 final class CutHook implements BlockHook {
   private final String path;
@@ -48,14 +48,15 @@ final class CutHook implements BlockHook {
   private void guard(boolean training) {
     if (guarded != null
         && training
-        && !recorder.isRecording()
+        && recorder.current() == null
         && guarded.block().getParameters().values().stream()
             .anyMatch(Parameter::requiresGradient)) {
-      recorder.requireNoGraph(guarded.path());
+      ForwardRecorder.requireNoGraph(guarded.path());
     }
   }
 
   private NDList cut(NDList outputs) {
-    return recorder.isRecording() ? recorder.cut(path, outputs) : outputs;
+    Recording recording = recorder.current();
+    return recording == null ? outputs : recording.cut(path, outputs);
   }
 }

@@ -7,12 +7,12 @@ import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import java.lang.reflect.Method;
 
-/** Which class's forward function a block runs: the most derived one that declares it. */
+/** Finds the forward function that a block runs: that of the most derived class to declare one. */
 public final class ForwardMethod {
   private ForwardMethod() {}
 
   /**
-   * The method that a block of a class runs on its inputs.
+   * Finds the method that a block of a class runs on its inputs.
    *
    * @param block a class of blocks that extends {@link AbstractBaseBlock}
    * @return {@code forwardInternal(ParameterStore, NDList, boolean, PairList)}
@@ -22,7 +22,7 @@ public final class ForwardMethod {
   }
 
   /**
-   * The method that a block of a class runs on data and labels.
+   * Finds the method that a block of a class runs on data and labels.
    *
    * @param block a class of blocks that extends {@link AbstractBaseBlock}
    * @return {@code forwardInternal(ParameterStore, NDList, NDList, PairList)}

@@ -7,7 +7,7 @@ import ai.djl.util.PairList;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a twin adds to the layer whose place it takes: a way to the layer's own forward functions.
+ * Gives a twin's hook access to the forward functions of the layer whose place the twin takes.
  *
  * <p>Implemented by generated classes only; public because they live in the layer's package.
  */
@@ -15,7 +15,7 @@ public interface HookedBlock {
   /**
    * Runs the layer's own forward function.
    *
-   * @param parameterStore where the layer reads its parameters
+   * @param parameterStore the store that the layer reads its parameters from
    * @param inputs the layer's inputs
    * @param training whether dropout and the like are active
    * @param params optional parameters of the call
@@ -30,7 +30,7 @@ public interface HookedBlock {
   /**
    * Runs the layer's own forward function of data and labels.
    *
-   * @param parameterStore where the layer reads its parameters
+   * @param parameterStore the store that the layer reads its parameters from
    * @param data the layer's inputs
    * @param labels the labels
    * @param params optional parameters of the call

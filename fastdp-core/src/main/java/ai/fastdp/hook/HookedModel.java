@@ -20,14 +20,14 @@ import java.util.Set;
 import java.util.WeakHashMap;
 
 /**
- * A model some of whose layers have given their place to twins.
+ * A model in which twins take the place of some layers.
  *
  * <p>A twin takes the layer's place wherever a block of the model holds it ({@link BlockReplacer}).
  * It shares the layer's {@code Parameter} objects, so that saving, loading and inference do not
  * change. {@link #detach()} puts every layer back.
  */
 public final class HookedModel {
-  // Parameters of models that are attached now. Not all of them have twins that would show it.
+  // Parameters of the models that are attached now: not every such layer has a twin to find.
   private static final Set<Parameter> ATTACHED =
       Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
 
@@ -56,7 +56,7 @@ public final class HookedModel {
    * @param model the model
    * @param layers the layers to hook
    * @param sampleBySample the blocks to run on one sample at a time
-   * @param recorder what the hooks report to
+   * @param recorder the recorder that the hooks report to
    * @return the hooked model
    * @throws IllegalArgumentException if a layer's class cannot be subclassed
    * @throws IllegalStateException if a field that may hold a layer is not accessible; the model is
@@ -110,7 +110,7 @@ public final class HookedModel {
     return hooked;
   }
 
-  /** The innermost blocks that hold a block and can have twins; none if there are no such. */
+  /** Finds the innermost blocks that hold a block and can have twins. */
   private static List<Located> holdersWithTwins(Block root, Block held) {
     List<Located> holders =
         walk(root).stream()
@@ -140,7 +140,7 @@ public final class HookedModel {
   /**
    * Hooks the blocks at whose outputs the graph may be cut, and tells the recorder to cut there.
    *
-   * @param recorder what the hooks report to
+   * @param recorder the recorder that the hooks report to
    */
   public void hookCuts(ForwardRecorder recorder) {
     IdentityHashMap<Block, String> paths = new IdentityHashMap<>();
@@ -188,7 +188,7 @@ public final class HookedModel {
   }
 
   /**
-   * What keeps a layer from being hooked.
+   * Returns the condition for hooking that a layer does not meet.
    *
    * @param layer a layer that owns parameters
    * @return the condition that its class does not meet, to follow "must"; empty if there is none
@@ -208,7 +208,7 @@ public final class HookedModel {
   public record Located(String path, Block block) {}
 
   /**
-   * The blocks of a model, parents first, each block once under its first path.
+   * Lists the blocks of a model, parents first, each block once under its first path.
    *
    * @param root the model's block
    * @return the blocks in the order of the tree
@@ -241,10 +241,10 @@ public final class HookedModel {
   }
 
   /**
-   * The user's own block in whose place a block of the model stands.
+   * Returns the user's block whose place a block of the model has taken.
    *
    * @param block a block of the attached model
-   * @return the user's block; the block itself where no other stands in its place
+   * @return the user's block; the block itself if it is no twin
    */
   public Block original(Block block) {
     return twins.entrySet().stream()
@@ -261,7 +261,7 @@ public final class HookedModel {
     }
     attached = false;
     layers.forEach(layer -> ATTACHED.removeAll(layer.block().getParameters().values()));
-    // In the other order than they came: blocks that hold layers first.
+    // In reverse order: blocks that hold layers first.
     putBack(cutTwins);
     putBack(twins);
   }
@@ -270,7 +270,7 @@ public final class HookedModel {
     IdentityHashMap<Block, Block> originals = new IdentityHashMap<>();
     replaced.forEach(
         (block, twin) -> {
-          // What the twin learned while it stood in (shapes read from a file, say) goes back.
+          // Copy back what changed in the twin, such as shapes read from a file.
           if (!(twin instanceof StandIn)) {
             TwinFactory.copyFields(twin, block, block.getClass());
           }

@@ -29,16 +29,16 @@ import org.objenesis.instantiator.ObjectInstantiator;
  * Keeps the Java memory behind arrays for as long as a graph may need it.
  *
  * <p>DJL backs an array that is made from Java values, such as the 2 of {@code x.mul(2)}, by a
- * direct buffer that PyTorch reads in place. Only the array's handle holds on to the buffer: once
- * it is closed, the garbage collector may free memory that the graph still reads in the backward
- * pass. The managers that this class makes, and all their sub-managers, hold on to the buffers of
- * every array made under them until this object is unreachable.
+ * direct buffer that PyTorch reads in place. Only the array's handle refers to the buffer: once it
+ * is closed, the garbage collector may free memory that the graph still reads in the backward pass.
+ * The managers that this class makes, and all their sub-managers, keep the buffers of every array
+ * made under them until this object is unreachable.
  */
 public final class KeptMemory {
   private static final String FIELD = "fastdpKept";
   private static final Constructor<PtNDManager> CONSTRUCTOR = constructor();
   private static final Class<?> MANAGER = generate();
-  // Made once: passes make managers all the time.
+  // Made once, since every pass makes managers.
   private static final ObjectInstantiator<?> INSTANCES =
       new ObjenesisStd().getInstantiatorOf(MANAGER);
 
@@ -50,7 +50,8 @@ public final class KeptMemory {
    * Makes a manager whose arrays' memory is kept.
    *
    * @param parent a manager of the PyTorch engine
-   * @return a sub-manager on the parent's device; hold on to this object until the graph is done
+   * @return a sub-manager on the parent's device; keep this object reachable until the graph is
+   *     done
    */
   public NDManager newSubManager(NDManager parent) {
     return newSubManager((PtNDManager) parent, parent.getDevice());
@@ -79,7 +80,7 @@ public final class KeptMemory {
   /**
    * Keeps a buffer. Called by generated managers.
    *
-   * @param data what an array is made of
+   * @param data the buffer behind an array
    */
   public void keep(Buffer data) {
     if (data.isDirect()) {

@@ -11,7 +11,7 @@ import ai.djl.util.PairList;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One hooked layer: its path, its twin, and what happens around the twin's forward function.
+ * Runs one hooked layer and, in a recorded pass, records it.
  *
  * <p>Public because rules and errors speak of layers by their hooks.
  */
@@ -73,39 +73,69 @@ public final class LayerHook implements BlockHook {
   }
 
   private NDList run(HookedBlock twin, RecordedForward.Call call) {
-    // A block's function of data and labels may call the other one, on the same sample.
-    boolean again = recorder.isRecording() && recorded.takesLabels() && recorder.isInside(this);
-    if (!recorder.isRecording()) {
+    Recording recording = recorder.current();
+    if (recording == null) {
       if (call.training() && isTrainable()) {
-        recorder.requireNoGraph(path);
+        ForwardRecorder.requireNoGraph(path);
       }
       return call.run(twin);
     }
-    if (again) {
+    if (recorded.takesLabels() && recording.inside() == this) {
+      // A block's function of data and labels may call the other one, on the same sample.
       return call.run(twin);
     }
-    LayerHook outer = recorder.enter(this);
+    LayerHook outer = recording.enter(this);
     try {
-      return recorder.cut(path, recordedRun(twin, call));
+      return recording.cut(path, recordedRun(recording, twin, call));
     } finally {
-      recorder.leave(outer);
+      recording.leave(outer);
     }
   }
 
-  private NDList recordedRun(HookedBlock twin, RecordedForward.Call call) {
+  private NDList recordedRun(Recording recording, HookedBlock twin, RecordedForward.Call call) {
     if (call.inputs().isEmpty()) {
-      return recorded.run(this, recorder, twin, call);
+      return recorded.run(this, recording, twin, call);
     }
     NDArray first = call.inputs().head();
     input.require(first);
     try {
-      return recorded.run(this, recorder, twin, call);
+      return recorded.run(this, recording, twin, call);
     } catch (EngineException e) {
       throw input.explained(first, e);
     }
   }
 
-  /** What the layer asks of its first input. */
+  /** Returns whether a parameter may be read while the layer runs. */
+  boolean owns(Parameter parameter) {
+    return recorded.owns(original, parameter);
+  }
+
+  /** Checks that an array of the layer has as many samples as the pass, on the declared axis. */
+  void requireSamples(String what, NDArray array, SampleAxis axis, long batchSize) {
+    if (!axis.holds(array, batchSize)) {
+      throw misplacedSamples(what, array, axis, batchSize);
+    }
+  }
+
+  /** The error for an array whose samples are not where they are declared to be. */
+  IllegalStateException misplacedSamples(
+      String what, NDArray array, SampleAxis axis, long batchSize) {
+    return new IllegalStateException(
+        what
+            + " of layer '"
+            + path
+            + "' ("
+            + original.getClass().getSimpleName()
+            + ") must have the samples (B) on its "
+            + (axis.number() == 0 ? "first axis" : "axis " + axis.number())
+            + ", got "
+            + axis.describe(array.getShape(), batchSize)
+            + "; do not flatten samples into other axes or squeeze them away (squeeze() without an"
+            + " axis does in a batch of one), look up positions for every sample (ids of shape (B,"
+            + " T)), and declare samples on another axis by PrivacyEngine.Builder.optSampleAxis");
+  }
+
+  /** The check of the layer's first input. */
   LayerInput input() {
     return input;
   }

@@ -13,11 +13,10 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a layer asks of its first input, in errors that name the layer. Ids are checked before the
- * layer looks them up: an engine would take some for other rows, and end a GPU's process for
- * others.
+ * Checks a layer's first input, with errors that name the layer. Ids are checked before the layer
+ * looks them up: the engine would read other rows for some ids, and end a GPU's process for others.
  *
- * <p>An error tells no value of the input.
+ * <p>Errors contain no value of the input.
  *
  * @param path the layer's path
  * @param block the layer
@@ -52,10 +51,10 @@ record LayerInput(String path, Block block) {
   }
 
   /**
-   * What to say in place of an engine's error.
+   * Replaces an engine's error by one that names the layer, if the input's type is at fault.
    *
-   * @param input what the layer was given
-   * @param error what the engine said
+   * @param input the layer's input
+   * @param error the engine's error
    * @return an error that names the layer and the remedy; the given one if the type is not at fault
    */
   RuntimeException explained(NDArray input, EngineException error) {
@@ -92,7 +91,7 @@ record LayerInput(String path, Block block) {
         cause);
   }
 
-  /** Whether the layer's own forward function looks up rows of its table. */
+  /** Returns whether the layer's own forward function looks up rows of its table. */
   private boolean looksUp() {
     return block instanceof IdEmbedding
         || (block instanceof Embedding
@@ -104,7 +103,7 @@ record LayerInput(String path, Block block) {
   }
 
   private static String text(DataType type) {
-    // DJL has no name for it.
+    // DJL has no name for bfloat16.
     return type == DataType.UNKNOWN ? "bfloat16" : type.toString();
   }
 }

@@ -6,8 +6,8 @@ import ai.djl.nn.Block;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One use of a layer in a forward pass, or of a part of it that has an input and an output of its
- * own. Samples are on the first axis, whichever axis the model has them on.
+ * One use of a layer in a forward pass, or of a part of it with a separate input and output.
+ * Samples are on the first axis, whichever axis the model has them on.
  *
  * <p>R is the number of rows on the first axis: the number of samples B, or B V where a sample is V
  * views, next to each other.
@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param block the user's layer
  * @param part which part of the layer, such as {@code l_0_i2h}; empty for the whole
  * @param input the first input (R, ...), outside the graph; null where no rule needs it
- * @param output the place of the first output (R, ...) in the graph; its values are let go of when
+ * @param output the place of the first output (R, ...) in the graph; its values are freed when
  *     back-propagation begins
  * @param samples the samples' own graphs of a block that runs sample by sample; null for a layer
  */
@@ -43,7 +43,7 @@ public record LayerRecord(
    * The layer's input.
    *
    * @return the input (R, ...)
-   * @throws IllegalStateException if the layer's rule had declared that it needs none
+   * @throws IllegalStateException if the layer's rule declared that it needs none
    */
   public NDArray requireInput() {
     if (input == null) {

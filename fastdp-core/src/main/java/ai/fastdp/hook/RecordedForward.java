@@ -8,26 +8,26 @@ import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import org.jspecify.annotations.Nullable;
 
-/** How a hooked block runs while it is recorded. */
+/** Runs a hooked block while it is recorded. */
 interface RecordedForward {
   /** The layer's own forward function, recorded from its first input to its first output. */
   RecordedForward OWN =
-      (hook, recorder, layer, call) -> recorder.record(hook, call.inputs(), call.run(layer));
+      (hook, recording, layer, call) -> recording.addLayer(hook, call.inputs(), call.run(layer));
 
   /** Runs the block and records what its gradients need. */
-  NDList run(LayerHook hook, ForwardRecorder recorder, HookedBlock layer, Call call);
+  NDList run(LayerHook hook, Recording recording, HookedBlock layer, Call call);
 
-  /** Whether a parameter may be read while the block runs. */
+  /** Returns whether a parameter may be read while the block runs. */
   default boolean owns(Block block, Parameter parameter) {
     return block.getDirectParameters().values().stream().anyMatch(p -> p == parameter);
   }
 
-  /** Whether the parameters are in the graph while the block runs. */
+  /** Returns whether the parameters are in the graph while the block runs. */
   default boolean differentiatesParameters() {
     return false;
   }
 
-  /** Whether a call with labels is recorded as one, not by what runs inside it. */
+  /** Returns whether a call with labels is recorded as one use, not by the layers inside. */
   default boolean takesLabels() {
     return false;
   }

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Where a model's arrays have their samples: in the batch's data, in its labels, and in the inputs
- * and outputs of hooked layers.
+ * The sample axes of a model's arrays: of a batch's data, of its labels, and of the inputs and
+ * outputs of hooked layers.
  */
 public final class SampleAxes {
   private final SampleAxis data;
@@ -33,29 +33,17 @@ public final class SampleAxes {
     this.ofPaths = new LinkedHashMap<>(ofPaths);
   }
 
-  /**
-   * Samples on the first axis everywhere.
-   *
-   * @return the axes
-   */
+  /** {@return axes with the samples first in all arrays} */
   public static SampleAxes first() {
     return new SampleAxes(SampleAxis.FIRST, SampleAxis.FIRST, SampleAxis.FIRST, Map.of());
   }
 
-  /**
-   * The axis in a batch's data.
-   *
-   * @return the axis
-   */
+  /** {@return the axis in a batch's data} */
   public SampleAxis data() {
     return data;
   }
 
-  /**
-   * The axis in a batch's labels.
-   *
-   * @return the axis
-   */
+  /** {@return the axis in a batch's labels} */
   public SampleAxis labels() {
     return labels;
   }

@@ -8,7 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The axis of an array that its samples are on.
+ * The axis of an array that holds its samples.
  *
  * @param number the axis, from 0
  */
@@ -30,7 +30,7 @@ public record SampleAxis(int number) {
   }
 
   /**
-   * Whether an array has that many samples on this axis.
+   * Returns whether an array has this number of samples on this axis.
    *
    * @param array the array
    * @param samples the number of samples
@@ -41,9 +41,9 @@ public record SampleAxis(int number) {
   }
 
   /**
-   * The shape of an array in an error. The number of samples is private, so that B stands in its
-   * place. Where the samples are not on this axis, any axis may have a length that tells their
-   * number: then the number of axes is all that is said.
+   * Describes the shape of an array for an error. The number of samples is private, so that B
+   * stands in its place. If the samples are not on this axis, the length of any axis may reveal
+   * their number: then only the number of axes is given.
    *
    * @param shape the shape
    * @param samples the number of samples
@@ -65,10 +65,10 @@ public record SampleAxis(int number) {
   }
 
   /**
-   * A view with the samples on the first axis and the other axes in their order.
+   * Views an array with the samples on the first axis and the other axes in their order.
    *
    * @param array an array with its samples on this axis
-   * @return the view; the array itself where that is so already
+   * @return the view; the array itself if this is the first axis
    */
   public NDArray toFirst(NDArray array) {
     if (number == 0) {
@@ -83,7 +83,7 @@ public record SampleAxis(int number) {
   }
 
   /**
-   * The inverse of {@link #toFirst}.
+   * Inverts {@link #toFirst}.
    *
    * @param array an array with its samples on the first axis
    * @return a view with the samples on this axis
@@ -101,7 +101,7 @@ public record SampleAxis(int number) {
   }
 
   /**
-   * Some of the samples.
+   * Views a range of the samples.
    *
    * @param array an array with its samples on this axis
    * @param from the first sample

@@ -39,11 +39,11 @@ final class SampleBySampleForward implements RecordedForward {
   }
 
   @Override
-  public NDList run(LayerHook hook, ForwardRecorder recorder, HookedBlock block, Call call) {
-    recorder.requireFirstRun(hook);
-    SampleAxis axis = recorder.axis(hook);
-    int samples = Math.toIntExact(recorder.batchSize());
-    SampleAxis labelAxis = recorder.labelAxis();
+  public NDList run(LayerHook hook, Recording recording, HookedBlock block, Call call) {
+    recording.requireFirstRun(hook);
+    SampleAxis axis = recording.axis(hook);
+    int samples = Math.toIntExact(recording.batchSize());
+    SampleAxis labelAxis = recording.labelAxis();
     requireSamples(hook, "input", call.inputs(), axis, samples);
     if (call.labels() != null) {
       requireSamples(hook, "label", call.labels(), labelAxis, samples);
@@ -56,7 +56,7 @@ final class SampleBySampleForward implements RecordedForward {
     }
     NDList results = new NDList();
     for (int j = 0; j < outputs.get(0).size(); j++) {
-      results.add(joined(hook, recorder, axis, outputs, j));
+      results.add(joined(hook, recording, axis, outputs, j));
     }
     return results;
   }
@@ -64,9 +64,7 @@ final class SampleBySampleForward implements RecordedForward {
   private static void requireSamples(
       LayerHook hook, String what, NDList arrays, SampleAxis axis, int samples) {
     for (NDArray array : arrays) {
-      if (!axis.holds(array, samples)) {
-        throw ForwardRecorder.sampleAxis(hook, what, array, axis, samples);
-      }
+      hook.requireSamples(what, array, axis, samples);
     }
   }
 
@@ -90,14 +88,12 @@ final class SampleBySampleForward implements RecordedForward {
 
   /** The samples' outputs of one number, put together and recorded. */
   private NDArray joined(
-      LayerHook hook, ForwardRecorder recorder, SampleAxis axis, List<NDList> outputs, int number) {
+      LayerHook hook, Recording recording, SampleAxis axis, List<NDList> outputs, int number) {
     NDList parts = new NDList();
     List<NDArray> graphs = new ArrayList<>();
     for (NDList output : outputs) {
       NDArray part = output.get(number);
-      if (!axis.holds(part, 1)) {
-        throw ForwardRecorder.sampleAxis(hook, "output", part, axis, 1);
-      }
+      hook.requireSamples("output", part, axis, 1);
       parts.add(part);
     }
     // DJL's concatenation of a single array leaves the graph.
@@ -110,10 +106,10 @@ final class SampleBySampleForward implements RecordedForward {
     }
     for (NDArray part : parts) {
       NDArray first = axis.toFirst(part.reshape(part.getShape()));
-      recorder.keep(first);
+      recording.keep(first);
       graphs.add(first);
     }
-    return recorder.addSamples(hook, whole, axis, new SampleGraphs(trainable, graphs));
+    return recording.addSamples(hook, whole, axis, new SampleGraphs(trainable, graphs));
   }
 
   @Override

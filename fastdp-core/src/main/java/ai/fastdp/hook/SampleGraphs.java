@@ -6,8 +6,8 @@ import ai.djl.nn.Parameter;
 import java.util.List;
 
 /**
- * What a block made of each sample on its own: gradients by a sample's output are gradients of that
- * sample alone.
+ * The separate graphs of a batch's samples in a block that runs sample by sample: gradients by a
+ * sample's output are gradients of that sample alone.
  *
  * @param parameters the block's trainable parameters, each once
  * @param outputs for each sample its output (1, ...) in the graph, samples on the first axis

@@ -29,7 +29,7 @@ final class ScriptedForward implements RecordedForward {
   private boolean checked;
 
   @Override
-  public NDList run(LayerHook hook, ForwardRecorder recorder, HookedBlock layer, Call call) {
+  public NDList run(LayerHook hook, Recording recording, HookedBlock layer, Call call) {
     requireStateless(hook, layer, call);
     return withGraph(hook, layer, call);
   }

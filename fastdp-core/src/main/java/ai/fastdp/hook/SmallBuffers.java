@@ -7,23 +7,23 @@ import java.nio.ByteOrder;
 /**
  * Allocates direct buffers, small ones as slices of a larger one.
  *
- * <p>A direct buffer of its own for each number lies on the native heap until the garbage collector
+ * <p>A separate direct buffer for each number lies on the native heap until the garbage collector
  * runs, between the tensors: freed tensors can then not be joined to larger blocks, and the process
  * grows. No slice is handed out twice; a block is freed when none of its slices is in use.
  */
 final class SmallBuffers {
-  /** Numbers and short vectors; what is larger has a buffer of its own. */
-  private static final int LARGEST = 1 << 10;
+  /** The largest slice, for numbers and short vectors; larger buffers are allocated alone. */
+  private static final int MAX_SLICE = 1 << 10;
 
   private static final int BLOCK = 1 << 18;
-  // What PyTorch aligns its own arrays to.
+  // PyTorch's alignment of its own arrays.
   private static final int ALIGNMENT = 64;
 
   private ByteBuffer block = newBlock();
 
   /** A zeroed buffer in native order. */
   synchronized ByteBuffer allocate(int capacity) {
-    if (capacity > LARGEST) {
+    if (capacity > MAX_SLICE) {
       return ByteBuffer.allocateDirect(capacity).order(ByteOrder.nativeOrder());
     }
     if (capacity > block.remaining()) {

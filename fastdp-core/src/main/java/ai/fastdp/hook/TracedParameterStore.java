@@ -11,18 +11,19 @@ import java.util.IdentityHashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Hands the model aliases of its parameters that take no part in the graph.
  *
  * <p>Autograd then stores nothing for weight gradients and computes none: the clipped sums are
- * formed from what the hooks recorded. A trainable parameter that is read outside the layer that
- * owns it would escape its clip, so such a read is an error. A block that runs sample by sample has
- * its parameters in the graph.
+ * formed from the hooks' records. A trainable parameter that is read outside the layer that owns it
+ * would escape its clip, so such a read is an error. A block that runs sample by sample has its
+ * parameters in the graph.
  */
 public final class TracedParameterStore extends ParameterStore {
   private final NDManager manager;
-  private final ForwardRecorder recorder;
+  private final Recording recording;
   private final Set<Parameter> trainable;
   private final Map<Parameter, LayerHook> tables;
   private final Function<Parameter, NDArray> values;
@@ -33,7 +34,7 @@ public final class TracedParameterStore extends ParameterStore {
    * Creates a store for one forward pass.
    *
    * @param manager owns the aliases
-   * @param recorder the recorder of the pass
+   * @param recording the recording of the pass
    * @param trainable the parameters that are being trained, by identity
    * @param tables the tables that record their own look-ups, by identity
    * @param values the array of a parameter on the device of the pass
@@ -42,14 +43,14 @@ public final class TracedParameterStore extends ParameterStore {
    */
   public TracedParameterStore(
       NDManager manager,
-      ForwardRecorder recorder,
+      Recording recording,
       Set<Parameter> trainable,
       Map<Parameter, LayerHook> tables,
       Function<Parameter, NDArray> values,
       boolean inGraph) {
     super(manager, false);
     this.manager = manager;
-    this.recorder = recorder;
+    this.recording = recording;
     this.trainable = trainable;
     this.tables = tables;
     this.values = values;
@@ -69,19 +70,20 @@ public final class TracedParameterStore extends ParameterStore {
     }
     if (!trainable.contains(parameter)) {
       if (parameter.requiresGradient()) {
-        throw ForwardRecorder.unknownTrainable(parameter);
+        throw unknownTrainable(parameter);
       }
       return alias;
     }
-    if (recorder.isInsideOwner(parameter)) {
-      return recorder.differentiatesParameters() ? inGraph(parameter) : alias;
+    LayerHook hook = recording.inside();
+    if (hook != null && hook.owns(parameter)) {
+      return hook.recorded().differentiatesParameters() ? inGraph(parameter) : alias;
     }
     LayerHook table = tables.get(parameter);
     if (table == null) {
-      throw recorder.strayRead(parameter);
+      throw strayRead(parameter, hook);
     }
-    NDArray probe = recorder.addProbe(table, parameter, detached(parameter));
-    NDArray traced = new TracedTable((PtNDArray) probe, (PtNDArray) alias, table, recorder);
+    NDArray probe = recording.addProbe(table, parameter, detached(parameter));
+    NDArray traced = new TracedTable((PtNDArray) probe, (PtNDArray) alias, table, recording);
     traced.setName(parameter.getName());
     return traced;
   }
@@ -100,5 +102,30 @@ public final class TracedParameterStore extends ParameterStore {
     alias.attach(manager);
     alias.setName(parameter.getName());
     return alias;
+  }
+
+  /** The error for a trainable parameter that is read outside the layer that owns it. */
+  private static IllegalStateException strayRead(Parameter parameter, @Nullable LayerHook hook) {
+    return new IllegalStateException(
+        "parameter '"
+            + parameter.getName()
+            + "' "
+            + parameter.getShape()
+            + " must be read inside the layer that owns it, got a read "
+            + (hook == null ? "outside every hooked layer" : "in layer '" + hook.path() + "'")
+            + "; call the layer's forward function, share an embedding through"
+            + " ai.fastdp.nn.TiedLinear, or freeze the parameter");
+  }
+
+  /** The error for a trainable parameter that the engine does not train: it would stay as it is. */
+  private static IllegalStateException unknownTrainable(Parameter parameter) {
+    return new IllegalStateException(
+        "parameter '"
+            + parameter.getName()
+            + "' "
+            + parameter.getShape()
+            + " must have been trainable and in the model's tree of blocks when the engine was"
+            + " attached, got a trainable one that was not; add its layer by addChildBlock and"
+            + " attach again, or freeze it");
   }
 }

@@ -73,12 +73,12 @@ final class TwinFactory {
     }
   }
 
-  /** Whether a class can have a twin. */
+  /** Returns whether a class can have a twin. */
   static boolean canTwin(Class<?> layer) {
     return unmetCondition(layer).isEmpty();
   }
 
-  /** The condition that a class does not meet and a twin needs, to follow "must". */
+  /** Returns the condition of a twin that a class does not meet, to follow "must". */
   static Optional<String> unmetCondition(Class<?> layer) {
     if (!AbstractBaseBlock.class.isAssignableFrom(layer)) {
       return Optional.of("extend ai.djl.nn.AbstractBaseBlock");

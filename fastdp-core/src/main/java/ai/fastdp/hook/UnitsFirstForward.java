@@ -12,8 +12,8 @@ final class UnitsFirstForward implements RecordedForward {
   private static final SampleAxis SECOND = new SampleAxis(1);
 
   @Override
-  public NDList run(LayerHook hook, ForwardRecorder recorder, HookedBlock layer, Call call) {
-    SampleAxis axis = recorder.axis(hook);
+  public NDList run(LayerHook hook, Recording recording, HookedBlock layer, Call call) {
+    SampleAxis axis = recording.axis(hook);
     if (axis.number() != 0) {
       throw new IllegalStateException(
           "sample axis of layer '"
@@ -23,8 +23,8 @@ final class UnitsFirstForward implements RecordedForward {
               + "; its weight is shared along the first axis alone: declare axis 0 for its path");
     }
     NDList outputs = call.run(layer);
-    ForwardRecorder.Tap tap = recorder.tap(hook, outputs.head(), SECOND);
-    recorder.addUse(hook, "", call.inputs().head(), axis, tap);
+    Recording.Tap tap = recording.tap(hook, outputs.head(), SECOND);
+    recording.addUse(hook, "", call.inputs().head(), axis, tap);
     return new NDList(tap.onward());
   }
 }

@@ -13,6 +13,7 @@ import ai.djl.nn.recurrent.LSTM;
 import ai.djl.nn.recurrent.RNN;
 import ai.djl.nn.recurrent.RecurrentBlock;
 import ai.djl.training.ParameterStore;
+import ai.fastdp.kernel.RecurrentKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.lang.reflect.Field;
 
@@ -24,7 +25,7 @@ import java.lang.reflect.Field;
  * W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh}\) and their gradients \(g_t\), the weights are
  * linear layers over time, \(\partial W_{ih} = \sum_t g_t x_t^\top\), \(\partial W_{hh} = \sum_t
  * g_t h_{t-1}^\top\), and biases are sums over positions. In a GRU the reset gate stands between
- * the two parts, so that the part of the states has gradients of its own.
+ * the two parts, so that the part of the states has separate gradients.
  *
  * <p>The inputs' part of all times is one product; the loop is one kernel call for each layer and
  * direction. Outside a recording the fused kernel runs.
@@ -32,9 +33,10 @@ import java.lang.reflect.Field;
 final class UnrolledForward implements RecordedForward {
   private static final SampleAxis SAMPLES = new SampleAxis(1);
 
-  private final TorchScriptModule kernels;
+  private final RecurrentKernels kernels;
   private final RecurrentBlock block;
-  private final String cell;
+  // States of an LSTM and a GRU pass through tanh.
+  private final RNN.Activation activation;
   private final int layers;
   private final int directions;
   private final boolean biased;
@@ -44,9 +46,12 @@ final class UnrolledForward implements RecordedForward {
   private final SampleAxis axis;
 
   UnrolledForward(String path, RecurrentBlock block, TorchScriptModule kernels) {
-    this.kernels = kernels;
+    this.kernels = new RecurrentKernels(kernels);
     this.block = block;
-    cell = cell(block);
+    activation =
+        block instanceof RNN
+            ? (RNN.Activation) setting(RNN.class, "activation")
+            : RNN.Activation.TANH;
     layers = (int) setting(RecurrentBlock.class, "numLayers");
     directions = (boolean) setting(RecurrentBlock.class, "bidirectional") ? 2 : 1;
     biased = (boolean) setting(RecurrentBlock.class, "hasBiases");
@@ -66,21 +71,12 @@ final class UnrolledForward implements RecordedForward {
     }
   }
 
-  private String cell(RecurrentBlock recurrent) {
-    if (recurrent instanceof LSTM) {
-      return "lstm";
-    } else if (recurrent instanceof GRU) {
-      return "gru";
-    }
-    return setting(RNN.class, "activation") == RNN.Activation.RELU ? "rnn_relu" : "rnn_tanh";
-  }
-
   @Override
-  public NDList run(LayerHook hook, ForwardRecorder recorder, HookedBlock layer, Call call) {
+  public NDList run(LayerHook hook, Recording recording, HookedBlock layer, Call call) {
     NDArray input = call.inputs().head();
-    long samples = recorder.batchSize();
+    long samples = recording.batchSize();
     if (input.getShape().dimension() != 3 || !axis.holds(input, samples)) {
-      throw ForwardRecorder.sampleAxis(hook, "input", input, axis, samples);
+      throw hook.misplacedSamples("input", input, axis, samples);
     }
     NDList states = states(hook, call.inputs(), samples);
     NDArray sequence = axis.number() == 0 ? input.transpose(1, 0, 2) : input;
@@ -98,7 +94,7 @@ final class UnrolledForward implements RecordedForward {
       NDList outputs = new NDList();
       for (int d = 0; d < directions; d++) {
         outputs.add(
-            new Direction(hook, recorder, call.store(), l, d)
+            new Direction(hook, recording, call.store(), l, d)
                 .run(sequence, states, lastStates, lastCells));
       }
       sequence = outputs.size() == 1 ? outputs.head() : NDArrays.concat(outputs, 2);
@@ -153,15 +149,15 @@ final class UnrolledForward implements RecordedForward {
   /** One direction of one layer. */
   private final class Direction {
     private final LayerHook hook;
-    private final ForwardRecorder recorder;
+    private final Recording recording;
     private final ParameterStore store;
     private final int number;
     private final boolean reverse;
     private final String prefix;
 
-    Direction(LayerHook hook, ForwardRecorder recorder, ParameterStore store, int layer, int d) {
+    Direction(LayerHook hook, Recording recording, ParameterStore store, int layer, int d) {
       this.hook = hook;
-      this.recorder = recorder;
+      this.recording = recording;
       this.store = store;
       number = layer * directions + d;
       reverse = d == 1;
@@ -170,18 +166,16 @@ final class UnrolledForward implements RecordedForward {
 
     /** Runs a sequence (T, B, d) to outputs (T, B, H) and adds the last states. */
     NDArray run(NDArray x, NDList states, NDList lastStates, NDList lastCells) {
-      ForwardRecorder.Tap ofInputs = recorder.tap(hook, inputPart(x), SAMPLES);
-      recorder.addUse(hook, prefix + "i2h", x, SAMPLES, ofInputs);
+      Recording.Tap ofInputs = recording.tap(hook, inputPart(x), SAMPLES);
+      recording.addUse(hook, prefix + "i2h", x, SAMPLES, ofInputs);
       NDArray z = ofInputs.onward();
       NDArray weight = value(x, "h2h_WEIGHT");
       NDArray state = states.get(0).get(number);
-      String method = reverse ? cell + "_reverse" : cell;
 
-      ForwardRecorder.Tap ofStates = ofInputs;
+      Recording.Tap ofStates = ofInputs;
       NDArray all;
       if (block instanceof LSTM) {
-        NDList results =
-            kernels.runDifferentiable(method, z, state, states.get(1).get(number), weight);
+        NDList results = kernels.lstm(reverse, z, state, states.get(1).get(number), weight);
         all = results.get(0);
         lastCells.add(results.get(1));
       } else if (block instanceof GRU) {
@@ -190,15 +184,15 @@ final class UnrolledForward implements RecordedForward {
                 ? value(x, "h2h_BIAS")
                 : x.getManager().zeros(new Shape(z.getShape().get(2)), z.getDataType());
         // One bias for every time and sample, whose gradients are those of the states' part.
-        ofStates = recorder.tap(hook, bias.broadcast(z.getShape()), SAMPLES);
-        all = kernels.runDifferentiable(method, z, state, weight, ofStates.onward()).head();
+        ofStates = recording.tap(hook, bias.broadcast(z.getShape()), SAMPLES);
+        all = kernels.gru(reverse, z, state, weight, ofStates.onward());
       } else {
-        all = kernels.runDifferentiable(method, z, state, weight).head();
+        all = kernels.rnn(activation, reverse, z, state, weight);
       }
       long steps = x.getShape().get(0);
       NDArray outputs = all.get((reverse ? 0 : 1) + ":" + (reverse ? steps : steps + 1));
       NDArray before = all.get((reverse ? 1 : 0) + ":" + (reverse ? steps + 1 : steps));
-      recorder.addUse(hook, prefix + "h2h", before, SAMPLES, ofStates);
+      recording.addUse(hook, prefix + "h2h", before, SAMPLES, ofStates);
       lastStates.add(all.get(reverse ? 0 : steps));
       return outputs;
     }
@@ -207,13 +201,13 @@ final class UnrolledForward implements RecordedForward {
     private NDArray inputPart(NDArray x) {
       NDArray weight = value(x, "i2h_WEIGHT");
       if (!biased) {
-        return kernels.runDifferentiable("input_part", x, weight).head();
+        return kernels.inputPart(x, weight, null);
       }
       NDArray bias = value(x, "i2h_BIAS");
       if (!(block instanceof GRU)) {
         bias = bias.add(value(x, "h2h_BIAS"));
       }
-      return kernels.runDifferentiable("input_part_with_bias", x, weight, bias).head();
+      return kernels.inputPart(x, weight, bias);
     }
 
     private NDArray value(NDArray x, String name) {

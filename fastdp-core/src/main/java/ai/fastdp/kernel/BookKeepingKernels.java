@@ -3,7 +3,13 @@ package ai.fastdp.kernel;
 
 import ai.djl.ndarray.NDManager;
 
-/** The module of all book-keeping kernels, from their text resources. */
+/**
+ * The module of all book-keeping kernels, from their text resources.
+ *
+ * <p>Each resource has a class of typed methods that call its kernels: {@link GraphKernels}, {@link
+ * MatrixKernels}, {@link ConvolutionKernels}, {@link VectorKernels}, {@link NormalisationKernels},
+ * {@link RecurrentKernels} and {@link SumKernels}.
+ */
 public final class BookKeepingKernels {
   private BookKeepingKernels() {}
 
@@ -18,10 +24,12 @@ public final class BookKeepingKernels {
         manager,
         "Kernels",
         BookKeepingKernels.class,
-        "kernels.torchscript",
+        "graph.torchscript",
+        "matrices.torchscript",
         "convolutions.torchscript",
+        "vectors.torchscript",
         "normalisations.torchscript",
         "recurrent.torchscript",
-        "samples.torchscript");
+        "sums.torchscript");
   }
 }

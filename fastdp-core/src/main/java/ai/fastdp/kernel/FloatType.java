@@ -11,8 +11,8 @@ import java.util.stream.Stream;
  * The types that weights are trained in. Their gradients, norms, sums and noise are float32.
  *
  * <p>The PyTorch engine of DJL 0.35.1 holds arrays of bfloat16, reports them as {@link
- * DataType#UNKNOWN}, and ends the process when it is asked to make one. What a weight is is
- * therefore asked of PyTorch itself.
+ * DataType#UNKNOWN}, and ends the process when it is asked to make one. The type of a weight is
+ * therefore read from PyTorch itself.
  */
 public enum FloatType {
   /** 24 significant bits. */
@@ -31,9 +31,9 @@ public enum FloatType {
   }
 
   /**
-   * Whether an array that DJL reports so may have one of these types.
+   * Returns whether an array of which DJL reports a type may have one of these types.
    *
-   * @param reported what DJL says
+   * @param reported the type that DJL reports
    * @return false if it has none of them
    */
   public static boolean mayBe(DataType reported) {
@@ -41,19 +41,19 @@ public enum FloatType {
   }
 
   /**
-   * The type of an array.
+   * Reads the type of an array.
    *
    * @param kernels the module of the book-keeping kernels
    * @param array the array
    * @return the type; empty if it is none of these
    */
   public static Optional<FloatType> of(TorchScriptModule kernels, NDArray array) {
-    long code = kernels.runToLongs("types", List.of(array))[0];
+    long code = new GraphKernels(kernels).types(List.of(array))[0];
     return Stream.of(values()).filter(type -> type.code == code).findFirst();
   }
 
   /**
-   * Whether an array can be in a graph, as one of bfloat16 can, of which DJL does not know it.
+   * Returns whether an array can be in a graph, bfloat16 included, which DJL does not know.
    *
    * @param array the array
    * @return false for integers and booleans
@@ -63,7 +63,7 @@ public enum FloatType {
   }
 
   /**
-   * An array as DJL can write and read it: one of bfloat16 in float32, which holds its values.
+   * Converts an array of bfloat16 to float32, which holds its values and which DJL can write.
    *
    * @param array of one of these types
    * @return the array itself, or a new one under the same manager

@@ -62,7 +62,7 @@ public final class MasterWeights {
   }
 
   /**
-   * What to update.
+   * Returns the arrays to update.
    *
    * @return for each weight the weight itself or its master copy, contiguous float32
    */
@@ -71,7 +71,7 @@ public final class MasterWeights {
   }
 
   /**
-   * Whether any weight has a master copy.
+   * Returns whether any weight has a master copy.
    *
    * @return true if one has
    */
@@ -87,7 +87,7 @@ public final class MasterWeights {
   }
 
   /**
-   * Whether these are the masters of the very arrays given.
+   * Returns whether these are the masters of exactly the given arrays.
    *
    * @param others the model's arrays now
    * @return false if an array has been replaced

@@ -15,19 +15,18 @@ public final class NativeAllocator {
   private static final int TRIM_THRESHOLD = -1;
   private static final int MMAP_THRESHOLD = -3;
 
-  /** The largest that glibc takes. */
-  private static final int LARGEST_MMAP_THRESHOLD = 32 << 20;
+  /** The largest value that glibc accepts. */
+  private static final int MAX_MMAP_THRESHOLD = 32 << 20;
 
   private NativeAllocator() {}
 
   /**
-   * Lets this process keep the memory that it frees, and use it again.
+   * Tells the allocator to keep the memory that this process frees, and to use it again.
    *
-   * <p>It holds for the whole process and for good, so it is for a program to call at its start,
-   * not for a library. It changes the speed of training, with and without privacy, and nothing
-   * else.
+   * <p>The setting holds for the rest of the process. A program calls this at its start; a library
+   * does not. It changes only the speed of training.
    *
-   * @return whether the allocator is glibc's and took the setting
+   * @return whether the allocator is glibc's and accepted the setting
    */
   public static boolean keepFreedMemory() {
     if (!Platform.isLinux()) {
@@ -36,7 +35,7 @@ public final class NativeAllocator {
     try {
       Function mallopt = Function.getFunction("c", "mallopt");
       return mallopt.invokeInt(new Object[] {TRIM_THRESHOLD, Integer.MAX_VALUE}) == 1
-          && mallopt.invokeInt(new Object[] {MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD}) == 1;
+          && mallopt.invokeInt(new Object[] {MMAP_THRESHOLD, MAX_MMAP_THRESHOLD}) == 1;
     } catch (UnsatisfiedLinkError e) {
       return false;
     }

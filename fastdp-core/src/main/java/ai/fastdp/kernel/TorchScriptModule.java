@@ -125,6 +125,16 @@ public final class TorchScriptModule implements AutoCloseable {
   }
 
   /**
+   * Runs a method that returns nothing, without recording a graph.
+   *
+   * @param method the method's name
+   * @param arguments as in {@link #run}
+   */
+  public void execute(String method, Object... arguments) {
+    call(method, arguments).close();
+  }
+
+  /**
    * Runs a method that returns {@code List[int]}, without recording a graph.
    *
    * @param method the method's name

@@ -8,6 +8,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.fastdp.ghost.PerSampleGradients;
+import ai.fastdp.kernel.SumKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -32,7 +33,7 @@ public final class ClippedGradientSum implements AutoCloseable {
 
   private final List<Parameter> parameters;
   private final IdentityHashMap<Parameter, NDArray> views = new IdentityHashMap<>();
-  private final TorchScriptModule kernels;
+  private final SumKernels kernels;
   private final NDManager parent;
   private NDManager manager;
   private NDArray flat;
@@ -51,7 +52,7 @@ public final class ClippedGradientSum implements AutoCloseable {
    */
   public ClippedGradientSum(
       TorchScriptModule kernels, NDManager parent, List<Parameter> parameters) {
-    this.kernels = kernels;
+    this.kernels = new SumKernels(kernels);
     this.parent = parent;
     this.parameters = List.copyOf(parameters);
     manager = parent.newSubManager();
@@ -61,7 +62,7 @@ public final class ClippedGradientSum implements AutoCloseable {
   private NDArray allocate() {
     long[] sizes = parameters.stream().mapToLong(p -> p.getShape().size()).toArray();
     NDArray zeros = manager.zeros(new Shape(Arrays.stream(sizes).sum()), DataType.FLOAT32);
-    NDList parts = kernels.run(manager, "split", zeros, sizes);
+    NDList parts = kernels.split(manager, zeros, sizes);
     for (int k = 0; k < sizes.length; k++) {
       Parameter parameter = parameters.get(k);
       views.put(parameter, parts.get(k).reshape(parameter.getShape()));
@@ -92,8 +93,8 @@ public final class ClippedGradientSum implements AutoCloseable {
     if (wide == null) {
       wide = manager.zeros(flat.getShape(), DataType.FLOAT64);
     }
-    kernels.run(manager, "add_sum", wide, flat);
-    kernels.run(manager, "clear", flat);
+    kernels.add(wide, flat);
+    kernels.clear(flat);
     additions.clear();
     isWide = true;
   }
@@ -128,7 +129,7 @@ public final class ClippedGradientSum implements AutoCloseable {
       if (part != other.flat) {
         part.attach(scope);
       }
-      kernels.run(scope, "add_sum", flat, part);
+      kernels.add(flat, part);
     }
     centredCount += other.centredCount;
     other.clear();
@@ -136,7 +137,7 @@ public final class ClippedGradientSum implements AutoCloseable {
 
   /** Sets the sum and the count back to zero for the next logical step. */
   public void clear() {
-    kernels.run(manager, "clear", flat);
+    kernels.clear(flat);
     dropWide();
     centredCount = 0;
   }
@@ -169,8 +170,8 @@ public final class ClippedGradientSum implements AutoCloseable {
   /** The whole sum, in float32. */
   NDArray flat() {
     if (isWide && wide != null) {
-      kernels.run(manager, "add_sum", wide, flat);
-      kernels.run(manager, "copy_into", flat, wide);
+      kernels.add(wide, flat);
+      kernels.copyInto(flat, wide);
       dropWide();
     }
     return flat;
@@ -179,7 +180,7 @@ public final class ClippedGradientSum implements AutoCloseable {
   private void dropWide() {
     additions.clear();
     if (isWide && wide != null) {
-      kernels.run(manager, "clear", wide);
+      kernels.clear(wide);
     }
     isWide = false;
   }

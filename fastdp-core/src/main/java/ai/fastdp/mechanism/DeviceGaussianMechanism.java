@@ -3,7 +3,7 @@ package ai.fastdp.mechanism;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
+import ai.fastdp.kernel.SumKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.nio.ByteBuffer;
 
@@ -27,10 +27,9 @@ public final class DeviceGaussianMechanism implements NoiseMechanism {
   // 128 MiB of float64 at a time.
   private static final int BLOCK = 1 << 24;
 
-  private final TorchScriptModule kernels;
+  private final SumKernels kernels;
   private final NoiseSource seeds;
   private final NoiseScale scale;
-  private final NDManager manager;
   private final Device device;
   private final long firstSeed;
   private long steps;
@@ -40,21 +39,15 @@ public final class DeviceGaussianMechanism implements NoiseMechanism {
    * Creates a mechanism.
    *
    * @param kernels the module of the book-keeping kernels
-   * @param parent the manager under which the mechanism's memory lives
    * @param device the device that the sum is on
    * @param seeds the source of the seed and of noise for counts
    * @param expectedBatchSize B, finite and greater than 0
    */
   public DeviceGaussianMechanism(
-      TorchScriptModule kernels,
-      NDManager parent,
-      Device device,
-      NoiseSource seeds,
-      double expectedBatchSize) {
-    this.kernels = kernels;
+      TorchScriptModule kernels, Device device, NoiseSource seeds, double expectedBatchSize) {
+    this.kernels = new SumKernels(kernels);
     this.seeds = seeds;
     scale = new NoiseScale(expectedBatchSize);
-    manager = parent.newSubManager();
     this.device = device;
     byte[] seed = new byte[Long.BYTES];
     seeds.stream(0).fill(seed);
@@ -70,8 +63,7 @@ public final class DeviceGaussianMechanism implements NoiseMechanism {
       ClippedGradientSum sum, double noiseMultiplier, double sensitivity) {
     double deviation = scale.deviation(noiseMultiplier, sensitivity);
     NDArray flat = sum.flat();
-    kernels.run(
-        manager, "add_device_noise", flat, firstSeed + steps++, deviation, scale.ofSum(), BLOCK);
+    kernels.addDeviceNoise(flat, firstSeed + steps++, deviation, scale.ofSum(), BLOCK);
     return PrivatizedGradient.of(sum, deviation);
   }
 
@@ -100,8 +92,7 @@ public final class DeviceGaussianMechanism implements NoiseMechanism {
     return "PyTorch's generator of " + device + ", 64-bit seeds from " + seeds.description();
   }
 
+  /** Nothing to do: the mechanism owns no memory. */
   @Override
-  public void close() {
-    manager.close();
-  }
+  public void close() {}
 }

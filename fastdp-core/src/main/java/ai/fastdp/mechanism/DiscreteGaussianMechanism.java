@@ -4,6 +4,7 @@ package ai.fastdp.mechanism;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import ai.fastdp.kernel.SumKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.nio.LongBuffer;
 
@@ -45,7 +46,7 @@ public final class DiscreteGaussianMechanism implements NoiseMechanism {
   // Every float32 number is a float64 number in units of such a grid, or beyond all integers.
   private static final int LARGEST_EXPONENT = 800;
 
-  private final TorchScriptModule kernels;
+  private final SumKernels kernels;
   private final NoiseSource source;
   private final NoiseScale scale;
   private final NDManager manager;
@@ -61,7 +62,7 @@ public final class DiscreteGaussianMechanism implements NoiseMechanism {
    */
   public DiscreteGaussianMechanism(
       TorchScriptModule kernels, NDManager parent, NoiseSource source, double expectedBatchSize) {
-    this.kernels = kernels;
+    this.kernels = new SumKernels(kernels);
     this.source = source;
     scale = new NoiseScale(expectedBatchSize);
     chunks = new NoiseChunks(source, Long.BYTES, 0);
@@ -100,10 +101,9 @@ public final class DiscreteGaussianMechanism implements NoiseMechanism {
       LongBuffer integers, NDArray flat, long offset, double inverseSpacing, double unit) {
     int count = integers.remaining();
     try (NDManager scope = manager.newSubManager()) {
-      float[] values =
-          kernels.run(scope, "read_part", flat, offset, count).singletonOrThrow().toFloatArray();
+      float[] values = kernels.part(scope, flat, offset, count).toFloatArray();
       addOnGrid(values, integers, inverseSpacing, unit);
-      kernels.run(scope, "write_part", flat, offset, scope.create(values, new Shape(count)));
+      kernels.writePart(flat, offset, scope.create(values, new Shape(count)));
     }
   }
 
@@ -145,7 +145,8 @@ public final class DiscreteGaussianMechanism implements NoiseMechanism {
     double rounded = Math.rint(scaled);
     if (Double.isNaN(rounded)) {
       throw new IllegalStateException(
-          "the clipped sum must be finite, got NaN; nothing was released: attach again, and scale the loss");
+          "the clipped sum must be finite, got NaN; nothing was released: attach again, and scale"
+              + " the loss");
     }
     return (long) Math.max(-LARGEST_INTEGER, Math.min(LARGEST_INTEGER, rounded));
   }

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.fastdp.kernel.SumKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.nio.ByteBuffer;
 
@@ -23,7 +24,7 @@ public final class GaussianMechanism implements NoiseMechanism {
   // What PyTorch works off without its thread pool, which would take the drawing threads' cores.
   private static final int CPU_BLOCK = 1 << 15;
 
-  private final TorchScriptModule kernels;
+  private final SumKernels kernels;
   private final NoiseSource source;
   private final NoiseScale scale;
   private final NDManager manager;
@@ -45,7 +46,7 @@ public final class GaussianMechanism implements NoiseMechanism {
       NoiseSource source,
       double expectedBatchSize,
       long ahead) {
-    this.kernels = kernels;
+    this.kernels = new SumKernels(kernels);
     this.source = source;
     scale = new NoiseScale(expectedBatchSize);
     chunks = new NoiseChunks(source, Float.BYTES, ahead);
@@ -76,9 +77,7 @@ public final class GaussianMechanism implements NoiseMechanism {
   private void add(ByteBuffer chunk, NDArray flat, long offset, double deviation) {
     int count = chunk.remaining() / Float.BYTES;
     try (NDManager scope = manager.newSubManager()) {
-      kernels.run(
-          scope,
-          "add_noise",
+      kernels.addNoise(
           flat,
           offset,
           scope.create(chunk, new Shape(count), DataType.FLOAT32),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.mechanism;
 
-import ai.djl.ndarray.NDManager;
+import ai.fastdp.kernel.SumKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 
 /**
@@ -9,21 +9,18 @@ import ai.fastdp.kernel.TorchScriptModule;
  * what clipping does is to be told from what noise does. Its releases have no privacy.
  */
 public final class NoiselessMechanism implements NoiseMechanism {
-  private final TorchScriptModule kernels;
+  private final SumKernels kernels;
   private final NoiseScale scale;
-  private final NDManager manager;
 
   /**
    * Creates a mechanism.
    *
    * @param kernels the module of the book-keeping kernels
-   * @param parent the manager under which the mechanism's memory lives
    * @param expectedBatchSize B, finite and greater than 0
    */
-  public NoiselessMechanism(TorchScriptModule kernels, NDManager parent, double expectedBatchSize) {
-    this.kernels = kernels;
+  public NoiselessMechanism(TorchScriptModule kernels, double expectedBatchSize) {
+    this.kernels = new SumKernels(kernels);
     scale = new NoiseScale(expectedBatchSize);
-    manager = parent.newSubManager();
   }
 
   /** Nothing to do: there is no noise to draw. */
@@ -34,7 +31,7 @@ public final class NoiselessMechanism implements NoiseMechanism {
   public PrivatizedGradient privatize(
       ClippedGradientSum sum, double noiseMultiplier, double sensitivity) {
     scale.deviation(noiseMultiplier, sensitivity);
-    kernels.run(manager, "scale_sum", sum.flat(), scale.ofSum());
+    kernels.scale(sum.flat(), scale.ofSum());
     return PrivatizedGradient.of(sum, 0);
   }
 
@@ -58,8 +55,7 @@ public final class NoiselessMechanism implements NoiseMechanism {
     return "none, as the run is not private";
   }
 
+  /** Nothing to do: the mechanism owns no memory. */
   @Override
-  public void close() {
-    manager.close();
-  }
+  public void close() {}
 }

@@ -39,7 +39,7 @@ final class DeviceGaussianMechanismTest {
 
   private static DeviceGaussianMechanism mechanism(NoiseSource seeds, double batch) {
     return new DeviceGaussianMechanism(
-        FIXTURE.kernels(), FIXTURE.manager(), FIXTURE.manager().getDevice(), seeds, batch);
+        FIXTURE.kernels(), FIXTURE.manager().getDevice(), seeds, batch);
   }
 
   /** The gradients of step after step, the first ones skipped. */

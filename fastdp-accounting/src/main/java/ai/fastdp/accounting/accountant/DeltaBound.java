@@ -4,7 +4,7 @@ package ai.fastdp.accounting.accountant;
 import java.util.OptionalDouble;
 
 /**
- * What is known about the delta of a composition at one epsilon.
+ * Bounds of the delta of a composition at one epsilon.
  *
  * <p>{@code lower} and {@code upper} are guarantees, {@code estimate} is not. An accountant leaves
  * empty what it cannot vouch for.
@@ -16,12 +16,12 @@ import java.util.OptionalDouble;
 public record DeltaBound(OptionalDouble lower, OptionalDouble estimate, OptionalDouble upper) {
 
   /**
-   * Checks that the present numbers are non-negative and ordered.
+   * Checks that the present values are non-negative and ordered.
    *
    * @param lower as described above
    * @param estimate as described above
    * @param upper as described above
-   * @throws IllegalArgumentException if a number is negative or NaN or the order is violated
+   * @throws IllegalArgumentException if a value is negative or NaN or the order is violated
    */
   public DeltaBound {
     requireNonNegative("lower", lower);
@@ -33,7 +33,7 @@ public record DeltaBound(OptionalDouble lower, OptionalDouble estimate, Optional
   }
 
   /**
-   * Nothing was spent.
+   * Returns the bounds where nothing was spent.
    *
    * @return 0 as lower, estimate and upper
    */
@@ -42,7 +42,7 @@ public record DeltaBound(OptionalDouble lower, OptionalDouble estimate, Optional
   }
 
   /**
-   * A value known up to rounding.
+   * Returns the bounds of a value known up to rounding.
    *
    * @param delta the value
    * @return the value as lower, estimate and upper
@@ -52,7 +52,7 @@ public record DeltaBound(OptionalDouble lower, OptionalDouble estimate, Optional
   }
 
   /**
-   * A two-sided guarantee.
+   * Returns a two-sided guarantee.
    *
    * @param lower delta is at least this
    * @param estimate best guess
@@ -65,7 +65,7 @@ public record DeltaBound(OptionalDouble lower, OptionalDouble estimate, Optional
   }
 
   /**
-   * A guarantee that delta is not larger.
+   * Returns a guarantee that delta is not larger.
    *
    * @param upper delta is at most this
    * @return the upper bound alone
@@ -75,7 +75,7 @@ public record DeltaBound(OptionalDouble lower, OptionalDouble estimate, Optional
   }
 
   /**
-   * A guess without any guarantee.
+   * Returns an estimate without any guarantee.
    *
    * @param estimate best guess
    * @return the estimate alone

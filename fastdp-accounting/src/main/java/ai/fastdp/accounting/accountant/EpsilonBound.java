@@ -4,7 +4,7 @@ package ai.fastdp.accounting.accountant;
 import java.util.OptionalDouble;
 
 /**
- * What is known about the epsilon of a composition at one delta.
+ * Bounds of the epsilon of a composition at one delta.
  *
  * <p>{@code lower} and {@code upper} are guarantees, {@code estimate} is not. An accountant leaves
  * empty what it cannot vouch for. Only {@code upper} may be used to enforce a budget.
@@ -16,12 +16,12 @@ import java.util.OptionalDouble;
 public record EpsilonBound(OptionalDouble lower, OptionalDouble estimate, OptionalDouble upper) {
 
   /**
-   * Checks that the present numbers are non-negative and ordered.
+   * Checks that the present values are non-negative and ordered.
    *
    * @param lower as described above
    * @param estimate as described above
    * @param upper as described above
-   * @throws IllegalArgumentException if a number is negative or NaN or the order is violated
+   * @throws IllegalArgumentException if a value is negative or NaN or the order is violated
    */
   public EpsilonBound {
     requireNonNegative("lower", lower);
@@ -33,7 +33,7 @@ public record EpsilonBound(OptionalDouble lower, OptionalDouble estimate, Option
   }
 
   /**
-   * Nothing was spent.
+   * Returns the bounds where nothing was spent.
    *
    * @return 0 as lower, estimate and upper
    */
@@ -42,7 +42,7 @@ public record EpsilonBound(OptionalDouble lower, OptionalDouble estimate, Option
   }
 
   /**
-   * A value known up to rounding.
+   * Returns the bounds of a value known up to rounding.
    *
    * @param epsilon the value
    * @return the value as lower, estimate and upper
@@ -52,7 +52,7 @@ public record EpsilonBound(OptionalDouble lower, OptionalDouble estimate, Option
   }
 
   /**
-   * A two-sided guarantee.
+   * Returns a two-sided guarantee.
    *
    * @param lower epsilon is at least this
    * @param estimate best guess
@@ -65,7 +65,7 @@ public record EpsilonBound(OptionalDouble lower, OptionalDouble estimate, Option
   }
 
   /**
-   * A guarantee that epsilon is not larger.
+   * Returns a guarantee that epsilon is not larger.
    *
    * @param upper epsilon is at most this
    * @return the upper bound alone
@@ -76,7 +76,7 @@ public record EpsilonBound(OptionalDouble lower, OptionalDouble estimate, Option
   }
 
   /**
-   * A guess without any guarantee.
+   * Returns an estimate without any guarantee.
    *
    * @param estimate best guess
    * @return the estimate alone
@@ -87,7 +87,7 @@ public record EpsilonBound(OptionalDouble lower, OptionalDouble estimate, Option
   }
 
   /**
-   * Whether this proves that the budget's epsilon is not exceeded.
+   * Returns whether this proves that epsilon stays within a limit.
    *
    * @param epsilon the limit
    * @return true if an upper bound is known and is at most {@code epsilon}

@@ -8,7 +8,7 @@ import ai.fastdp.accounting.internal.mechanism.Mechanism;
 import ai.fastdp.accounting.internal.mechanism.MechanismCounts;
 import java.util.Objects;
 
-/** What all accountants do with events: bring them to their normal form, and refuse or count. */
+/** Brings events to their normal form and counts the mechanisms, or refuses them. */
 abstract sealed class EventAccountant implements PrivacyAccountant
     permits RdpAccountant, GdpAccountant, FdpAccountant {
 
@@ -20,7 +20,9 @@ abstract sealed class EventAccountant implements PrivacyAccountant
     this.counts = counts;
   }
 
-  /** Whether this accountant has a sound rule (or, if it only estimates, a published one). */
+  /**
+   * {@return whether this accountant has a sound rule (or, if it only estimates, a published one)}
+   */
   abstract boolean hasRule(Mechanism mechanism);
 
   @Override

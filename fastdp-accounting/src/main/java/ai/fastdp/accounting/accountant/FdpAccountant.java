@@ -29,8 +29,8 @@ import java.util.OptionalDouble;
  * <p>Supported: Gaussian events, alone and on Poisson samples, and Laplace events, under every
  * relation; Gaussian events on batches of fixed size under {@link NeighboringRelation#REPLACE_ONE}.
  * Noise multipliers are always relative to the largest contribution of one record. The pairs of
- * distributions are in docs/proofs/dominating-pairs.md; where they dominate without being attained (batches of
- * fixed size), the lower bound is one of the pair's epsilon, not of the mechanism's.
+ * distributions are in docs/proofs/dominating-pairs.md; where they dominate without being attained
+ * (batches of fixed size), the lower bound is one of the pair's epsilon, not of the mechanism's.
  */
 public final class FdpAccountant extends EventAccountant {
 
@@ -159,7 +159,7 @@ public final class FdpAccountant extends EventAccountant {
   }
 
   /**
-   * The trade-off function of what has been composed so far; later compositions do not change it.
+   * Returns the trade-off function of all compositions up to now; later ones do not change it.
    *
    * @return f, symmetric in both directions
    */

@@ -69,9 +69,8 @@ public final class GdpAccountant extends EventAccountant {
   }
 
   /**
-   * The parameter of the Gaussian mechanism that stands for what was composed.
-   *
-   * @return mu, 0 if nothing was composed
+   * {@return the parameter mu of the Gaussian mechanism that approximates the composition; 0 if it
+   * is empty}
    */
   public double mu() {
     Map<Mechanism, Long> all = counts().asMap();
@@ -82,11 +81,7 @@ public final class GdpAccountant extends EventAccountant {
             .toArray());
   }
 
-  /**
-   * Whether all steps were unsampled, so that mu is exact.
-   *
-   * @return true if no approximation was made
-   */
+  /** {@return whether all steps are unsampled, so that mu is exact} */
   public boolean isExact() {
     return counts().asMap().keySet().stream()
         .allMatch(

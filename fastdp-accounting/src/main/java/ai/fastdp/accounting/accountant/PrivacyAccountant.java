@@ -12,15 +12,11 @@ import java.util.OptionalDouble;
  */
 public interface PrivacyAccountant {
 
-  /**
-   * The relation that the results refer to.
-   *
-   * @return the relation
-   */
+  /** {@return the relation that the results refer to} */
   NeighboringRelation relation();
 
   /**
-   * Whether {@link #compose(DpEvent)} accepts an event.
+   * Returns whether {@link #compose(DpEvent)} accepts an event.
    *
    * @param event the event
    * @return true if it does
@@ -48,7 +44,7 @@ public interface PrivacyAccountant {
   void compose(DpEvent event, long count);
 
   /**
-   * What was spent so far, as epsilon at a given delta (natural logarithm).
+   * Returns the epsilon of all compositions at a given delta (natural logarithm).
    *
    * @param delta in (0, 1)
    * @return the bounds that this kind of accountant can vouch for
@@ -57,8 +53,8 @@ public interface PrivacyAccountant {
   EpsilonBound epsilon(double delta);
 
   /**
-   * Bounds epsilon from above at little cost, for searches that ask often: never below {@link
-   * #epsilon}'s upper bound by more than its width, and hardly above.
+   * Bounds epsilon from above at little cost, for searches that ask often. The bound is sound, but
+   * may be wider than that of {@link #epsilon}.
    *
    * @param delta in (0, 1)
    * @return the upper bound, if this kind of accountant can vouch for one
@@ -69,7 +65,7 @@ public interface PrivacyAccountant {
   }
 
   /**
-   * What was spent so far, as delta at a given epsilon.
+   * Returns the delta of all compositions at a given epsilon.
    *
    * @param epsilon finite and at least 0
    * @return the bounds that this kind of accountant can vouch for
@@ -77,17 +73,9 @@ public interface PrivacyAccountant {
    */
   DeltaBound delta(double epsilon);
 
-  /**
-   * An independent accountant with the same state.
-   *
-   * @return the copy
-   */
+  /** {@return an independent accountant with the same state} */
   PrivacyAccountant copy();
 
-  /**
-   * Short name for reports, such as {@code rdp}.
-   *
-   * @return the name
-   */
+  /** {@return a short name for reports, such as {@code rdp}} */
   String name();
 }

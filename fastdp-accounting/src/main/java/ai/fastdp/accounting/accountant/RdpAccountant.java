@@ -19,7 +19,8 @@ import java.util.function.DoubleUnaryOperator;
  *
  * <p>(Canonne, Kamath, Steinke 2020, arXiv 2004.00010, proposition 12) is an upper bound. The
  * minimum over a is unique: with b = a - 1 the bound is N(b)/b with N convex, since K is convex and
- * \(b \log b - (b+1)\log(b+1)\) is too; so no order grid is needed and none can be fallen off.
+ * \(b \log b - (b+1)\log(b+1)\) is too; so the best order is found directly, without a grid of
+ * orders.
  *
  * <p>The result is an upper bound only. It is typically 10 % above the truth for DP-SGD, and much
  * more for few effective samples.
@@ -88,7 +89,7 @@ public final class RdpAccountant extends EventAccountant {
   }
 
   /**
-   * The Renyi divergence of what was composed.
+   * Returns the Renyi divergence of the composition.
    *
    * @param order a &gt; 1
    * @return \(D_a\), in nats
@@ -100,7 +101,7 @@ public final class RdpAccountant extends EventAccountant {
   }
 
   /**
-   * Epsilon by a given order; an upper bound for every order.
+   * Returns epsilon by a given order, which is an upper bound for every order.
    *
    * @param delta in (0, 1)
    * @param order a &gt; 1
@@ -114,7 +115,7 @@ public final class RdpAccountant extends EventAccountant {
   }
 
   /**
-   * The smallest epsilon over all orders, and the order.
+   * Returns the smallest epsilon over all orders, and the order.
    *
    * @param delta in (0, 1)
    * @return epsilon and the order; for an empty composition epsilon is 0 and the order infinite

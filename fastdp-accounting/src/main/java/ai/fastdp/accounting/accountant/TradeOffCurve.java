@@ -50,7 +50,7 @@ public final class TradeOffCurve {
       DoubleFunction<DeltaInterval> delta,
       NavigableMap<Double, DeltaInterval> grid) {}
 
-  /** A curve that asks for delta some seventy times per point. */
+  /** Returns a curve that evaluates delta about seventy times per point. */
   static TradeOffCurve onDemand(
       DoubleFunction<DeltaInterval> towards,
       DoubleFunction<DeltaInterval> away,
@@ -68,7 +68,7 @@ public final class TradeOffCurve {
     return epsilon -> known.computeIfAbsent(epsilon, delta::apply);
   }
 
-  /** A curve from a fixed number of deltas, with a wider envelope. */
+  /** Returns a curve that evaluates delta at a fixed number of epsilons; its envelope is wider. */
   static TradeOffCurve onGrid(
       DoubleFunction<DeltaInterval> towards,
       DoubleFunction<DeltaInterval> away,
@@ -92,7 +92,7 @@ public final class TradeOffCurve {
   }
 
   /**
-   * The smallest type II error.
+   * Returns the smallest type II error at a type I error.
    *
    * @param typeOne type I error in [0, 1]
    * @return its bounds
@@ -109,9 +109,9 @@ public final class TradeOffCurve {
   }
 
   /**
-   * A mu such that f lies above the trade-off function of the mu-Gaussian mechanism on a range: sup
-   * of \(\Phi^{-1}(1-a) - \Phi^{-1}(f(a))\) over a in [{@code smallest}, 1 - {@code smallest}],
-   * rounded up.
+   * Returns a mu such that f lies above the trade-off function of the mu-Gaussian mechanism on a
+   * range: sup of \(\Phi^{-1}(1-a) - \Phi^{-1}(f(a))\) over a in [{@code smallest}, 1 - {@code
+   * smallest}], rounded up.
    *
    * <p>Between grid points both terms are monotone, so the bound holds on the whole range; more
    * points make it less pessimistic. By symmetry [{@code smallest}, f-fixed point] would be enough.

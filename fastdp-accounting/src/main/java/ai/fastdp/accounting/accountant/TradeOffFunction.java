@@ -39,14 +39,14 @@ public final class TradeOffFunction {
 
   private static final double MIN_DELTA = 1e-15;
 
-  /** Beyond this e^epsilon overflows. */
+  /** The exponential of a larger epsilon overflows. */
   private static final double MAX_EPSILON = 700;
 
   private final DoubleFunction<DeltaInterval> forward;
   private final DoubleFunction<DeltaInterval> backward;
   private final double largestEpsilon;
 
-  /** The pair, as long as there is one that can be composed. */
+  /** The pair, if there is one that can be composed. */
   private final Optional<LossComposition> losses;
 
   private final boolean isCheap;
@@ -113,7 +113,7 @@ public final class TradeOffFunction {
   }
 
   /**
-   * That of Laplace noise at 0 and at t times its scale.
+   * Returns the function of Laplace noise at 0 and at t times its scale.
    *
    * @param t sensitivity over the scale of the noise, finite and positive
    * @return the function
@@ -217,11 +217,7 @@ public final class TradeOffFunction {
     return Optional.of(new LossComposition(List.of(new LossComposition.Part(pair, 1))));
   }
 
-  /**
-   * The other direction, T(P, Q), which is the inverse function.
-   *
-   * @return the function
-   */
+  /** {@return the other direction, T(P, Q), which is the inverse function} */
   public TradeOffFunction inverse() {
     return new TradeOffFunction(
         backward, forward, largestEpsilon, losses.map(LossComposition::reversed), isCheap);
@@ -240,11 +236,7 @@ public final class TradeOffFunction {
     return DeltaBound.interval(delta.lower(), delta.estimate(), delta.upper());
   }
 
-  /**
-   * f itself, in this direction.
-   *
-   * @return the curve
-   */
+  /** {@return the curve of f in this direction} */
   public TradeOffCurve curve() {
     return curve(forward, backward);
   }

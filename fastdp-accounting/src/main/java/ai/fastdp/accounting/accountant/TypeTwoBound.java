@@ -2,7 +2,7 @@
 package ai.fastdp.accounting.accountant;
 
 /**
- * What is known about the smallest type II error at one type I error.
+ * Bounds of the smallest type II error at one type I error.
  *
  * @param lower no test has a smaller type II error
  * @param estimate best guess

@@ -10,8 +10,8 @@ import java.util.OptionalDouble;
 import java.util.function.Supplier;
 
 /**
- * What a calibration aims at: how far runs are from it, by a quick number while searching and by
- * the accountant's own in the end.
+ * The target of a calibration, and how far runs are from it: by a quick bound while searching, and
+ * by the accountant's bound in the end.
  */
 record CalibrationTarget(
     Supplier<? extends PrivacyAccountant> accountant,
@@ -27,7 +27,7 @@ record CalibrationTarget(
     Objects.requireNonNull(basis, "basis");
   }
 
-  /** Positive if the run is above the target, by the number that costs little. */
+  /** Returns a positive value if the quick bound of a run is above the target. */
   double quickExcess(DpEvent event, long count) {
     PrivacyAccountant after = after(event, count);
     return excess(
@@ -36,12 +36,12 @@ record CalibrationTarget(
             : number(after));
   }
 
-  /** Whether the accountant's own number is within the target. */
+  /** Returns whether the accountant's bound is within the target. */
   boolean isMet(DpEvent event, long count) {
     return epsilon(event, count) <= budget.epsilon();
   }
 
-  /** The accountant's own number. */
+  /** {@return the accountant's bound} */
   double epsilon(DpEvent event, long count) {
     return number(after(event, count));
   }

@@ -14,7 +14,7 @@ import java.util.function.DoubleFunction;
 import java.util.function.Supplier;
 
 /**
- * The least noise that keeps a run of DP-SGD within its budget.
+ * Finds the smallest noise that keeps a run of DP-SGD within its budget.
  *
  * <p>The result never overshoots: the accountant's upper bound at the returned noise multiplier is
  * at most the budget's epsilon. The returned noise multiplier exceeds the smallest such number by
@@ -30,7 +30,7 @@ public final class NoiseCalibration {
 
   private NoiseCalibration() {}
 
-  /** Which number of the accountant has to meet the target. */
+  /** The bound of the accountant that has to meet the target. */
   public enum Basis {
     /** The upper bound: the result is a guarantee. */
     UPPER_BOUND,

@@ -30,7 +30,7 @@ public final class RunCalibration {
   private RunCalibration() {}
 
   /**
-   * The largest number of times an event can happen.
+   * Returns the largest number of times an event can happen.
    *
    * @param accountant makes an empty accountant; it must give upper bounds
    * @param budget target epsilon and its delta
@@ -45,7 +45,7 @@ public final class RunCalibration {
   }
 
   /**
-   * The largest number of times an event can happen, by the upper bound or by the estimate.
+   * Returns the largest number of times an event can happen, by the upper bound or by the estimate.
    *
    * @param accountant makes an empty accountant; it must give the number that {@code basis} names
    * @param budget target epsilon and its delta
@@ -81,7 +81,7 @@ public final class RunCalibration {
     return adjusted(target, event, Math.max(1, Math.round(1 / found)));
   }
 
-  /** The quick number may be a little above or below the accountant's own, by which this goes. */
+  /** The quick bound may be a little above or below the accountant's, which decides. */
   private static long adjusted(CalibrationTarget target, DpEvent event, long found) {
     long low = found;
     long stride = 1;
@@ -103,7 +103,7 @@ public final class RunCalibration {
   }
 
   /**
-   * The largest Poisson sample rate, to 1e-9 relative and rounded down.
+   * Returns the largest Poisson sample rate, to 1e-9 relative and rounded down.
    *
    * @param accountant makes an empty accountant; it must give upper bounds
    * @param budget target epsilon and its delta
@@ -122,7 +122,7 @@ public final class RunCalibration {
   }
 
   /**
-   * The largest Poisson sample rate by the upper bound or by the estimate.
+   * Returns the largest Poisson sample rate by the upper bound or by the estimate.
    *
    * @param accountant makes an empty accountant; it must give the number that {@code basis} names
    * @param budget target epsilon and its delta
@@ -171,7 +171,8 @@ public final class RunCalibration {
   }
 
   /**
-   * The smallest delta at which a run stays within epsilon, to 1e-9 relative and rounded up.
+   * Returns the smallest delta at which a run stays within epsilon, to 1e-9 relative and rounded
+   * up.
    *
    * @param accountant makes an empty accountant; it must give upper bounds
    * @param epsilon the target, finite and positive
@@ -186,7 +187,7 @@ public final class RunCalibration {
   }
 
   /**
-   * The smallest delta by the upper bound or by the estimate.
+   * Returns the smallest delta by the upper bound or by the estimate.
    *
    * @param accountant makes an empty accountant; it must give the number that {@code basis} names
    * @param epsilon the target, finite and positive

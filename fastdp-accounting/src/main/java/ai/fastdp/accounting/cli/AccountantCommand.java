@@ -18,7 +18,7 @@ abstract class AccountantCommand extends RunCommand {
     return accountant;
   }
 
-  /** What has to meet a target: where GDP only estimates, that is said in the result. */
+  /** {@return the bound that has to meet a target; where GDP only estimates, the result says so} */
   final NoiseCalibration.Basis basis() {
     return accountant == AccountantKind.GDP && options().isSampled()
         ? NoiseCalibration.Basis.ESTIMATE

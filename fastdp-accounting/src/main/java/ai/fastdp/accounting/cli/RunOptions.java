@@ -16,13 +16,13 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** What all commands know about a run. */
+/** The options of a run, which all commands share. */
 final class RunOptions {
 
   /** A rate becomes a batch out of this many records, rounded up. */
   private static final long RATE_RESOLUTION = 1_000_000_000_000_000L;
 
-  /** How batches are drawn. */
+  /** The way in which batches are drawn. */
   enum Sampling {
     POISSON,
     FIXED,
@@ -35,7 +35,7 @@ final class RunOptions {
     }
   }
 
-  /** What is done with a batch. */
+  /** The mechanism that runs on a batch. */
   enum Noise {
     GAUSSIAN {
       @Override

@@ -3,7 +3,7 @@ package ai.fastdp.accounting.cli;
 
 import picocli.CommandLine.Option;
 
-/** How many steps. */
+/** The number of steps. */
 final class StepsOption {
 
   @Option(names = "--steps", required = true, description = "Number of steps.")

@@ -27,7 +27,7 @@ record TypedNumber(String text) {
     }
   }
 
-  /** The whole number; nothing is rounded. */
+  /** Returns the whole number; nothing is rounded. */
   long whole() {
     try {
       int slash = text.indexOf('/');

@@ -2,7 +2,7 @@
 package ai.fastdp.accounting.event;
 
 /**
- * What a mechanism did to the data, described precisely enough to account for it.
+ * A description of what a mechanism did to the data, precise enough to account for it.
  *
  * <p>Events are immutable values with structural equality, so equal events can be grouped by count.
  * Every noise multiplier is the standard deviation of the noise (Laplace: its scale) divided by the

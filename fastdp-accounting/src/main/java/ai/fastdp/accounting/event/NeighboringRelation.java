@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.event;
 
-/** Which pairs of data sets must be hard to tell apart. */
+/** The pairs of data sets that must be hard to tell apart. */
 public enum NeighboringRelation {
   /** One data set has one record more than the other. */
   ADD_OR_REMOVE_ONE,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * What a mechanism does to the data, as values: releases, sampling and composition, and the
+ * Descriptions of what mechanisms do to the data: releases, sampling and composition, and the
  * relation between neighboring data sets. Accountants read them, ledgers write them.
  */
 @NullMarked

@@ -208,21 +208,13 @@ public final class FileLedger implements PrivacyLedger {
     charges++;
   }
 
-  /**
-   * How many events were charged, by all runs together.
-   *
-   * @return the number of charges
-   */
+  /** {@return the number of events charged by all runs together} */
   @Override
   public synchronized long charges() {
     return charges;
   }
 
-  /**
-   * Where the ledger stands.
-   *
-   * @return the position after the newest record
-   */
+  /** {@return the position after the newest record} */
   public synchronized LedgerPosition position() {
     return new LedgerPosition(chain.length(), chain.head());
   }

@@ -21,7 +21,7 @@ public final class InMemoryLedger implements PrivacyLedger {
   /**
    * Starts a ledger.
    *
-   * @param accountant decides; it is copied, and what it has already seen counts as spent
+   * @param accountant decides; it is copied, and events that it has already seen count as spent
    * @param budget the most that may be spent
    * @throws PrivacyBudgetExceededException if the accountant has already seen more than the budget,
    *     or gives no upper bound for it

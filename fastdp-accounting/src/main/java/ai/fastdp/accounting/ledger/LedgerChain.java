@@ -53,7 +53,7 @@ final class LedgerChain {
     return HexFormat.of().formatHex(head);
   }
 
-  /** How many records the chain has. */
+  /** {@return the number of records} */
   long length() {
     return length;
   }

@@ -12,8 +12,8 @@ import java.util.List;
  * The files that a {@link FileLedger} uses, as real paths: symbolic links are resolved, so that a
  * ledger has the same files under any name.
  *
- * <p>Nothing else may be written to them while a run goes on, and nothing may read the lock file in
- * the process that has the ledger open.
+ * <p>Nothing else may be written to them during a run, and nothing may read the lock file in the
+ * process that has the ledger open.
  *
  * @param ledger the ledger itself
  * @param head the number of its records and the newest hash

@@ -36,7 +36,7 @@ final class LedgerHead implements Closeable {
     this.files = files;
   }
 
-  /** What the file holds, if it is there. */
+  /** Returns the content of the file, if it exists. */
   Optional<LedgerPosition> read() throws IOException {
     if (!Files.exists(files.head())) {
       return Optional.empty();
@@ -114,7 +114,7 @@ final class LedgerHead implements Closeable {
     }
   }
 
-  /** Whether the file holds what was written last. */
+  /** Returns whether the file holds the last content that was written. */
   boolean isOwn() throws IOException {
     try {
       return Arrays.equals(Files.readAllBytes(files.head()), written);

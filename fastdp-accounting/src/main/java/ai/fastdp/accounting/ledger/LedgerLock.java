@@ -24,10 +24,10 @@ import org.jspecify.annotations.Nullable;
  * Gives a ledger one owner.
  *
  * <p>A POSIX lock belongs to a process and a file, and is gone as soon as the process closes
- * <em>any</em> channel on the file, one that only read included. The lock is therefore on a file of
- * its own, which is opened nowhere else, and what this process has open is known before a channel
- * is opened. Should the lock be lost all the same, the next owner writes another token into the
- * lock file, which the first one sees before it writes again.
+ * <em>any</em> channel on the file, one that only read included. The lock is therefore on a
+ * separate file, which is opened nowhere else, and what this process has open is known before a
+ * channel is opened. Should the lock be lost all the same, the next owner writes another token into
+ * the lock file, which the first one sees before it writes again.
  *
  * <p>The ledger itself is locked, too, in one byte far behind its end: that keeps out whoever comes
  * to the same file by another name, and it hinders no reader where locks are mandatory.
@@ -167,7 +167,7 @@ final class LedgerLock implements Closeable {
             + " in use; close the other run first");
   }
 
-  /** What identifies a file under all its names, where the system knows such a thing. */
+  /** Returns a key that identifies a file under all its names, where the system has one. */
   private static @Nullable Object key(Path file) throws IOException {
     return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
   }

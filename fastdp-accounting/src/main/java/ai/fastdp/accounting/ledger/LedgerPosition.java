@@ -2,7 +2,7 @@
 package ai.fastdp.accounting.ledger;
 
 /**
- * A place in a file ledger: how many records it had, and the newest of their hashes.
+ * A place in a file ledger: the number of its records and the newest of their hashes.
  *
  * <p>The hash covers all records before it. A ledger that has the position has grown from the one
  * that gave it; a ledger that does not is an older copy, or another one.

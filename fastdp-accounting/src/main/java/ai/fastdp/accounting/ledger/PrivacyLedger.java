@@ -13,11 +13,7 @@ import java.util.Map;
  */
 public interface PrivacyLedger extends AutoCloseable {
 
-  /**
-   * The most that may be spent.
-   *
-   * @return the budget
-   */
+  /** {@return the most that may be spent} */
   PrivacyBudget budget();
 
   /**
@@ -32,25 +28,16 @@ public interface PrivacyLedger extends AutoCloseable {
    */
   void charge(DpEvent event);
 
-  /**
-   * What was spent so far.
-   *
-   * @return epsilon at the budget's delta
-   */
+  /** {@return the epsilon of all charges at the budget's delta} */
   EpsilonBound spent();
 
   /**
-   * What was charged, by this and all earlier runs of the ledger.
-   *
-   * @return every event and how often it was charged, in the order of first charges; a copy
+   * {@return a copy of all events that this and earlier runs charged, with their counts, in the
+   * order of first charges}
    */
   Map<DpEvent, Long> charged();
 
-  /**
-   * How many events were charged, by this and all earlier runs of the ledger.
-   *
-   * @return the number of charges
-   */
+  /** {@return the number of events that this and earlier runs charged} */
   default long charges() {
     return charged().values().stream().mapToLong(Long::longValue).sum();
   }

@@ -29,7 +29,7 @@ final class SpendingGuard {
   private double growth = 1;
 
   /**
-   * Starts with what the accountant has already seen.
+   * Starts with the events that the accountant has already seen.
    *
    * @throws PrivacyBudgetExceededException if that is already beyond the budget
    */

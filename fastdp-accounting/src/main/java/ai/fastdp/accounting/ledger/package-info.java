@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * Records of what was spent: charged before a release, refused beyond the budget, kept in a file
+ * Records of the privacy spent: charged before a release, refused beyond the budget, kept in a file
  * that survives crashes.
  */
 @NullMarked

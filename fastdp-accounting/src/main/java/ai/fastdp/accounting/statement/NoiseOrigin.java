@@ -4,14 +4,14 @@ package ai.fastdp.accounting.statement;
 import java.util.Objects;
 
 /**
- * Where the random numbers of a run's noise came from.
+ * The source of the random numbers of a run's noise.
  *
  * @param kind what kind of source it was
  * @param description the source in words
  */
 public record NoiseOrigin(Kind kind, String description) {
 
-  /** What a source's unpredictability rests on. */
+  /** The grounds of a source's unpredictability. */
   public enum Kind {
     /** A stream cipher keyed from the platform's secure random generator. */
     SECURE_STREAM,
@@ -25,9 +25,8 @@ public record NoiseOrigin(Kind kind, String description) {
     UNSTATED;
 
     /**
-     * Whether noise of this kind can make a release private.
-     *
-     * @return false for a test's seed and for no noise
+     * {@return whether noise of this kind can make a release private; false for a test's seed and
+     * for no noise}
      */
     public boolean isPrivate() {
       return this != TEST_SEED && this != NO_NOISE;
@@ -45,19 +44,14 @@ public record NoiseOrigin(Kind kind, String description) {
     Objects.requireNonNull(description, "description");
   }
 
-  /**
-   * The origin of a run that was not made, or that nothing is known of but its events.
-   *
-   * @return an unstated origin
-   */
+  /** {@return the origin of a run that was not made, or that nothing is known of but its events} */
   public static NoiseOrigin unstated() {
     return new NoiseOrigin(Kind.UNSTATED, "not stated");
   }
 
   /**
-   * Whether noise from here can make a release private.
-   *
-   * @return false for a test's seed and for a run without noise
+   * {@return whether noise from here can make a release private; false for a test's seed and for a
+   * run without noise}
    */
   public boolean isPrivate() {
     return kind.isPrivate();

@@ -16,7 +16,7 @@ import ai.fastdp.accounting.statement.ReleaseSummary.Noise;
 import java.util.List;
 
 /**
- * Adds the noises of what is released of one sample to a list.
+ * Adds the noises of all releases of one sample to a list.
  *
  * @param noises the list
  */

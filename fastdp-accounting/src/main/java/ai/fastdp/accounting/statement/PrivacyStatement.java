@@ -15,7 +15,7 @@ import java.util.OptionalDouble;
 import java.util.stream.Collectors;
 
 /**
- * What a training run may claim about its privacy, for machines and for people.
+ * The claim that a training run may make about its privacy, for machines and for people.
  *
  * <p>A statement is made of the events that were charged, so that it covers whatever a run did:
  * schedules of noise and sample rate, quantile queries, batches of fixed size, and steps that an
@@ -169,11 +169,7 @@ public record PrivacyStatement(
         empty, unit, Map.of(step, steps), delta, "the clip norm", NoiseOrigin.unstated(), planHash);
   }
 
-  /**
-   * The number of steps that were released.
-   *
-   * @return the steps of all releases
-   */
+  /** {@return the number of steps of all releases} */
   public long steps() {
     return releases.stream().mapToLong(ReleaseSummary::steps).sum();
   }
@@ -206,11 +202,7 @@ public record PrivacyStatement(
         planHash);
   }
 
-  /**
-   * The statement in words.
-   *
-   * @return the claim, what was released, and the assumptions
-   */
+  /** {@return the statement in words: the claim, the releases, and the assumptions} */
   public String toProse() {
     return String.format(
         Locale.ROOT,

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What a number of equal steps released, for a statement.
+ * The releases of a number of equal steps, for a statement.
  *
  * @param steps how many steps
  * @param sampling how their batches were drawn
@@ -18,7 +18,7 @@ import java.util.Map;
  */
 public record ReleaseSummary(long steps, Sampling sampling, double sampleRate, List<Noise> noises) {
 
-  /** How batches are drawn. */
+  /** The way in which batches are drawn. */
   public enum Sampling {
     /** Every record takes part independently. */
     POISSON("independent Poisson sampling at every step"),
@@ -33,11 +33,7 @@ public record ReleaseSummary(long steps, Sampling sampling, double sampleRate, L
       this.words = words;
     }
 
-    /**
-     * The way of drawing in words.
-     *
-     * @return a phrase
-     */
+    /** {@return the way of drawing in words} */
     public String words() {
       return words;
     }

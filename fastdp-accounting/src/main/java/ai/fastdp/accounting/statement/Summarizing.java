@@ -16,7 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Adds summaries of what an event releases to a list.
+ * Adds summaries of the releases of an event to a list.
  *
  * @param steps how often the event happens, at least 1
  * @param summaries the list

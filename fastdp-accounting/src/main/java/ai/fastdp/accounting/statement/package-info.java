@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** What may be claimed of a run, and what it rests on. */
+/** Claims about the privacy of a run, and the assumptions that they rest on. */
 @NullMarked
 package ai.fastdp.accounting.statement;
 

@@ -28,9 +28,9 @@ import picocli.CommandLine.Mixin;
     mixinStandardHelpOptions = true,
     sortOptions = false,
     description =
-        "Fine-tunes a GPT-2 with differential privacy. "
-            + "Without options it needs no files: it trains a small byte-level model on public text that it "
-            + "generates, then privately on other text, to epsilon 3, in a few minutes.")
+        "Fine-tunes a GPT-2 with differential privacy. Without options it needs no files: it trains"
+            + " a small byte-level model on public text that it generates, then privately on other"
+            + " text, to epsilon 3, in a few minutes.")
 public final class Gpt2Command extends ExampleCommand {
 
   static final String NAME = "gpt2";

@@ -26,9 +26,9 @@ import picocli.CommandLine.Mixin;
     mixinStandardHelpOptions = true,
     sortOptions = false,
     description =
-        "Trains a residual network with differential privacy. "
-            + "Without options it needs no files: it trains DJL's ResNetV1, its BatchNorm replaced by "
-            + "GroupNorm, on images that it draws, to epsilon 8, in a few minutes.")
+        "Trains a residual network with differential privacy. Without options it needs no files: it"
+            + " trains DJL's ResNetV1, its BatchNorm replaced by GroupNorm, on images that it"
+            + " draws, to epsilon 8, in a few minutes.")
 public final class ResNetCommand extends ExampleCommand {
 
   static final String NAME = "resnet";

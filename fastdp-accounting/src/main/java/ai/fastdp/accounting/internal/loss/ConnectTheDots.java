@@ -27,7 +27,7 @@ public final class ConnectTheDots {
   private double movedFar;
 
   /**
-   * Starts with no mass.
+   * Creates an array without mass.
    *
    * @param logFactor log of a common factor of all masses
    */
@@ -40,12 +40,12 @@ public final class ConnectTheDots {
     oneMinusRatio = -Math.expm1(-spacing);
   }
 
-  /** The distance d of grid points. */
+  /** {@return the distance d of grid points} */
   double spacing() {
     return spacing;
   }
 
-  /** The cell that a loss is in. */
+  /** Returns the index of the cell that a loss is in. */
   long index(double loss) {
     return (long) Math.floor(loss / spacing);
   }
@@ -88,17 +88,19 @@ public final class ConnectTheDots {
     movedFar += weighted;
   }
 
-  /** The part of the tilted mass that was moved up from anywhere. */
+  /** {@return the part of the tilted mass that was moved up by more than a cell} */
   public double movedFar() {
     return movedFar;
   }
 
-  /** The part of the tilted mass that was moved up because its mass under Q underflowed. */
+  /**
+   * {@return the part of the tilted mass that was moved up because its mass under Q underflowed}
+   */
   public double roundedUp() {
     return roundedUp;
   }
 
-  /** The array. */
+  /** {@return the array} */
   public double[] masses() {
     return cyclic;
   }

@@ -2,7 +2,7 @@
 package ai.fastdp.accounting.internal.loss;
 
 /**
- * What one method says about delta at one epsilon, before it is clipped.
+ * Bounds of delta at one epsilon by one method, before they are clipped.
  *
  * @param lower a lower bound; may be negative
  * @param estimate the value
@@ -13,7 +13,7 @@ public record DeltaBracket(double lower, double estimate, double upper) {
   /** Nothing is lost. */
   public static final DeltaBracket ZERO = new DeltaBracket(0, 0, 0);
 
-  /** Relative width that is as good as none. */
+  /** Bounds whose relative width is smaller are narrow. */
   private static final double NARROW = 1e-8;
 
   /** {@return whether narrower bounds are not worth the effort} */

@@ -15,15 +15,17 @@ public interface DominatingPair {
    * Value and first two derivatives of the cumulant \(K(c) = \log E_P[e^{cL}]\).
    *
    * @param value K(c)
-   * @param mean K'(c), the mean of L under the tilted law
+   * @param mean K'(c), the mean of L under the tilted distribution
    * @param variance K''(c), its variance
    */
   record Cumulant(double value, double mean, double variance) {}
 
-  /** The cumulant at c &gt; 0. */
+  /** Returns the cumulant at c &gt; 0. */
   Cumulant cumulant(double c);
 
-  /** An upper bound of the cumulant, up to rounding, which may be had for larger c. */
+  /**
+   * Returns an upper bound on K(c), up to rounding; defined for larger c than {@link #cumulant}.
+   */
   default double cumulantBound(double c) {
     return cumulant(c).value();
   }
@@ -52,10 +54,10 @@ public interface DominatingPair {
     return OptionalDouble.empty();
   }
 
-  /** The law of L under P, tilted by e^{cL}. */
+  /** Returns the distribution of L under P, tilted by e^{cL}. */
   TiltedLoss tilt(double c);
 
-  /** delta of this step alone. */
+  /** {@return delta of this step alone} */
   HockeyStick hockeyStick();
 
   /**
@@ -64,24 +66,24 @@ public interface DominatingPair {
    */
   void discretize(ConnectTheDots cells, double c);
 
-  /** L is never above this. */
+  /** {@return the largest value of L} */
   default double highestLoss() {
     return Double.POSITIVE_INFINITY;
   }
 
-  /** Probability under P that L is {@link #highestLoss()}. */
+  /** {@return the probability under P that L is {@link #highestLoss()}} */
   default double massAtHighestLoss() {
     return 0;
   }
 
-  /** The pair (Q, P); this one if its loss has the same law. */
+  /** {@return the pair (Q, P); this one if its loss has the same distribution} */
   default DominatingPair reversed() {
     return this;
   }
 
   /**
-   * This pair with P restricted so that it loses at most the given mass, where that shortens the
-   * tail.
+   * Returns this pair with P restricted so that it loses at most the given mass, if that shortens
+   * the tail.
    *
    * <p>Far in the tail of P the loss may grow without limit. However small the mass there,
    * \(E_P[e^{cL}]\) is nothing but that tail once c is large enough, which keeps the contour away
@@ -92,7 +94,7 @@ public interface DominatingPair {
     return this;
   }
 
-  /** The density of L per unit is about the inverse of this, or less, where rounding matters. */
+  /** {@return a scale of L; where rounding matters, its density is about the inverse or less} */
   default double scale() {
     return 1;
   }

@@ -12,7 +12,7 @@ import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
  */
 public record EpsilonInterval(double lower, double estimate, double upper) {
 
-  /** Relative width that is as good as none. */
+  /** Bounds whose relative width is smaller are narrow. */
   private static final double NARROW = 8e-7;
 
   /** Below this epsilon, absolute accuracy counts. */
@@ -21,10 +21,10 @@ public record EpsilonInterval(double lower, double estimate, double upper) {
   public static final EpsilonInterval ZERO = new EpsilonInterval(0, 0, 0);
 
   /**
-   * Clips at zero and orders the numbers, which rounding may have disturbed.
+   * Clips bounds at zero and puts them in order, which rounding may have disturbed.
    *
-   * @throws NumericalLimitException if more than rounding must have disturbed them: then one of the
-   *     bounds is none
+   * @throws NumericalLimitException if more than rounding must have disturbed them, so that one of
+   *     them is wrong
    */
   public static EpsilonInterval of(double lower, double estimate, double upper) {
     double l = Math.max(0, lower);
@@ -36,7 +36,7 @@ public record EpsilonInterval(double lower, double estimate, double upper) {
     return new EpsilonInterval(l, Math.min(u, Math.max(l, estimate)), u);
   }
 
-  /** Bounds of the larger of two numbers. */
+  /** Returns bounds of the larger of two epsilons. */
   public EpsilonInterval max(EpsilonInterval other) {
     return of(
         Math.max(lower, other.lower),

@@ -73,7 +73,7 @@ public record GaussianPair(double mu) implements DominatingPair {
     }
   }
 
-  /** Tilting a normal law moves its mean only. */
+  /** A tilted normal distribution, of which only the mean moves. */
   private record Tilted(Cumulant cumulant) implements TiltedLoss {
 
     @Override

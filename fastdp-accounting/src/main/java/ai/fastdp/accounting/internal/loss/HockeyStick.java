@@ -3,7 +3,7 @@ package ai.fastdp.accounting.internal.loss;
 
 import ai.fastdp.accounting.internal.numeric.GaussianHockeyStickTerm;
 
-/** delta as a function of epsilon, in closed form. */
+/** The curve of delta as a function of epsilon, in closed form. */
 public interface HockeyStick {
 
   /**
@@ -38,12 +38,12 @@ public interface HockeyStick {
 
   Point at(double epsilon);
 
-  /** What rounding of the arguments of {@link #at} moves epsilon by. */
+  /** Bounds how far rounding of the arguments of {@link #at} moves epsilon. */
   default double rounding(double epsilon) {
     return 0;
   }
 
-  /** Bounds of delta at one epsilon that is not negative. */
+  /** Bounds delta at one epsilon that is not negative. */
   default DeltaBracket bracket(double epsilon) {
     double reach = rounding(epsilon);
     return new DeltaBracket(
@@ -52,7 +52,7 @@ public interface HockeyStick {
         Math.exp(at(Math.max(0, epsilon - reach)).upper()));
   }
 
-  /** Bounds of the epsilon &gt;= 0 at which delta falls to e^{logDelta}. */
+  /** Bounds the epsilon &gt;= 0 at which delta falls to e^{logDelta}. */
   default EpsilonInterval epsilon(double logDelta) {
     if (at(0).upper() <= logDelta) {
       return EpsilonInterval.ZERO;
@@ -84,7 +84,7 @@ public interface HockeyStick {
     return around(epsilon, logDelta);
   }
 
-  /** Bounds that were seen to be such, not far from an estimate. */
+  /** Returns checked bounds that are not far from an estimate. */
   private EpsilonInterval around(double estimate, double logDelta) {
     double epsilon = Math.min(estimate, Double.MAX_VALUE);
     double reach = Math.max(Double.MIN_NORMAL, rounding(epsilon) + 0x1p-51 * epsilon);

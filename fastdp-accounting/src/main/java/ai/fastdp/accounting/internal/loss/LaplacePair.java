@@ -6,13 +6,13 @@ package ai.fastdp.accounting.internal.loss;
  * and has the density e^{(l-t)/2}/4 between.
  *
  * <p>\(M(z) = E_P[e^{zL}] = \frac{z+1}{2z+1} e^{zt} + \frac{z}{2z+1} e^{-(z+1)t}\) (Mironov 2017,
- * arXiv 1702.07476, proposition 6). The law of the loss is the same in both directions.
+ * arXiv 1702.07476, proposition 6). The distribution of the loss is the same in both directions.
  *
  * @param t sensitivity over the scale of the noise, the largest loss
  */
 public record LaplacePair(double t) implements DominatingPair {
 
-  /** From here on e^{-(2c+1)t} is below the unit roundoff. */
+  /** For larger ct, e^{-(2c+1)t} is below the unit roundoff. */
   private static final double LARGE = 40;
 
   @Override
@@ -102,7 +102,7 @@ public record LaplacePair(double t) implements DominatingPair {
     cells.add(last, 0.5, 0.5 * Math.exp(-t));
   }
 
-  /** The tilted law, whose characteristic function is M(c + is)/M(c). */
+  /** The tilted distribution, whose characteristic function is M(c + is)/M(c). */
   private record Tilted(double c, double t, Cumulant cumulant) implements TiltedLoss {
 
     @Override

@@ -26,7 +26,7 @@ public record MixtureRatio(double sampleRate, double sigma) {
     return sampleRate * Math.exp(u - logRatio) / (sigma * sigma);
   }
 
-  /** Where log r has the given value; negative infinity below its range. */
+  /** Returns the x at which log r has the given value; negative infinity below its range. */
   double inverse(double logRatio) {
     double shifted = exponent(logRatio);
     return Double.isNaN(shifted) || shifted == Double.NEGATIVE_INFINITY
@@ -52,7 +52,10 @@ public record MixtureRatio(double sampleRate, double sigma) {
     return 1 / (1 + (1 - sampleRate) / sampleRate * Math.exp(1 / (2 * sigma * sigma)));
   }
 
-  /** Beyond this the mixture has at most the given mass: P(X &gt; 1 + s z) &lt;= e^{-z^2/2}. */
+  /**
+   * Returns an x beyond which the mixture has at most the given mass: P(X &gt; 1 + s z) &lt;=
+   * e^{-z^2/2}.
+   */
   double quantileBound(double mass) {
     return 1 + sigma * Math.sqrt(-2 * Math.log(mass));
   }

@@ -51,8 +51,8 @@ public record PoissonGaussianHockeyStick(
 
   /**
    * An error e of u moves epsilon by \(e (1 - (1-q) e^{-\varepsilon})\) at most in direction REMOVE
-   * and by q e at most in the other; u errs relatively, and by what is lost when 1/(2 s) is added
-   * to s u.
+   * and by q e at most in the other; u has a relative error, and another from adding 1/(2 s) to s
+   * u.
    */
   @Override
   public double rounding(double epsilon) {

@@ -17,14 +17,16 @@ import java.util.function.DoubleUnaryOperator;
 public record PoissonGaussianPair(MixtureRatio ratio, Direction direction, double cut)
     implements QuadraturePair, QuadraturePair.Branch {
 
-  /** Log of the share of the tilted law below which losses are not told apart. */
+  /**
+   * Losses with a smaller fraction of the tilted distribution, as a logarithm, are put together.
+   */
   private static final double IGNORED = -45;
 
   public PoissonGaussianPair(double sampleRate, double sigma, Direction direction) {
     this(new MixtureRatio(sampleRate, sigma), direction, Double.POSITIVE_INFINITY);
   }
 
-  /** Which data set has one record more. */
+  /** The data set that has one record more. */
   public enum Direction {
     /** P is the mixture: the record is removed from P's data to get Q's. */
     REMOVE,
@@ -101,7 +103,7 @@ public record PoissonGaussianPair(MixtureRatio ratio, Direction direction, doubl
         : -c * ratio.weightAtZero() - 11 * ratio.sigma();
   }
 
-  /** Not beyond the cut. */
+  /** {@inheritDoc} It is not beyond the cut. */
   @Override
   public double rightEnd(double c) {
     return Math.min(cut, (direction == Direction.REMOVE ? c + 1 : 1) + 11 * ratio.sigma());

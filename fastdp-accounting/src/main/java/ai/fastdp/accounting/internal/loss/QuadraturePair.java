@@ -7,24 +7,24 @@ import java.util.List;
 public interface QuadraturePair extends DominatingPair {
 
   /**
-   * A part of the law of L under P, over a parameter v in which the loss is monotone.
+   * A part of the distribution of L under P, over a parameter v in which the loss is monotone.
    *
    * <p>Integrands are analytic in a strip around the real axis, so that the trapezoid rule
    * converges geometrically.
    */
   interface Branch {
 
-    /** Left end of where P, Q or the tilted law has mass. */
+    /** Returns the left end of the range in which P, Q or the tilted distribution has mass. */
     double leftEnd(double c);
 
-    /** Right end of where P, Q or the tilted law has mass. */
+    /** Returns the right end of the range in which P, Q or the tilted distribution has mass. */
     double rightEnd(double c);
 
-    /** Fills in what is known at v. */
+    /** Fills in the values at v. */
     void at(double v, Node node);
   }
 
-  /** What is known at one value of the parameter. */
+  /** The values at one node of the rule. */
   final class Node {
     /** Log of the density of P with respect to v. */
     double logP;
@@ -36,17 +36,20 @@ public interface QuadraturePair extends DominatingPair {
     double slope;
   }
 
-  /** The parts of the law, their losses in increasing order; {@link #atom()} lies between them. */
+  /**
+   * {@return the parts of the distribution, their losses in increasing order; {@link #atom()} lies
+   * between them}
+   */
   List<Branch> branches();
 
-  /** The mass of P where the loss is 0. */
+  /** {@return the mass of P where the loss is 0} */
   default double atom() {
     return 0;
   }
 
   /**
-   * A spacing of the trapezoid rule at which \(E_P[e^{(c+is')L}]\) has relative error below e^-45
-   * for all |s'| &lt;= s.
+   * Returns a spacing of the trapezoid rule at which \(E_P[e^{(c+is')L}]\) has relative error below
+   * e^-45 for all |s'| &lt;= s.
    */
   double spacing(double c, double s);
 
@@ -80,7 +83,7 @@ public interface QuadraturePair extends DominatingPair {
   double QUADRATURE_ERROR = 3e-20;
 
   /**
-   * The spacing for one strip.
+   * Returns the spacing for one strip.
    *
    * <p>The trapezoid rule's error is e^{-2 pi y/dx} times the growth of the integrand on the strip
    * (Trefethen and Weideman, SIAM Review 2014, theorem 5.1).

@@ -9,10 +9,10 @@ import java.util.List;
  * The Poisson-sampled Gaussian mechanism when a record is replaced: P = (1-q) N(0, s^2) + q N(1,
  * s^2), Q = (1-q) N(0, s^2) + q N(-1, s^2), s relative to the largest norm of one contribution.
  *
- * <p>With r the ratio of P to N(0, s^2), \(L = \log r(x) - \log r(-x)\), which has the same law
- * under P as -L has under Q. That opposite contributions of the largest norm are the worst is
- * proven in docs/proofs/dominating-pairs.md; Lebeda, Regehr, Kamath, Steinke 2024 (arXiv 2405.20769) study the
- * pair.
+ * <p>With r the ratio of P to N(0, s^2), \(L = \log r(x) - \log r(-x)\), which has the same
+ * distribution under P as -L has under Q. That opposite contributions of the largest norm are the
+ * worst is proven in docs/proofs/dominating-pairs.md; Lebeda, Regehr, Kamath, Steinke 2024 (arXiv 2405.20769)
+ * study the pair.
  *
  * @param ratio q and s
  * @param cut P is restricted to x &lt;= cut; what lies beyond has to be accounted for by the caller
@@ -110,7 +110,7 @@ public record ReplaceOnePoissonPair(MixtureRatio ratio, double cut)
     return 1 / (2 * ratio.sigma() * ratio.sigma()) + Math.log1p(-q) - Math.log(q);
   }
 
-  /** Where the loss is l: \(x = s^2 (l/2 + h)\). */
+  /** Returns the x at which the loss is l: \(x = s^2 (l/2 + h)\). */
   private double inverse(double l) {
     double loss = Math.abs(l);
     return Math.copySign(ratio.sigma() * ratio.sigma() * (loss / 2 + half(loss)), l);
@@ -131,8 +131,8 @@ public record ReplaceOnePoissonPair(MixtureRatio ratio, double cut)
   }
 
   /**
-   * What rounding of h, of z = s (epsilon/2 + h) - 1/s and of 1/s moves epsilon by: the logarithm
-   * of A sinh(epsilon/2) errs by units in the last place of its terms.
+   * Bounds how far rounding of h, of z = s (epsilon/2 + h) - 1/s and of 1/s moves epsilon: the
+   * logarithm of A sinh(epsilon/2) has an error of a few units in the last place of its terms.
    */
   private double singleRounding(double epsilon) {
     double s = ratio.sigma();

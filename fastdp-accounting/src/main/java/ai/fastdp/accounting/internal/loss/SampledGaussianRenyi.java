@@ -22,12 +22,12 @@ import ai.fastdp.accounting.internal.numeric.LogSum;
  */
 public final class SampledGaussianRenyi {
 
-  /** Where the sum of what is left out is below e^-45 of the result. */
+  /** Nodes are left out if their sum is below e^-45 of the result. */
   private static final double NEGLIGIBLE = 45;
 
   private static final double SERIES_LIMIT = 0.05;
 
-  /** Where r^a is this large at its peak, the sum is not much smaller. */
+  /** If log r^a is larger at its peak, the sum is not much smaller. */
   private static final double FAR = 100;
 
   /** With less noise there would be too many nodes. */

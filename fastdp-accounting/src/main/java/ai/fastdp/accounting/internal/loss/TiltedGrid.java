@@ -7,7 +7,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Nodes of the trapezoid rule for the tilted law of the privacy loss of a {@link QuadraturePair}.
+ * Nodes of the trapezoid rule for the tilted distribution of the privacy loss of a {@link
+ * QuadraturePair}.
  *
  * <p>Since \(E_P[e^{-L}] = 1\), \(M(c) - 1 = E_P[G], G = e^{cL} - 1 + c (e^{-L} - 1) \ge 0\): a sum
  * of non-negative terms, so K(c) = log M(c) keeps its digits where M is near 1.
@@ -191,7 +192,7 @@ public final class TiltedGrid {
       return node.logP + c * node.loss;
     }
 
-    /** What the ends weigh, at most; nothing if this is an atom. */
+    /** Bounds the tilted mass beyond both ends; 0 for an atom. */
     double edges(double highest) {
       double ends = Math.exp(logEnds[0] - highest) + Math.exp(logEnds[1] - highest);
       int n = loss.length;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.internal.loss;
 
-/** The privacy loss L under the law proportional to e^{cL} dP, and its characteristic function. */
+/**
+ * The privacy loss L under the distribution proportional to e^{cL} dP, and its characteristic
+ * function.
+ */
 public interface TiltedLoss {
 
-  /** K and its derivatives at c. */
+  /** {@return K and its derivatives at c} */
   DominatingPair.Cumulant cumulant();
 
   /**
@@ -24,15 +27,17 @@ public interface TiltedLoss {
   }
 
   /**
-   * A bound of log|phi(s)| that holds for every s in [{@code lowest}, {@code highest}].
+   * Returns a bound of log|phi(s)| that holds for every s in [{@code lowest}, {@code highest}].
    *
-   * @return a number &lt;= 0
+   * @return a bound &lt;= 0
    */
   double logModulusBound(double lowest, double highest);
 
-  /** Relative error of the moment generating function because the quadrature ends somewhere. */
+  /**
+   * {@return the relative error of the moment generating function from the ends of the quadrature}
+   */
   double edgeError();
 
-  /** How many nodes one frequency costs near s; at least 1. */
+  /** Returns the number of nodes that one frequency costs near s; at least 1. */
   double costAt(double s);
 }

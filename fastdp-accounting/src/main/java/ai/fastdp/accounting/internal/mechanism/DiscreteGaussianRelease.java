@@ -12,7 +12,8 @@ import java.util.function.DoubleUnaryOperator;
  * The discrete Gaussian mechanism on a Poisson sample.
  *
  * <p>No pair of distributions is known to dominate it; its Renyi divergences are bounded by those
- * of the Gaussian mechanism, at integer orders where it is sampled (docs/proofs/discrete-gaussian.md).
+ * of the Gaussian mechanism, at integer orders where it is sampled
+ * (docs/proofs/discrete-gaussian.md).
  *
  * @param sampleRate q in (0, 1]
  * @param noiseMultiplier sigma, relative to the largest contribution of one record

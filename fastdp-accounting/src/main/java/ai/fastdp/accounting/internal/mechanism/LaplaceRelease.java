@@ -7,7 +7,7 @@ import ai.fastdp.accounting.internal.loss.LaplacePair;
 import java.util.Optional;
 
 /**
- * The Laplace mechanism on one number.
+ * The Laplace mechanism on one value.
  *
  * @param noiseMultiplier scale of the noise over the largest contribution of one record
  */

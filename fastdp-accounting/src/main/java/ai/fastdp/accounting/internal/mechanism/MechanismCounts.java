@@ -9,7 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * How often each mechanism was run: the normal form of a composition.
+ * The normal form of a composition: the number of times that each mechanism was run.
  *
  * <p>Nested events are flattened: counts multiply, Poisson sampling of Poisson sampling multiplies
  * the rates, and Gaussian releases of the same sample combine to one with \(\sigma^{-2} = \sum_i

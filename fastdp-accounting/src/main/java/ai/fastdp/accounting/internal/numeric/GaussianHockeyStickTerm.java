@@ -2,14 +2,14 @@
 package ai.fastdp.accounting.internal.numeric;
 
 /**
- * \(E(z, w) = \bar\Phi(z) - e^{zw + w^2/2}\,\bar\Phi(z + w)\), w &gt; 0, which all hockey-sticks of
- * Gaussian pairs consist of.
+ * \(E(z, w) = \bar\Phi(z) - e^{zw + w^2/2}\,\bar\Phi(z + w)\), w &gt; 0, of which all hockey-stick
+ * curves of Gaussian pairs consist.
  *
  * <p>With Mills' ratio \(R = \bar\Phi/\varphi\), a falling convex function, \(E = \varphi(z) (R(z)
  * - R(z + w))\): the exponential, whose exponent is of the order of w^2, does not have to be
  * rounded.
  *
- * @param log log E; where rounding hides E, a number between the bounds
+ * @param log log E; where rounding hides E, a value between the bounds
  * @param lower a lower bound of log E; negative infinity where rounding hides E
  * @param upper an upper bound of log E
  * @param subtracted \(e^{zw + w^2/2}\,\bar\Phi(z + w) / E\), about
@@ -18,13 +18,13 @@ public record GaussianHockeyStickTerm(double log, double lower, double upper, do
 
   private static final double LOG_ROOT_TWO_PI = 0.5 * Math.log(2 * Math.PI);
 
-  /** Relative, of R, of tails and of what is made of few of them. */
+  /** Relative rounding error of R, of tails, and of sums of a few of them. */
   private static final double ROUNDING = 0x1p-49;
 
-  /** Below this the difference is the derivative. */
+  /** For smaller w the difference is computed from the derivative. */
   private static final double NARROW = 1e-5;
 
-  /** Where the derivative is not used. */
+  /** For smaller z the derivative is not used. */
   private static final double FAR_LEFT = -5;
 
   public static GaussianHockeyStickTerm of(double z, double w) {

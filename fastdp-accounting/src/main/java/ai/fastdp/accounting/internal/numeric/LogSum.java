@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.internal.numeric;
 
-/** A sum of positive numbers given by their logarithms; cannot overflow. */
+/** A sum of positive values given by their logarithms, which cannot overflow. */
 public final class LogSum {
 
   private double scale = Double.NEGATIVE_INFINITY;
@@ -20,7 +20,7 @@ public final class LogSum {
     }
   }
 
-  /** The logarithm of the sum so far; negative infinity if it is empty. */
+  /** {@return the logarithm of the sum; negative infinity if it is empty} */
   public double log() {
     return scale == Double.NEGATIVE_INFINITY ? scale : scale + Math.log(sum);
   }

@@ -4,17 +4,18 @@ package ai.fastdp.accounting.internal.numeric;
 import java.util.function.DoubleUnaryOperator;
 
 /**
- * By how much a target is missed, as a falling function of a positive number.
+ * Searches for the smallest positive x that meets a target, which is missed by a falling function
+ * of x.
  *
  * @param excess positive where the target is missed
  */
 public record MonotoneSearch(DoubleUnaryOperator excess) {
 
   /**
-   * A number that meets the target and is at most a little above the smallest: secant steps inside
-   * a bracket (Illinois) over the logarithm, then a last step that pins both sides.
+   * Returns an x that meets the target and is at most a little above the smallest: secant steps
+   * inside a bracket (Illinois) over the logarithm, then a last step that pins both sides.
    *
-   * @param bracket where to search
+   * @param bracket the range to search
    * @param tolerance relative width of the last bracket
    */
   public double smallest(Bracket bracket, double tolerance) {
@@ -57,12 +58,12 @@ public record MonotoneSearch(DoubleUnaryOperator excess) {
   }
 
   /**
-   * The first of some numbers, ever farther apart, that meets the target.
+   * Moves up in growing steps until the target is met.
    *
    * @param tooLow misses the target
    * @param limit the last to be tried
-   * @return the last number that misses and the first that meets the target; both are {@code limit}
-   *     if none does
+   * @return the last x that misses and the first that meets the target; both are {@code limit} if
+   *     none does
    */
   public Bracket upwards(double tooLow, double limit) {
     double low = tooLow;
@@ -77,12 +78,12 @@ public record MonotoneSearch(DoubleUnaryOperator excess) {
   }
 
   /**
-   * The first of some numbers, ever farther apart, that misses the target.
+   * Moves down in growing steps until the target is missed.
    *
    * @param enough meets it
    * @param limit the last to be tried
-   * @return the first number that misses and the last that meets the target; both are {@code limit}
-   *     if none misses
+   * @return the first x that misses and the last that meets the target; both are {@code limit} if
+   *     none misses
    */
   public Bracket downwards(double enough, double limit) {
     double high = enough;
@@ -97,7 +98,7 @@ public record MonotoneSearch(DoubleUnaryOperator excess) {
   }
 
   /**
-   * Two numbers around the smallest that meets the target.
+   * A range that contains the smallest x that meets the target.
    *
    * @param tooLow misses it
    * @param enough meets it
@@ -109,7 +110,7 @@ public record MonotoneSearch(DoubleUnaryOperator excess) {
     }
   }
 
-  /** Positive if the target is missed, or if that is not known. */
+  /** Returns by how much the target is missed at x; positive, too, if that is unknown. */
   public double at(double x) {
     double value = excess.applyAsDouble(x);
     return value <= 0 ? value : value > 0 ? value : Double.POSITIVE_INFINITY;

@@ -2,7 +2,7 @@
 package ai.fastdp.accounting.internal.numeric;
 
 /**
- * A point of a normal distribution of variance 1, from which masses to other points are had without
+ * A point of a normal distribution of variance 1, which gives masses up to other points without
  * cancellation in the tails.
  *
  * @param z the point relative to the mean
@@ -14,7 +14,7 @@ public record NormalEdge(double z, double smaller) {
     return new NormalEdge(z, NormalTail.above(Math.abs(z)));
   }
 
-  /** The mass up to a point to the right. */
+  /** Returns the mass up to a point to the right. */
   public double to(NormalEdge right) {
     if (z >= 0) {
       return smaller - right.smaller;

@@ -4,7 +4,9 @@ package ai.fastdp.accounting.internal.numeric;
 import java.util.Optional;
 import java.util.function.Supplier;
 
-/** A computation would need more resources than allowed; another method has to answer. */
+/**
+ * Thrown if a computation needs more resources than allowed, so that another method has to answer.
+ */
 public final class NumericalLimitException extends RuntimeException {
 
   private static final long serialVersionUID = 1L;

@@ -18,8 +18,8 @@ public final class Chernoff {
   private Chernoff() {}
 
   /**
-   * How far above c to begin looking for another c whose bound falls with the distance from epsilon
-   * as fast as may be: where epsilon is large, both are small.
+   * Returns the distance above c at which to begin the search for a c' with a smaller bound. Where
+   * epsilon is large, both are small.
    */
   static double firstStep(double c) {
     return 0.1 * Math.min(c + 0.5, 10 * c);
@@ -52,12 +52,12 @@ public final class Chernoff {
     return best;
   }
 
-  /** log of the bound of delta at one epsilon by one c. */
+  /** Returns log of the bound of delta at one epsilon by one c. */
   static double logDelta(LossComposition losses, double c, double epsilon) {
     return cumulantBound(losses, c) - c * epsilon + logFactor(c);
   }
 
-  /** The smallest epsilon whose bound is e^{logDelta}; may be negative. */
+  /** Returns the smallest epsilon whose bound is e^{logDelta}; may be negative. */
   static double epsilon(LossComposition losses, double logDelta) {
     return ScalarMinimizer.minimize(
             t -> {
@@ -76,7 +76,7 @@ public final class Chernoff {
         .value();
   }
 
-  /** log of the smallest bound of delta at one epsilon; at most 0. */
+  /** Returns log of the smallest bound of delta at one epsilon; at most 0. */
   static double logDelta(LossComposition losses, double epsilon) {
     double bound =
         ScalarMinimizer.minimize(
@@ -96,7 +96,7 @@ public final class Chernoff {
     return Math.min(0, bound);
   }
 
-  /** An upper bound of the cumulant of all steps, rounding included. */
+  /** Returns an upper bound of the cumulant of all steps, rounding included. */
   static double cumulantBound(LossComposition losses, double c) {
     double value = 0;
     for (LossComposition.Part part : losses.parts()) {

@@ -79,7 +79,7 @@ public final class ContourIntegral {
       plain += kernel * Math.sqrt(a * a + b * b);
     }
     absoluteSum = total * step / Math.PI;
-    // What the ends of the steps' laws miss does not fall with the modulus.
+    // Mass cut off at the ends does not decay with frequency, so the kernel alone weights it.
     truncation = plan.truncation() + plan.edgeError() * plain * step / Math.PI;
     relativeRounding = plan.relativeError() + 0x1p-52 * n * step * phaseScale;
     if (!(truncation + relativeRounding * absoluteSum < Double.POSITIVE_INFINITY)) {
@@ -88,12 +88,12 @@ public final class ContourIntegral {
   }
 
   /**
-   * What the rule gives at one epsilon.
+   * The result of the rule at one epsilon.
    *
    * @param logScale log of the factor of the next two
    * @param sum of the rule
    * @param error bound of its truncation and rounding
-   * @param alias bound of what the rule adds to delta, without the factor
+   * @param alias bound of the aliases that the rule adds to delta, without the factor
    */
   private record Point(double logScale, double sum, double error, double alias) {
 
@@ -116,7 +116,7 @@ public final class ContourIntegral {
     return new Point(value.logPrefactor(), value.sum(), error, aliasing(losses, epsilon));
   }
 
-  /** The three values of delta at epsilon; lower may be negative if nothing is known. */
+  /** Bounds delta at one epsilon; the lower bound may be negative. */
   DeltaBracket delta(LossComposition losses, double epsilon) {
     Point point = at(losses, epsilon);
     double scale = Math.exp(point.logScale());
@@ -126,8 +126,8 @@ public final class ContourIntegral {
   }
 
   /**
-   * The epsilon in [0, ceiling] where the rule falls to delta (sign = 0), or one not far from there
-   * that is seen to be an upper (1) or a lower bound (-1); an end of the range if there is none.
+   * Returns the epsilon in [0, ceiling] at which the rule falls to delta (sign 0), or a checked
+   * upper (1) or lower bound (-1) near it; an end of the range if there is none.
    */
   double solve(LossComposition losses, double start, double ceiling, double logDelta, int sign) {
     double alias = sign < 0 ? 2 * aliasing(losses, start) : 0;
@@ -170,10 +170,7 @@ public final class ContourIntegral {
         : seen(losses, epsilon, ceiling, logDelta, sign);
   }
 
-  /**
-   * The first of some numbers, further and further above or below {@code epsilon}, at which the
-   * bound of delta is on the right side; 0 is its own first.
-   */
+  /** Moves away from epsilon in doubling steps until the bound holds. */
   private double seen(
       LossComposition losses, double epsilon, double ceiling, double logDelta, int sign) {
     double tolerance = 4e-16 * (epsilon + 1 / c);

@@ -4,10 +4,10 @@ package ai.fastdp.accounting.internal.solve;
 import ai.fastdp.accounting.internal.loss.DeltaBracket;
 
 /**
- * An integral that was computed for one epsilon; its bounds hold at every other one, too.
+ * A contour integral that was computed for one epsilon, and whose bounds hold at every other one.
  *
- * @param losses what it composes, restricted or not
- * @param lost by how much restricting P may have lowered delta
+ * @param losses the steps that it composes, restricted or not
+ * @param lost a bound of how much restricting P may have lowered delta
  */
 record ContourLine(ContourIntegral integral, LossComposition losses, double lost) {
 

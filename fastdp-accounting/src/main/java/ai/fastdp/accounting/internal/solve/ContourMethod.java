@@ -14,13 +14,13 @@ import java.util.Optional;
  */
 public final class ContourMethod implements CompositionMethod {
 
-  /** Relative error of delta that each error term may have, where it is cheap. */
+  /** Relative error of delta that each error term may have, if that is cheap. */
   private static final double TOLERANCE = 1e-12;
 
-  /** The same where it is not. */
+  /** Relative error of delta that each error term may have otherwise. */
   private static final double COARSE_TOLERANCE = 1e-9;
 
-  /** Relative error of delta that is never worth another line. */
+  /** Lines with a smaller relative error of delta are not replaced by others. */
   private static final double PRECISE = 1e-10;
 
   private static final double CHEAP = 5e6;
@@ -28,16 +28,16 @@ public final class ContourMethod implements CompositionMethod {
   /** Relative width of epsilon above which a second line is tried. */
   private static final double REFINE = 1e-8;
 
-  /** Share of delta that is spent on restricting P. */
+  /** Fraction of delta that is spent on restricting P. */
   private static final double LOST = 1e-11;
 
-  /** Below this log delta, no share of delta that could be lost is a number. */
+  /** For smaller log delta, P is not restricted: the fraction of delta to lose underflows. */
   private static final double MIN_LOG_DELTA_TO_RESTRICT = -650;
 
-  /** Relative width of epsilon that is worth little more effort. */
+  /** Narrower bounds, relative to epsilon, are worth little more effort. */
   private static final double GOOD = 3e-7;
 
-  /** Relative width of epsilon beyond which an estimate is no place to start from. */
+  /** The search does not start from the estimate of bounds that are wider, relative to epsilon. */
   private static final double GOOD_START = 0.1;
 
   private static final int ROUNDS = 4;
@@ -81,7 +81,7 @@ public final class ContourMethod implements CompositionMethod {
     double limit = whole.map(found -> Math.min(costLimit, refinementCost(found))).orElse(costLimit);
     LossComposition restricted = losses.restricted(Math.exp(logDelta) * LOST);
     double logRest = logDelta + Math.log1p(-LOST);
-    // Without the far tail Chernoff's bound may be much lower, and what was found up to it
+    // Without the far tail Chernoff's bound may be much lower, and bounds found below it
     // worthless.
     double lowered = Math.min(ceiling, Chernoff.epsilon(restricted, logRest));
     if (lowered <= 0) {
@@ -109,7 +109,7 @@ public final class ContourMethod implements CompositionMethod {
     return line(losses, epsilon, effort).map(line -> line.delta(epsilon));
   }
 
-  /** The line that gives narrow bounds of delta near an epsilon. */
+  /** Returns the line that gives narrow bounds of delta near an epsilon. */
   static Optional<ContourLine> line(LossComposition losses, double epsilon, Effort effort) {
     double costLimit = costLimit(effort);
     SaddlePoint saddle = SaddlePoint.forEpsilon(losses, epsilon);
@@ -153,7 +153,7 @@ public final class ContourMethod implements CompositionMethod {
   /**
    * Searches for where delta(epsilon) = e^{logDelta}.
    *
-   * @param logRest what the upper bound must fall to
+   * @param logRest log of the delta that the upper bound must fall to
    */
   private static Optional<EpsilonInterval> search(
       LossComposition losses,
@@ -176,7 +176,7 @@ public final class ContourMethod implements CompositionMethod {
         }
         found = bounds(plan.run(), losses, epsilon, ceiling, logDelta, logRest);
       } catch (NumericalLimitException e) {
-        break; // what was found so far is valid
+        break; // bounds found before are valid
       }
       solved = true;
       if (found.width() < best.width()) {
@@ -205,12 +205,12 @@ public final class ContourMethod implements CompositionMethod {
     return EpsilonInterval.of(lower, estimate, Math.min(upper, ceiling));
   }
 
-  /** What a narrower interval may cost. */
+  /** Returns the cost that narrower bounds may have. */
   private static double refinementCost(EpsilonInterval found) {
     return found.width() <= GOOD * found.estimate() ? 3e6 : 5e7;
   }
 
-  /** Chernoff's epsilon, corrected by the saddle-point approximation at that point. */
+  /** Returns Chernoff's epsilon, corrected by the saddle-point approximation at that point. */
   static double start(LossComposition losses, double ceiling, double logDelta) {
     SaddlePoint saddle = SaddlePoint.forEpsilon(losses, ceiling);
     double corrected = ceiling - Math.max(0, logDelta - saddle.logDelta()) / saddle.c();
@@ -227,8 +227,9 @@ public final class ContourMethod implements CompositionMethod {
   }
 
   /**
-   * The line through the saddle, or one to its left where that is cheaper: near the abscissa where
-   * the far Gaussian tail takes over, the period that keeps aliasing small is very long.
+   * Plans the line through the saddle point, or one to its left where that is cheaper: near the
+   * abscissa where the far Gaussian tail takes over, the period that keeps aliasing small is very
+   * long.
    */
   private static ContourPlan plan(LossComposition losses, SaddlePoint saddle, double tolerance) {
     ContourPlan best = at(losses, saddle, 1, tolerance);
@@ -252,7 +253,9 @@ public final class ContourMethod implements CompositionMethod {
         losses, saddle.c() * factor, saddle.epsilon(), saddle.logDelta(), tolerance);
   }
 
-  /** Less is better: an order of magnitude of precision is worth half of one in cost. */
+  /**
+   * Rates a plan; less is better. An order of magnitude of precision is worth half of one in cost.
+   */
   private static double score(ContourPlan plan) {
     return Math.max(plan.cost(), CHEAP / 20) * Math.sqrt(Math.max(plan.precision(), PRECISE / 10));
   }

@@ -8,10 +8,10 @@ import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
 import java.util.ArrayList;
 import java.util.List;
 
-/** How a {@link ContourIntegral} will be computed, and at what cost. */
+/** The plan of a {@link ContourIntegral}, with its cost and its error bounds. */
 final class ContourPlan {
 
-  /** Above this many node evaluations another method should answer. */
+  /** With more node evaluations, another method should answer. */
   private static final double COST_LIMIT = 3e9;
 
   private static final double GRID_ERROR = 1e-13;
@@ -109,7 +109,7 @@ final class ContourPlan {
       // Every frequency takes part in some fifty evaluations at different epsilon.
       cost += (to - from) * 300;
       for (TiltedLoss one : tilted) {
-        // Each doubling of the reach needs a grid of its own, whose nodes cost more than phases.
+        // Each doubling of the reach needs another grid, whose nodes cost more than phases.
         cost += (300 + 1.5 * (to - from)) * one.costAt(to * step);
       }
       from = to;
@@ -124,12 +124,12 @@ final class ContourPlan {
     return sum;
   }
 
-  /** Relative error of delta that rounding and quadrature may cause, roughly. */
+  /** {@return about the relative error of delta from rounding and quadrature} */
   double precision() {
     return relativeError * Math.exp(Math.max(0, logLoss));
   }
 
-  /** Elementary operations, roughly nanoseconds. */
+  /** {@return the number of elementary operations, about nanoseconds} */
   double cost() {
     return cost;
   }

@@ -12,12 +12,15 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Bounds of delta as a function of epsilon, for many of them: what was computed for one epsilon is
+ * Bounds of delta as a function of epsilon, for many epsilons: the integral or transform for one is
  * kept and answers for its neighborhood.
  */
 public final class DeltaCurve {
 
-  /** Relative width of delta up to which the integral for another epsilon is used. */
+  /**
+   * The integral for another epsilon is used if its bounds of delta have at most this relative
+   * width.
+   */
   private static final double REUSABLE = 1e-10;
 
   /** Width of delta that does not show in a trade-off function, whose errors are as large. */

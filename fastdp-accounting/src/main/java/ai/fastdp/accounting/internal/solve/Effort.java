@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.accounting.internal.solve;
 
-import java.util.Arrays;
-import java.util.List;
+import java.util.EnumSet;
+import java.util.Set;
 
-/** How much an answer may cost. */
+/** The cost that an answer may have. */
 public enum Effort {
   /** A tenth of {@link #FULL} or less; the bounds may be wider. */
   QUICK,
-  /** As much as narrow bounds need. */
+  /** The cost of narrow bounds. */
   FULL,
-  /** More than that, because no method had an answer. */
+  /** A higher cost, because no method has an answer otherwise. */
   LAST_RESORT;
 
   /** {@return this effort and the larger ones, in increasing order} */
-  List<Effort> andMore() {
-    return Arrays.asList(values()).subList(ordinal(), values().length);
+  Set<Effort> andMore() {
+    return EnumSet.range(this, LAST_RESORT);
   }
 }

@@ -10,7 +10,7 @@ package ai.fastdp.accounting.internal.solve;
  */
 final class GridNoise {
 
-  /** Where the root of v is larger, Jensen's gap is not bounded. */
+  /** Jensen's gap is not bounded for a larger root of v. */
   private static final double MAX_DEVIATION = 0.1;
 
   private final ComposedGrid grid;
@@ -39,12 +39,15 @@ final class GridNoise {
     return v / 2 + Math.sqrt(-2 * v * Math.log(probability));
   }
 
-  /** Bounds what sums with a step that was rounded or moved up add to delta. */
+  /** Bounds the part of delta that comes from sums with a step that was rounded or moved up. */
   double exceptions(double epsilon) {
     return countedInFull(epsilon, grid.roundedUp() + grid.movedFar());
   }
 
-  /** Bounds what sums with a step that was moved up by more than a cell add to delta. */
+  /**
+   * Bounds the part of delta that comes from sums with a step that was moved up by more than a
+   * cell.
+   */
   double movedFar(double epsilon) {
     return countedInFull(epsilon, grid.movedFar());
   }

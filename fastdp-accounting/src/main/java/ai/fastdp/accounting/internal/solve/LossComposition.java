@@ -21,7 +21,7 @@ public record LossComposition(List<Part> parts) {
    */
   public record Part(DominatingPair pair, long count) {}
 
-  /** K and its derivatives, added over all steps. */
+  /** Returns K and its derivatives, added over all steps. */
   DominatingPair.Cumulant cumulant(double c) {
     double value = 0;
     double mean = 0;
@@ -35,12 +35,12 @@ public record LossComposition(List<Part> parts) {
     return new DominatingPair.Cumulant(value, mean, variance);
   }
 
-  /** How many there are; counts of a few parts may exceed the range of long together. */
+  /** {@return the number of steps, which may exceed the range of long} */
   public double steps() {
     return parts.stream().mapToDouble(Part::count).sum();
   }
 
-  /** Whether the total loss is certain not to exceed a number. */
+  /** Returns whether the total loss is certain not to exceed epsilon. */
   public boolean isAtMost(double epsilon) {
     return highestLoss() * (1 + 1e-12) <= epsilon;
   }
@@ -50,7 +50,7 @@ public record LossComposition(List<Part> parts) {
   }
 
   /**
-   * Bounds of the epsilon at which delta falls to e^{logDelta}, from the highest loss H and its
+   * Bounds the epsilon at which delta falls to e^{logDelta}, from the highest loss H and its
    * probability m alone: \(\delta(\varepsilon) \ge m (1 - e^{\varepsilon - H})\), and 0 from H on.
    */
   EpsilonInterval fromHighestLoss(double logDelta) {
@@ -59,7 +59,7 @@ public record LossComposition(List<Part> parts) {
         parts.stream()
             .mapToDouble(part -> part.count() * Math.log(part.pair().massAtHighestLoss()))
             .sum();
-    // Nearer to the mass, the logarithm below has no digits.
+    // Nearer to the mass, the following logarithm loses all digits.
     double lower =
         logDelta < logMass - 0.01
             ? highest * (1 - 1e-12) + 1.0001 * Math.log1p(-Math.exp(logDelta - logMass))
@@ -67,7 +67,7 @@ public record LossComposition(List<Part> parts) {
     return EpsilonInterval.of(lower, lower, highest * (1 + 1e-12));
   }
 
-  /** What one step alone has at least: to forget the others is post-processing. */
+  /** Bounds epsilon from below by one step alone: to forget the others is post-processing. */
   double lowerOfOneStep(double logDelta) {
     return parts.stream()
         .mapToDouble(part -> part.pair().hockeyStick().epsilon(logDelta).lower())
@@ -75,18 +75,20 @@ public record LossComposition(List<Part> parts) {
         .orElse(0);
   }
 
-  /** These steps with every P restricted so that all together lose at most the given mass. */
+  /**
+   * Returns these steps with every P restricted so that all together lose at most the given mass.
+   */
   LossComposition restricted(double lostMass) {
     double each = lostMass / steps();
     return map(pair -> pair.restricted(each));
   }
 
-  /** The other direction. */
+  /** {@return the other direction} */
   public LossComposition reversed() {
     return map(DominatingPair::reversed);
   }
 
-  /** Whether both directions are the same. */
+  /** {@return whether both directions are the same} */
   public boolean isSymmetric() {
     return parts.stream().allMatch(part -> part.pair().reversed().equals(part.pair()));
   }

@@ -64,7 +64,7 @@ public final class LossSolver {
     return best;
   }
 
-  /** Cuts wide bounds at what the highest loss and single steps alone say. */
+  /** Intersects wide bounds with those from the highest loss and from single steps. */
   private static Solved<EpsilonInterval> tightened(
       Solved<EpsilonInterval> found, LossComposition losses, double logDelta) {
     EpsilonInterval bounds = found.bounds();

@@ -17,7 +17,7 @@ import ai.fastdp.accounting.internal.numeric.NumericalLimitException;
  */
 public record SaddlePoint(double c, double epsilon, double logDelta) {
 
-  /** By how much F at the found abscissa may exceed the minimum. */
+  /** The search ends where F exceeds its minimum by less. */
   private static final double LOSS = 0.005;
 
   private static final double MIN_C = 1e-6;
@@ -26,7 +26,7 @@ public record SaddlePoint(double c, double epsilon, double logDelta) {
   /** F and its derivatives at one abscissa. */
   private record Point(double c, double value, double slope, double curvature) {
 
-    /** Where c is too large to compute with, F rises. */
+    /** Evaluates F; where c is too large to compute with, F rises. */
     static Point at(LossComposition losses, double c, double epsilon) {
       try {
         DominatingPair.Cumulant k = losses.cumulant(c);
@@ -40,7 +40,7 @@ public record SaddlePoint(double c, double epsilon, double logDelta) {
       }
     }
 
-    /** How far F is above its minimum, to second order. */
+    /** {@return how far F is above its minimum, to second order} */
     double loss() {
       return slope * slope / (2 * curvature);
     }
@@ -50,7 +50,7 @@ public record SaddlePoint(double c, double epsilon, double logDelta) {
     }
   }
 
-  /** The saddle of the given epsilon: a root, in log c, of the slope of F. */
+  /** Returns the saddle point of the given epsilon: a root, in log c, of the slope of F. */
   static SaddlePoint forEpsilon(LossComposition losses, double epsilon) {
     Point low = Point.at(losses, 2, epsilon);
     Point high = low;

@@ -13,7 +13,7 @@ import java.util.List;
  * @param above the sum is read up to epsilon plus this
  * @param period length of the range
  * @param height log of the tilted mass that rounding errors are relative to
- * @param foldings bounds of what the transform folds back into the range from above
+ * @param foldings bounds of the mass that the transform folds back into the range from above
  */
 record TiltWindow(double c, double above, double period, double height, List<Folding> foldings) {
 
@@ -32,11 +32,11 @@ record TiltWindow(double c, double above, double period, double height, List<Fol
   /**
    * Returns the window of the best tilt.
    *
-   * @param safety -log of what may be neglected
+   * @param safety -log of the mass that may be neglected
    */
   static TiltWindow near(LossComposition losses, double epsilon, double safety) {
     double saddle = SaddlePoint.forEpsilon(losses, epsilon).c();
-    // Left of the saddle point the sum folds back less, so that a shorter period will do.
+    // Left of the saddle point the sum folds back less, so that a shorter period is enough.
     TiltWindow window = of(losses, saddle, epsilon, safety);
     double lowest = window.height();
     for (double factor = 0.9; factor > 0.2; factor *= 0.9) {
@@ -92,7 +92,7 @@ record TiltWindow(double c, double above, double period, double height, List<Fol
     return Math.exp(-c * period) / -Math.expm1(-c * period);
   }
 
-  /** Bounds what is folded back from above and adds to delta. */
+  /** Bounds the part of delta that is folded back from above. */
   double folded(double epsilon) {
     double least = Double.POSITIVE_INFINITY;
     for (Folding folding : foldings) {

@@ -35,7 +35,7 @@ final class TiltedFft {
   private final TiltWindow window;
   private final GridNoise noise;
 
-  /** A bound of what the window does not show. */
+  /** A bound of the part of delta that lies outside of the window. */
   private final double missing;
 
   private TiltedFft(
@@ -58,7 +58,7 @@ final class TiltedFft {
    * @param logDelta about log delta(epsilon)
    * @param spacing the wanted distance of grid points; 0 if the length alone limits it
    * @param maxLength largest number of grid points
-   * @param cutMass what restricting P may have taken from delta
+   * @param cutMass a bound of how much restricting P may have lowered delta
    */
   static TiltedFft near(
       LossComposition losses,
@@ -116,7 +116,7 @@ final class TiltedFft {
         value + missing + rounding);
   }
 
-  /** Bounds what is missing from delta plus what was folded back from above and is too much. */
+  /** Bounds the error of delta from truncation and from masses folded back from above. */
   private double truncationAndAliasing(double epsilon) {
     return missing + window.folded(epsilon);
   }
@@ -193,7 +193,7 @@ final class TiltedFft {
   }
 
   /**
-   * Where a falling function was seen not to be positive, and a point below.
+   * The ends of a range in which a falling function reaches zero.
    *
    * @param low it is positive or unknown here, or this is 0
    * @param high it is not positive here, or this is the ceiling

@@ -31,7 +31,7 @@ public final class TransformMethod implements CompositionMethod {
   /** Skip the longest transform if bounds would still be this many times wider than aimed at. */
   private static final double MAX_EXCESS_WIDTH = 100;
 
-  /** Relative width of epsilon that is aimed at. */
+  /** The aim of the search: the relative width of the bounds of epsilon. */
   private static final double WIDTH = 5e-7;
 
   /** Below this epsilon, absolute accuracy counts. */
