@@ -135,7 +135,7 @@ public final class Draw {
         "exact if nothing is sampled,", "an estimate otherwise");
     d.box(480, 216, 480, 130, "blue", "FdpAccountant",
         "first method that answers, lower and upper bound:",
-        "closed form (no sampling, or one step) ·",
+        "closed form (no sampling, or one step) · from the highest loss ·",
         "contour integral (any number of steps) · tilted FFT (few steps) ·",
         "Chernoff's bound (cap, and last resort)");
     d.arrow(865, 164, 865, 212);

@@ -223,11 +223,13 @@ final class CompanyGradients {
             allWide &= part.wide;
             NDList gradients = part.gradients(own, at(weights, rows));
             inParts += ordinary.squares(own, gradients, gradients).one();
-            left = new GraphKernels(bookKeeper.kernels()).subtract(manager, left, gradients);
+            NDList rest = new GraphKernels(bookKeeper.kernels()).subtract(manager, left, gradients);
+            left.close();
+            left = rest;
           }
         }
-        double rest = ordinary.squares(manager, left, left).one();
-        double company = OrdinaryGradients.Squares.relative(rest, inBatch, inParts);
+        double apart = ordinary.squares(manager, left, left).one();
+        double company = OrdinaryGradients.Squares.relative(apart, inBatch, inParts);
         return new Difference(company, rounding, again, allWide);
       }
     }

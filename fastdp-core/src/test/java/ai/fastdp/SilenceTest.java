@@ -20,6 +20,9 @@ import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.convolutional.Conv2d;
 import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.Dropout;
+import ai.djl.nn.recurrent.GRU;
+import ai.djl.nn.recurrent.LSTM;
+import ai.djl.nn.recurrent.RNN;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import ai.fastdp.clipping.ClippingStyle;
@@ -73,6 +76,25 @@ final class SilenceTest {
       }
       block.add(Blocks.batchFlattenBlock()).add(Linear.builder().setUnits(3).build());
       train(block, OneStep.normal(manager, run, 1, SAMPLES, 3, 6, 6), squares());
+    }
+  }
+
+  @Test
+  void train_recurrentLayersWithBiases_areNotRefused() throws Exception {
+    // Autograd gives both biases of a gate the same array.
+    for (Block recurrent :
+        List.of(
+            LSTM.builder().setStateSize(4).setNumLayers(1).build(),
+            GRU.builder().setStateSize(4).setNumLayers(1).build(),
+            RNN.builder()
+                .setStateSize(4)
+                .setNumLayers(1)
+                .optActivation(RNN.Activation.TANH)
+                .build())) {
+      SequentialBlock block = new SequentialBlock();
+      block.add(recurrent).add(Blocks.batchFlattenBlock());
+      block.add(Linear.builder().setUnits(3).build());
+      train(block, OneStep.normal(manager, 1, 1, SAMPLES, 5, 3), squares());
     }
   }
 
