@@ -227,6 +227,8 @@ class HalfPrecisionTest {
       Parameter bias = parameter(manager, 4);
       PerSampleGradients gradients = new PerSampleGradients(kernels, manager, 2, 1 << 20);
       gradients.contributions().addBroadcast(bias, new Shape(4, 1), g);
+      assertThatThrownBy(() -> gradients.contributions().addDense(bias, g.sum(new int[] {2})))
+          .hasMessageContaining("must be float32, got " + g.getDataType());
       double[][] wide = values(g, 2);
       double[][] expected = new double[2][4];
       for (int i = 0; i < 2; i++) {
@@ -235,8 +237,6 @@ class HalfPrecisionTest {
         }
       }
       requireFloat32(gradients, Collections.singletonList(expected));
-      assertThatThrownBy(() -> gradients.contributions().addDense(bias, g.sum(new int[] {2})))
-          .hasMessageContaining("must be float32, got " + g.getDataType());
     }
   }
 

@@ -4,13 +4,13 @@ package ai.fastdp.ghost;
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Block;
 import ai.djl.nn.norm.LayerNorm;
+import ai.fastdp.djl.HiddenField;
 import ai.fastdp.hook.LayerRecord;
-import java.lang.reflect.Field;
 import java.util.List;
 
 /** {@link LayerNorm}: scale from normalised inputs and output gradients, shift from the latter. */
 final class LayerNormRule implements LayerRule {
-  private static final Field EPSILON = epsilonField();
+  private static final HiddenField EPSILON = HiddenField.of(LayerNorm.class, "epsilon");
 
   @Override
   public List<Class<? extends Block>> forwards() {
@@ -34,20 +34,6 @@ final class LayerNormRule implements LayerRule {
   }
 
   private static double epsilon(Block layer) {
-    try {
-      return EPSILON.getFloat(layer);
-    } catch (IllegalAccessException e) {
-      throw new LinkageError("LayerNorm.epsilon is not accessible", e);
-    }
-  }
-
-  private static Field epsilonField() {
-    try {
-      Field field = LayerNorm.class.getDeclaredField("epsilon");
-      field.setAccessible(true);
-      return field;
-    } catch (NoSuchFieldException e) {
-      throw new LinkageError("this version of DJL keeps LayerNorm's epsilon elsewhere", e);
-    }
+    return (float) EPSILON.require(layer);
   }
 }

@@ -6,11 +6,11 @@ import ai.djl.ndarray.NDList;
 import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValueUtils;
 import ai.djl.pytorch.jni.JniUtils;
+import ai.fastdp.djl.HiddenField;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
-import java.lang.reflect.Field;
 import java.security.DigestOutputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -24,7 +24,7 @@ import java.util.Arrays;
  * first trained it runs on zeros, and its state must stay as it is.
  */
 final class ScriptedForward implements RecordedForward {
-  private static final Field TRAINING = trainingField();
+  private static final HiddenField TRAINING = HiddenField.of(PtSymbolBlock.class, "isTrain");
 
   private boolean checked;
 
@@ -97,20 +97,6 @@ final class ScriptedForward implements RecordedForward {
   }
 
   private static boolean isTraining(PtSymbolBlock module) {
-    try {
-      return TRAINING.getBoolean(module);
-    } catch (IllegalAccessException e) {
-      throw new LinkageError("PtSymbolBlock.isTrain is not accessible", e);
-    }
-  }
-
-  private static Field trainingField() {
-    try {
-      Field field = PtSymbolBlock.class.getDeclaredField("isTrain");
-      field.setAccessible(true);
-      return field;
-    } catch (NoSuchFieldException e) {
-      throw new LinkageError("this version of DJL keeps PtSymbolBlock's mode elsewhere", e);
-    }
+    return (boolean) TRAINING.require(module);
   }
 }

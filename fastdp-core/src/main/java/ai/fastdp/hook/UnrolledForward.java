@@ -13,9 +13,9 @@ import ai.djl.nn.recurrent.LSTM;
 import ai.djl.nn.recurrent.RNN;
 import ai.djl.nn.recurrent.RecurrentBlock;
 import ai.djl.training.ParameterStore;
+import ai.fastdp.djl.HiddenField;
 import ai.fastdp.kernel.RecurrentKernels;
 import ai.fastdp.kernel.TorchScriptModule;
-import java.lang.reflect.Field;
 
 /**
  * {@link RNN}, {@link LSTM} and {@link GRU}, unrolled over time while they are recorded.
@@ -217,21 +217,6 @@ final class UnrolledForward implements RecordedForward {
   }
 
   private Object setting(Class<?> owner, String name) {
-    try {
-      Field field = owner.getDeclaredField(name);
-      field.setAccessible(true);
-      Object value = field.get(block);
-      if (value == null) {
-        throw new IllegalArgumentException(
-            name
-                + " of "
-                + owner.getSimpleName()
-                + " must be set, got none; set it on the builder");
-      }
-      return value;
-    } catch (ReflectiveOperationException e) {
-      throw new LinkageError(
-          "this version of DJL keeps " + owner.getSimpleName() + "." + name + " elsewhere", e);
-    }
+    return HiddenField.of(owner, name).require(block);
   }
 }

@@ -10,10 +10,10 @@ import ai.djl.nn.Parameter;
 import ai.djl.nn.norm.BatchNorm;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
+import ai.fastdp.djl.HiddenField;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
-import java.lang.reflect.Field;
 
 /**
  * Batch normalisation by fixed statistics, in training as in inference: a fixed map of each channel
@@ -37,6 +37,9 @@ import java.lang.reflect.Field;
  * @see <a href="https://arxiv.org/abs/1502.03167">Ioffe and Szegedy 2015, algorithm 2</a>
  */
 public class FrozenBatchNorm extends AbstractBlock {
+  private static final HiddenField AXIS = HiddenField.of(BatchNorm.class, "axis");
+  private static final HiddenField EPSILON = HiddenField.of(BatchNorm.class, "epsilon");
+
   // BatchNorm's, whose files these are.
   private static final byte VERSION = 2;
 
@@ -74,7 +77,7 @@ public class FrozenBatchNorm extends AbstractBlock {
    * @throws IllegalArgumentException if its channels are on another axis
    */
   public static FrozenBatchNorm of(BatchNorm norm) {
-    int axis = ((Number) field(norm, "axis")).intValue();
+    int axis = ((Number) AXIS.require(norm)).intValue();
     if (axis != 1) {
       throw new IllegalArgumentException(
           "channels of the batch normalisation must be on axis 1, got "
@@ -83,7 +86,7 @@ public class FrozenBatchNorm extends AbstractBlock {
     }
     FrozenBatchNorm frozen =
         builder()
-            .optEpsilon(((Number) field(norm, "epsilon")).floatValue())
+            .optEpsilon(((Number) EPSILON.require(norm)).floatValue())
             .optScale(norm.getDirectParameters().get("gamma").requiresGradient())
             .optCenter(norm.getDirectParameters().get("beta").requiresGradient())
             .build();
@@ -98,16 +101,6 @@ public class FrozenBatchNorm extends AbstractBlock {
               }
             });
     return frozen;
-  }
-
-  private static Object field(BatchNorm norm, String name) {
-    try {
-      Field field = BatchNorm.class.getDeclaredField(name);
-      field.setAccessible(true);
-      return field.get(norm);
-    } catch (ReflectiveOperationException e) {
-      throw new LinkageError("this version of DJL keeps BatchNorm's " + name + " elsewhere", e);
-    }
   }
 
   private static Parameter parameter(String name, Parameter.Type type, boolean trains) {

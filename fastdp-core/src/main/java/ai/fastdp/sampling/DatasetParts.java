@@ -6,7 +6,7 @@ import ai.djl.training.dataset.RandomAccessDataset;
 import ai.djl.translate.Batchifier;
 import ai.djl.translate.PaddingStackBatchifier;
 import ai.djl.translate.Pipeline;
-import java.lang.reflect.Field;
+import ai.fastdp.djl.HiddenField;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -77,13 +77,6 @@ record DatasetParts(RandomAccessDataset dataset) {
   }
 
   private static @Nullable Object read(Class<?> owner, Object object, String name) {
-    try {
-      Field field = owner.getDeclaredField(name);
-      field.setAccessible(true);
-      return field.get(object);
-    } catch (ReflectiveOperationException e) {
-      throw new LinkageError(
-          "this version of DJL keeps " + owner.getSimpleName() + "." + name + " elsewhere", e);
-    }
+    return HiddenField.of(owner, name).read(object);
   }
 }

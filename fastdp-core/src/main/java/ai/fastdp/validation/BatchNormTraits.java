@@ -2,40 +2,22 @@
 package ai.fastdp.validation;
 
 import ai.djl.nn.norm.BatchNorm;
-import java.lang.reflect.Field;
+import ai.fastdp.djl.HiddenField;
 
-/** What DJL's BatchNorm was built with and does not tell. */
+/** Reads the settings that DJL's BatchNorm was built with and has no getters for. */
 final class BatchNormTraits {
-  private static final Field AXIS = field("axis");
-  private static final Field EPSILON = field("epsilon");
+  private static final HiddenField AXIS = HiddenField.of(BatchNorm.class, "axis");
+  private static final HiddenField EPSILON = HiddenField.of(BatchNorm.class, "epsilon");
 
   private BatchNormTraits() {}
 
   /** The axis of the channels. */
   static int axis(BatchNorm norm) {
-    try {
-      return AXIS.getInt(norm);
-    } catch (IllegalAccessException e) {
-      throw new LinkageError("BatchNorm.axis is not accessible", e);
-    }
+    return (int) AXIS.require(norm);
   }
 
-  /** What is added to the variance. */
+  /** The number that is added to the variance. */
   static float epsilon(BatchNorm norm) {
-    try {
-      return EPSILON.getFloat(norm);
-    } catch (IllegalAccessException e) {
-      throw new LinkageError("BatchNorm.epsilon is not accessible", e);
-    }
-  }
-
-  private static Field field(String name) {
-    try {
-      Field field = BatchNorm.class.getDeclaredField(name);
-      field.setAccessible(true);
-      return field;
-    } catch (NoSuchFieldException e) {
-      throw new LinkageError("this version of DJL keeps BatchNorm's " + name + " elsewhere", e);
-    }
+    return (float) EPSILON.require(norm);
   }
 }
