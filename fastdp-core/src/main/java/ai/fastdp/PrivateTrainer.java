@@ -17,19 +17,18 @@ import ai.djl.translate.TranslateException;
 import ai.fastdp.accounting.accountant.EpsilonBound;
 import ai.fastdp.accounting.ledger.PrivacyBudgetExceededException;
 import ai.fastdp.accounting.statement.PrivacyStatement;
-import ai.fastdp.clipping.Clipper;
 import ai.fastdp.hook.HookedModel;
+import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.NoiseMechanism;
-import ai.fastdp.sampling.DrawnSamples;
 import ai.fastdp.sampling.PoissonBatches;
 import ai.fastdp.sampling.PrivateBatch;
-import ai.fastdp.sampling.SequenceLengths;
 import java.io.IOException;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -73,62 +72,36 @@ public final class PrivateTrainer extends Trainer {
   private static final Logger LOGGER = LoggerFactory.getLogger(PrivateTrainer.class);
 
   private final NDManager resources;
+  private final TorchScriptModule kernels;
   private final RunRecord run;
-  private final TrainableParameters trainable;
   private final HookedModel hooks;
-  private final BookKeeper bookKeeper;
-  private final Rehearsal rehearsal;
-  private final boolean selfCheck;
-  private final @Nullable SequenceLengths padTo;
   private final @Nullable Replicas replicas;
-  private final Clipper clipper;
-  private final ReleaseUnits units;
   private final NoiseMechanism mechanism;
+  private final BatchSource source;
+  private final StepPasses passes;
   private final StepCommit commit;
-  private final DrawnSamples samples;
   private final DpOptimizer optimizer;
-  private final MicroBatchSize microBatchSize;
-  private final boolean anyDataSize;
-  private final boolean savesCheckpoints;
   private final @Nullable ReportWriter report;
+  private final TrainerState state = new TrainerState();
 
-  private boolean closed;
-  private boolean failed;
-  private @Nullable RuntimeException failure;
-  private @Nullable PoissonBatches source;
-  private @Nullable Dataset privateData;
+  private @Nullable SavedRun saved;
   private @Nullable LogicalStep step;
   private @Nullable GradientCollector collector;
-  private @Nullable PassInFlight inFlight;
-  private @Nullable ParameterWatch watch;
-  private @Nullable SavedRun saved;
-  private long samplesSeen;
-  private long nonFiniteSamples;
 
   PrivateTrainer(Attachment parts, Model model, TrainingConfig config) {
     super(model, config);
     resources = parts.manager();
+    kernels = parts.kernels();
     run = parts.run();
-    microBatchSize = new MicroBatchSize(parts.settings().options());
-    trainable = parts.trainable();
     hooks = parts.hooks();
-    bookKeeper = parts.bookKeeper();
     replicas = parts.replicas();
     mechanism = parts.mechanism();
+    source = parts.source();
+    passes = parts.passes();
     commit = parts.commit();
-    samples = parts.samples();
     optimizer = parts.optimizer();
-    rehearsal =
-        new Rehearsal(bookKeeper, trainable, parts.settings().loss(), parts.settings().selfCheck());
-    selfCheck = parts.settings().selfCheck();
-    padTo = parts.settings().padTo();
-    anyDataSize = parts.settings().anyDataSize();
-    savesCheckpoints = parts.settings().files().checkpoint() != null;
-    clipper = parts.clipper();
-    units = parts.units();
-    parts.meanLoss().observe(this::evaluated);
-    report = parts.report();
     saved = parts.saved();
+    report = parts.report();
     if (report != null) {
       report.begin(run);
     }
@@ -151,7 +124,7 @@ public final class PrivateTrainer extends Trainer {
   private void restore() {
     SavedRun from = saved;
     if (from != null) {
-      from.restore(getModel().getBlock(), bookKeeper.kernels(), resources, optimizer);
+      from.restore(getModel().getBlock(), kernels, resources, optimizer);
       mechanism.skipNoise(from.noisePosition());
       from.close();
       saved = null;
@@ -179,7 +152,7 @@ public final class PrivateTrainer extends Trainer {
    */
   public Iterable<PrivateBatch> batches(RandomAccessDataset dataset)
       throws IOException, TranslateException {
-    return draw(dataset, run.left());
+    return draw(dataset, run.left(), batch -> batch);
   }
 
   /**
@@ -200,7 +173,7 @@ public final class PrivateTrainer extends Trainer {
    */
   @Override
   public Iterable<Batch> iterateDataset(Dataset dataset) throws IOException, TranslateException {
-    if (isEvaluated(dataset)) {
+    if (source.isEvaluated(dataset)) {
       return super.iterateDataset(dataset);
     }
     if (!(dataset instanceof RandomAccessDataset indexed)) {
@@ -208,71 +181,27 @@ public final class PrivateTrainer extends Trainer {
           "dataset must be a RandomAccessDataset for Poisson sampling, got "
               + dataset.getClass().getName());
     }
-    PrivacyPlan plan = run.plan();
-    double epoch = Math.floor(run.taken() * plan.expectedBatchSize() / plan.datasetSize()) + 1;
-    double end = Math.ceil(epoch * plan.datasetSize() / plan.expectedBatchSize());
-    Iterable<PrivateBatch> drawn = draw(indexed, Math.min((long) end - run.taken(), run.left()));
-    return () -> {
-      Iterator<PrivateBatch> iterator = drawn.iterator();
-      return new Iterator<>() {
-        @Override
-        public boolean hasNext() {
-          return iterator.hasNext();
-        }
-
-        @Override
-        public Batch next() {
-          return iterator.next();
-        }
-      };
-    };
+    return draw(indexed, run.leftInEpoch(), batch -> batch);
   }
 
-  private boolean isEvaluated(Dataset dataset) {
-    return switch (EasyTrainCall.current()) {
-      case EVALUATION -> true;
-      case TRAINING -> false;
-      case NONE -> privateData != null && privateData != dataset;
-    };
-  }
-
-  private Iterable<PrivateBatch> draw(RandomAccessDataset dataset, long count)
+  /** The batches of the next steps, as the type that a loop asks for. */
+  private <B extends Batch> Iterable<B> draw(
+      RandomAccessDataset dataset, long steps, Function<PrivateBatch, B> type)
       throws IOException, TranslateException {
-    requireOpen();
+    state.requireUsable();
     if (saved != null) {
       throw new IllegalStateException(
           "model must be initialized before a run goes on, got none of the checkpoint's arrays in"
               + " place; call trainer.initialize(shapes)");
     }
-    if (count <= 0) {
-      throw new PrivacyBudgetExceededException(
-          "steps must be <= "
-              + run.plan().steps()
-              + ", got a request for more after all of them; plan a longer run with its own"
-              + " budget");
-    }
-    requireDeclaredSize(dataset);
+    source.requirePlanned(dataset, steps);
     // What has been added of an unfinished step is added again, from the same sample.
     currentStep().restart();
-    watch = null;
+    passes.endStep();
     replicas().clear();
     PoissonBatches drawn =
-        new PoissonBatches(
-            dataset,
-            getManager(),
-            super.getExecutorService().orElse(null),
-            samples,
-            bookKeeper.axes().data().number(),
-            bookKeeper.axes().labels().number(),
-            microBatchSize,
-            run.taken() + 1,
-            count,
-            run.plan().steps(),
-            padTo,
-            selfCheck);
-    source = drawn;
-    privateData = dataset;
-    Iterator<PrivateBatch> iterator =
+        source.draw(dataset, steps, getManager(), super.getExecutorService().orElse(null));
+    Iterator<B> iterator =
         new Iterator<>() {
           @Override
           public boolean hasNext() {
@@ -280,20 +209,16 @@ public final class PrivateTrainer extends Trainer {
           }
 
           @Override
-          public PrivateBatch next() {
-            return handOut(drawn);
+          public B next() {
+            return type.apply(handOut(drawn));
           }
         };
     return () -> iterator;
   }
 
   private PrivateBatch handOut(PoissonBatches drawn) {
-    requireOpen();
-    if (drawn != source) {
-      throw new IllegalStateException(
-          "batches must come from the latest call of batches(dataset), got one from an earlier"
-              + " call; it ended when the next one began");
-    }
+    state.requireUsable();
+    source.requireLatest(drawn);
     LogicalStep current = currentStep();
     current.requireReadyForNext();
     if (current.isWaiting()) {
@@ -303,7 +228,7 @@ public final class PrivateTrainer extends Trainer {
     run.draw();
     current.drawn();
     PrivateBatch next = drawn.next();
-    current.handOut(next, getDevices(), bookKeeper.kernels());
+    current.handOut(next, getDevices(), kernels);
     return next;
   }
 
@@ -315,21 +240,6 @@ public final class PrivateTrainer extends Trainer {
       step = current;
     }
     return current;
-  }
-
-  /** A data set of quite another size than declared is most likely another one than planned for. */
-  private void requireDeclaredSize(RandomAccessDataset dataset) {
-    long declared = run.plan().datasetSize();
-    long size = dataset.size();
-    if (!anyDataSize && (size > 2 * declared || 2 * size < declared)) {
-      throw new IllegalArgumentException(
-          "data set must have between half and twice the "
-              + declared
-              + " samples that the plan declares, got "
-              + (size > declared ? "more" : "fewer")
-              + "; declare its size by the plan's setDatasetSize, or call optAnyDataSize() on the"
-              + " engine's builder");
-    }
   }
 
   /**
@@ -359,7 +269,7 @@ public final class PrivateTrainer extends Trainer {
    */
   @Override
   public GradientCollector newGradientCollector() {
-    requireOpen();
+    state.requireUsable();
     GradientCollector gradientMode = super.newGradientCollector();
     collector = gradientMode;
     return new BookKeepingCollector(gradientMode);
@@ -391,7 +301,7 @@ public final class PrivateTrainer extends Trainer {
    */
   @Override
   public NDList forward(NDList data, NDList labels) {
-    requireOpen();
+    state.requireUsable();
     LogicalStep current = currentStep();
     Share next = current.shareOf(data, labels);
     if (collector == null) {
@@ -399,55 +309,14 @@ public final class PrivateTrainer extends Trainer {
           "forward must run inside a gradient collector; open newGradientCollector() first, or call"
               + " evaluate(data) for inference");
     }
-    requireParametersUnmodified();
-    prepare(data, labels);
+    passes.requireParametersUnmodified();
+    passes.prepare(getManager(), data, labels);
     long begin = System.nanoTime();
     try {
-      closePass();
-      Replica replica = replicas().get(next.device());
-      BookKeeper.Pass recorded =
-          bookKeeper.forward(
-              replicas().areSeveral() ? replica.manager() : getManager(),
-              data,
-              labels,
-              true,
-              new BookKeeper.Parameters(replica::value, false),
-              (store, ownData, ownLabels) ->
-                  getModel().getBlock().forward(store, ownData, ownLabels, null));
-      PassInFlight pass = new PassInFlight(bookKeeper.kernels(), next, recorded);
-      inFlight = pass;
-      watch = recorded.watch();
-      current.forwarded(next);
-      if (microBatchSize.isMeasured()) {
-        microBatchSize.observe(recorded.bytes(), recorded.batchSize());
-      }
-      return pass.outputs();
+      return passes.forward(current, next, getManager(), data, labels);
     } finally {
       addMetric("forward", begin);
     }
-  }
-
-  /** The blocks behind which the graph is cut. */
-  List<String> cutPaths() {
-    return bookKeeper.cutPaths();
-  }
-
-  /** From a step's first pass to its update, nobody may change a parameter. */
-  private void requireParametersUnmodified() {
-    if (watch != null) {
-      watch.requireUnmodified();
-    }
-  }
-
-  private void prepare(NDList given, NDList givenLabels) {
-    mechanism.prepare(replicas().firstSum());
-    replicas().refreshIfStale();
-    rehearsal.before(getManager(), onFirstDevice(given), onFirstDevice(givenLabels));
-  }
-
-  /** What is tried out is tried on the first device, with the model's own parameters. */
-  private NDList onFirstDevice(NDList list) {
-    return replicas().areSeveral() ? list.toDevice(replicas().get(0).device(), false) : list;
   }
 
   /**
@@ -460,34 +329,23 @@ public final class PrivateTrainer extends Trainer {
    */
   @Override
   public void step() {
-    requireOpen();
+    state.requireUsable();
     LogicalStep current = currentStep();
     if (current.isBetweenBatches()) {
       return;
     }
     current.requireDue();
-    requireParametersUnmodified();
-    watch = null;
+    passes.requireParametersUnmodified();
+    passes.endStep();
     long begin = System.nanoTime();
-    failed = true;
     try {
-      commit.complete(current);
+      state.runOnce(() -> commit.complete(current));
     } catch (PrivacyBudgetExceededException e) {
-      failed = false;
-      replicas().clear();
-      current.refused();
-      try {
-        commit.saveRest();
-      } catch (RuntimeException notSaved) {
-        e.addSuppressed(notSaved);
-      }
-      throw e;
-    } catch (RuntimeException e) {
-      failure = e;
+      state.undone();
+      commit.refuse(current, e);
       throw e;
     }
-    failed = false;
-    samples.complete(run.taken());
+    source.forgetCompleted();
     step = null;
     addMetric("step", begin);
   }
@@ -500,8 +358,8 @@ public final class PrivateTrainer extends Trainer {
    *     is under way
    */
   public void saveCheckpoint() {
-    requireOpen();
-    if (!savesCheckpoints) {
+    state.requireUsable();
+    if (!commit.savesCheckpoints()) {
       throw new IllegalStateException(
           "checkpoint must have a file, got none; call optCheckpoint(file, steps) on the engine's"
               + " builder");
@@ -515,59 +373,19 @@ public final class PrivateTrainer extends Trainer {
   }
 
   private void accumulate(NDArray target) {
-    PassInFlight pass = inFlight;
-    if (pass == null) {
-      throw PassInFlight.foreignLoss();
-    }
-    NDArray perSample = pass.losses(target);
-    BookKeeper.Pass recorded = pass.pass();
-    Share own = pass.share();
+    NDArray losses = passes.losses(target);
     LogicalStep current = currentStep();
-    rehearsal.after(perSample);
-    failed = true;
-    // Evaluators and listeners see the outputs until the batch is closed.
-    pass.outputs().attach(own.part().batch().getManager());
-    target.attach(own.part().batch().getManager());
-    try {
-      MicroBatchSum clipped =
-          new MicroBatchSum(
-              recorded,
-              perSample,
-              trainable,
-              units,
-              clipper,
-              current.plan().contributionBound(),
-              replicas().get(own.device()).sum(),
-              report == null ? null : report.statistics());
-      recorded.backward(perSample, clipped);
-      nonFiniteSamples += clipped.finish();
-      samplesSeen += recorded.batchSize();
-    } catch (RuntimeException e) {
-      failure = e;
-      throw e;
-    } finally {
-      closePass();
-    }
-    failed = false;
-    current.added(own);
+    state.runOnce(() -> passes.clipAndAdd(current, target, losses));
   }
 
-  /**
-   * The devices of the training, the model's first.
-   *
-   * @return the devices
-   */
+  /** {@return the devices of the training, the model's first} */
   @Override
   public Device[] getDevices() {
     // DJL's constructor tells listeners of the trainer before it has replicas.
     return replicas == null ? super.getDevices() : replicas.devices();
   }
 
-  /**
-   * The executor that DJL's loops may train on: none with several devices.
-   *
-   * @return the executor
-   */
+  /** {@return the executor that DJL's loops may train on: none with several devices} */
   @Override
   public Optional<ExecutorService> getExecutorService() {
     return replicas != null && replicas.areSeveral()
@@ -594,60 +412,49 @@ public final class PrivateTrainer extends Trainer {
         : super.evaluate(input);
   }
 
+  /** Returns the paths of the blocks behind which the graph is cut. */
+  List<String> cutPaths() {
+    return passes.cutPaths();
+  }
+
   private Replicas replicas() {
     return Objects.requireNonNull(replicas);
   }
 
-  private void closePass() {
-    if (inFlight != null) {
-      inFlight.close();
-    }
-    inFlight = null;
-  }
-
-  /**
-   * The plan of this run.
-   *
-   * @return the plan
-   */
+  /** {@return the plan of this run} */
   public PrivacyPlan plan() {
     return run.plan();
   }
 
   /**
-   * The number of logical steps that the weights have taken, those before a checkpoint included.
-   *
-   * @return the steps
+   * {@return the number of logical steps that the weights have taken, those before a checkpoint
+   * included}
    */
   public long stepsTaken() {
     return run.taken();
   }
 
   /**
-   * The number of logical steps that the ledger holds. It is larger than {@link #stepsTaken()} by
-   * the steps that an earlier run charged and could not save.
+   * {@return the number of logical steps that the ledger holds}
    *
-   * @return the steps
+   * <p>It is larger than {@link #stepsTaken()} by the steps that an earlier run charged and could
+   * not save.
    */
   public long stepsCharged() {
     return run.charged();
   }
 
   /**
-   * The clip norm of the step under way or of the next one, and all else that clipping has learned:
-   * part of what a checkpoint must keep.
+   * {@return what clipping has learned from private answers: the clip norm of the step under way or
+   * of the next one}
    *
-   * @return the state
+   * <p>Checkpoints keep it.
    */
   public ClippingState clippingState() {
     return run.clipping();
   }
 
-  /**
-   * The privacy spent so far at the budget's delta.
-   *
-   * @return the bound on epsilon
-   */
+  /** {@return the bound on the epsilon spent so far, at the budget's delta} */
   public EpsilonBound spent() {
     return run.spent();
   }
@@ -667,14 +474,14 @@ public final class PrivateTrainer extends Trainer {
   }
 
   /**
-   * How many times a sample's gradient was not finite and contributed nothing; with several groups,
-   * nothing to those where it was not. Not private: for the eyes of those who may see the data, and
-   * in no checkpoint.
+   * {@return how many times, since the trainer was made, a sample's gradient was not finite and
+   * contributed nothing; with several groups, nothing to those where it was not finite}
    *
-   * @return the count over all steps since the trainer was made
+   * <p>The count is not private: it is for the eyes of those who may see the data, and no
+   * checkpoint keeps it.
    */
   public long nonFiniteSamples() {
-    return nonFiniteSamples;
+    return passes.nonFiniteSamples();
   }
 
   /**
@@ -686,26 +493,15 @@ public final class PrivateTrainer extends Trainer {
    * on which the data set, the model or the loss failed, too.
    */
   public void detach() {
-    if (!closed) {
-      closed = true;
+    if (!state.isDetached()) {
+      state.detach();
       hooks.detach();
-      chargeAbandoned();
-      if (!failed) {
+      if (step != null) {
+        commit.chargeGivenUp(step);
+      }
+      if (!state.isFailed()) {
         commit.saveRest();
       }
-    }
-  }
-
-  private void chargeAbandoned() {
-    LogicalStep abandoned = step;
-    if (abandoned == null || !abandoned.isSeenAndNotCharged()) {
-      return;
-    }
-    try {
-      abandoned.charging();
-      run.chargeGivenUp(abandoned.plan());
-    } catch (PrivacyBudgetExceededException e) {
-      LOGGER.debug("the budget had nothing left for a step that was given up", e);
     }
   }
 
@@ -718,14 +514,14 @@ public final class PrivateTrainer extends Trainer {
         if (report != null) {
           report.end(run.taken(), statement("record"));
         }
-        if (2 * nonFiniteSamples > samplesSeen) {
+        if (passes.mostAreNonFinite()) {
           LOGGER.warn(
               "more than half of the samples had gradients that were not finite and contributed"
                   + " nothing: look for missing values in the data and for a diverging model (see"
                   + " nonFiniteSamples())");
         }
       } finally {
-        closePass();
+        passes.close();
         optimizer.close();
         run.close();
         mechanism.close();
@@ -738,25 +534,6 @@ public final class PrivateTrainer extends Trainer {
         super.close();
         resources.close();
       }
-    }
-  }
-
-  private void requireOpen() {
-    if (closed) {
-      throw new IllegalStateException("trainer must be attached, got a detached one; attach again");
-    }
-    if (failed) {
-      throw new IllegalStateException(
-          "the last step must have succeeded, got one that failed in between; close the trainer and"
-              + " attach again by the same engine, which goes on with the rest of the budget",
-          failure);
-    }
-  }
-
-  private void evaluated(NDList labels, NDList predictions, NDArray perSample, NDArray value) {
-    PassInFlight pass = inFlight;
-    if (pass != null) {
-      pass.evaluated(labels, predictions, perSample, value);
     }
   }
 

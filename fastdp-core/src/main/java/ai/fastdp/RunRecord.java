@@ -93,6 +93,16 @@ final class RunRecord {
   }
 
   /**
+   * Returns the number of steps up to the next whole epoch, the k-th of which ends with step
+   * \(\lceil k N / B \rceil\), or those that are left.
+   */
+  long leftInEpoch() {
+    double epoch = Math.floor(taken * plan.expectedBatchSize() / plan.datasetSize()) + 1;
+    double end = Math.ceil(epoch * plan.datasetSize() / plan.expectedBatchSize());
+    return Math.min((long) end - taken, left());
+  }
+
+  /**
    * The sample of the next step is about to be drawn.
    *
    * @throws ai.fastdp.accounting.ledger.PrivacyBudgetExceededException if the plan has no step left
