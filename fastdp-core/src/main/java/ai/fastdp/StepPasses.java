@@ -89,6 +89,7 @@ final class StepPasses implements AutoCloseable {
    * @param manager the manager of what is made; open until the batch's losses are there
    */
   void prepare(NDManager manager, NDList data, NDList labels) {
+    requireParametersUnmodified();
     mechanism.prepare(replicas.firstSum());
     replicas.refreshIfStale();
     rehearsal.before(manager, onFirstDevice(data), onFirstDevice(labels));

@@ -3,7 +3,9 @@ package ai.fastdp;
 
 import org.jspecify.annotations.Nullable;
 
-/** Whether a trainer can still be used: it is attached, and no step of it has failed halfway. */
+/**
+ * The state of a trainer, which can be used while it is attached and no step has failed halfway.
+ */
 final class TrainerState {
   private boolean detached;
   private boolean failed;
