@@ -205,7 +205,7 @@ final class Attachment {
         settings.lossScale());
   }
 
-  /** All of the model's, frozen ones too: another engine may have trained them. */
+  /** Returns all parameters of the model, frozen ones too: another engine may have trained them. */
   private static List<Parameter> parametersOf(Model model) {
     return List.copyOf(model.getBlock().getParameters().values());
   }
@@ -217,7 +217,7 @@ final class Attachment {
         : FileLedger.open(file, plan.newAccountant(), plan.budget(), manifest.hash());
   }
 
-  /** What tells budgets apart: a ledger in memory is its own, a file is one by its real path. */
+  /** Returns what identifies the budget: a ledger in memory itself, or the real path of a file. */
   private Object budget(PrivacyLedger ledger) {
     Path file = settings.files().ledger();
     return file == null ? ledger : LedgerFiles.realPath(file);

@@ -96,7 +96,7 @@ final class StepCommit {
     }
   }
 
-  /** The state of clipping after a step, which has been charged. */
+  /** Returns the state of clipping after the step, which has been charged. */
   private ClippingState nextClipping(ClippedGradientSum complete) {
     PrivacyPlan plan = run.plan();
     return plan.clipping()
