@@ -17,8 +17,6 @@ import ai.fastdp.hook.HookedModel;
 import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.NoiseMechanism;
-import ai.fastdp.sampling.DrawnSamples;
-import ai.fastdp.sampling.PoissonSampler;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Arrays;
@@ -40,17 +38,15 @@ final class Attachment {
   private final DpOptimizer optimizer;
   private final NDManager manager;
   private final TrainableParameters trainable;
-  private final Clipper clipper;
-  private final ReleaseUnits units;
-  private final MeanLoss meanLoss;
   private final DefaultTrainingConfig config;
   private final HookedModel hooks;
-  private final BookKeeper bookKeeper;
+  private final TorchScriptModule kernels;
   private final Replicas replicas;
   private final NoiseMechanism mechanism;
   private final RunRecord run;
   private final StepCommit commit;
-  private final DrawnSamples samples;
+  private final BatchSource source;
+  private final StepPasses passes;
   private final @Nullable SavedRun saved;
   private final @Nullable ReportWriter report;
 
@@ -74,10 +70,11 @@ final class Attachment {
     this.optimizer = optimizer;
     trainable =
         new TrainableParameters(model.getBlock(), settings.rules(), settings.sampleBySample());
-    clipper = new Clipper(plan.style(), plan.clipping(), plan.clipNorm(), trainable.paths());
-    units = new ReleaseUnits(trainable, clipper.groups());
-    meanLoss = new MeanLoss(settings.loss());
-    config = config();
+    Clipper clipper =
+        new Clipper(plan.style(), plan.clipping(), plan.clipNorm(), trainable.paths());
+    ReleaseUnits units = new ReleaseUnits(trainable, clipper.groups());
+    MeanLoss meanLoss = new MeanLoss(settings.loss());
+    config = config(meanLoss);
     Device first = config.getDevices()[0];
     settings.noise().requireUsable(first);
 
@@ -96,12 +93,12 @@ final class Attachment {
       opened.push(saved::close);
     }
     RunSaver saver = saver(manifest, ledger, model);
-    TorchScriptModule kernels = BookKeepingKernels.compile(manager);
+    kernels = BookKeepingKernels.compile(manager);
     ForwardRecorder recorder =
         new ForwardRecorder(kernels, settings.rules()::needInput, settings.axes());
     hooks = HookedModel.attach(model, trainable.layers(), trainable.sampleBySample(), recorder);
     opened.push(hooks::detach);
-    if (cutsPay() && !settings.options().wholeGraph()) {
+    if (cutsPay(units) && !settings.options().wholeGraph()) {
       hooks.hookCuts(recorder);
     }
     mechanism =
@@ -110,10 +107,9 @@ final class Attachment {
             .newMechanism(
                 kernels, manager, first, plan, settings.options().noiseAheadBytes() / Float.BYTES);
     opened.push(mechanism::close);
-    bookKeeper = newBookKeeper(model, kernels, recorder);
+    BookKeeper bookKeeper = newBookKeeper(model, recorder);
     List<Device> used = settings.devices().isEmpty() ? List.of(first) : settings.devices();
     replicas = new Replicas(kernels, manager, trainable, used);
-    samples = new DrawnSamples(new PoissonSampler(plan.sampleRate(), settings.sampling()));
     run =
         new RunRecord(
             plan,
@@ -134,6 +130,20 @@ final class Attachment {
     if (report != null) {
       opened.push(report::close);
     }
+    MicroBatchSize microBatchSize = new MicroBatchSize(settings.options());
+    source = new BatchSource(run, settings, microBatchSize);
+    passes =
+        new StepPasses(
+            bookKeeper,
+            trainable,
+            units,
+            clipper,
+            replicas,
+            mechanism,
+            new Rehearsal(bookKeeper, trainable, settings.loss(), settings.selfCheck()),
+            microBatchSize,
+            report == null ? null : report.statistics());
+    meanLoss.observe(passes::evaluated);
     commit = new StepCommit(run, replicas, mechanism, optimizer, saver, report);
   }
 
@@ -176,13 +186,12 @@ final class Attachment {
     }
   }
 
-  private boolean cutsPay() {
+  private boolean cutsPay(ReleaseUnits units) {
     return units.areSeveral()
         || trainable.layers().stream().anyMatch(layer -> settings.rules().shrink(layer.block()));
   }
 
-  private BookKeeper newBookKeeper(
-      Model model, TorchScriptModule kernels, ForwardRecorder recorder) {
+  private BookKeeper newBookKeeper(Model model, ForwardRecorder recorder) {
     return new BookKeeper(
         model,
         kernels,
@@ -196,7 +205,7 @@ final class Attachment {
         settings.lossScale());
   }
 
-  /** All of the model's, frozen ones too: another engine may have trained them. */
+  /** Returns all parameters of the model, frozen ones too: another engine may have trained them. */
   private static List<Parameter> parametersOf(Model model) {
     return List.copyOf(model.getBlock().getParameters().values());
   }
@@ -208,7 +217,7 @@ final class Attachment {
         : FileLedger.open(file, plan.newAccountant(), plan.budget(), manifest.hash());
   }
 
-  /** What tells budgets apart: a ledger in memory is its own, a file is one by its real path. */
+  /** Returns what identifies the budget: a ledger in memory itself, or the real path of a file. */
   private Object budget(PrivacyLedger ledger) {
     Path file = settings.files().ledger();
     return file == null ? ledger : LedgerFiles.realPath(file);
@@ -228,7 +237,7 @@ final class Attachment {
             optimizer);
   }
 
-  private DefaultTrainingConfig config() {
+  private DefaultTrainingConfig config(MeanLoss meanLoss) {
     // DJL asks for an optimizer; the private trainer does not use it.
     DefaultTrainingConfig made =
         new DefaultTrainingConfig(meanLoss)
@@ -245,10 +254,6 @@ final class Attachment {
     return made;
   }
 
-  EngineSettings settings() {
-    return settings;
-  }
-
   DpOptimizer optimizer() {
     return optimizer;
   }
@@ -257,28 +262,12 @@ final class Attachment {
     return manager;
   }
 
-  TrainableParameters trainable() {
-    return trainable;
-  }
-
-  Clipper clipper() {
-    return clipper;
-  }
-
-  ReleaseUnits units() {
-    return units;
-  }
-
-  MeanLoss meanLoss() {
-    return meanLoss;
-  }
-
   HookedModel hooks() {
     return hooks;
   }
 
-  BookKeeper bookKeeper() {
-    return bookKeeper;
+  TorchScriptModule kernels() {
+    return kernels;
   }
 
   Replicas replicas() {
@@ -297,8 +286,12 @@ final class Attachment {
     return commit;
   }
 
-  DrawnSamples samples() {
-    return samples;
+  BatchSource source() {
+    return source;
+  }
+
+  StepPasses passes() {
+    return passes;
   }
 
   @Nullable SavedRun saved() {

@@ -136,7 +136,7 @@ final class BookKeeper {
     }
   }
 
-  /** The same arrays under another manager, so that what is made of them belongs to it too. */
+  /** Returns the same arrays under another manager, to which whatever is made of them belongs. */
   private static NDList aliases(NDList list, NDManager manager) {
     NDList aliases = new NDList();
     for (NDArray array : list) {
@@ -161,17 +161,17 @@ final class BookKeeper {
     return copies;
   }
 
-  /** The number of samples in a batch's data. */
+  /** Returns the number of samples in a batch's data. */
   long samples(NDList data) {
     return data.head().getShape().get(axes.data().number());
   }
 
-  /** What a sample is. */
+  /** Returns the views of which a sample consists. */
   Views views() {
     return views;
   }
 
-  /** Where batches have their samples. */
+  /** Returns the sample axes of data and labels. */
   SampleAxes axes() {
     return axes;
   }
@@ -205,7 +205,7 @@ final class BookKeeper {
     }
   }
 
-  /** The blocks behind which the graph is cut. */
+  /** Returns the paths of the blocks behind which the graph is cut. */
   List<String> cutPaths() {
     return recorder.cutPaths();
   }
@@ -223,12 +223,15 @@ final class BookKeeper {
     return lossScale == 1 ? losses : losses.mul((float) lossScale);
   }
 
-  /** By what gradients of {@link #scaled} losses are too large, a power of two. */
+  /**
+   * Returns the loss scale, a power of two, by which gradients of {@link #scaled} losses are too
+   * large.
+   */
   double lossScale() {
     return lossScale;
   }
 
-  /** The parameters that are trained. */
+  /** Returns the parameters that are trained. */
   Set<Parameter> trained() {
     return trainable.asSet();
   }
@@ -241,7 +244,7 @@ final class BookKeeper {
     return model;
   }
 
-  /** The user's own block that a block of the model stands for. */
+  /** Returns the user's own block that a block of the model stands for. */
   Block original(Block block) {
     return hooks.original(block);
   }
@@ -274,7 +277,7 @@ final class BookKeeper {
       return batchSize;
     }
 
-    /** What tells whether parameters have changed since the pass began. */
+    /** Returns the watch over the parameters since the pass began. */
     ParameterWatch watch() {
       return watch;
     }
@@ -317,7 +320,7 @@ final class BookKeeper {
       recording.checkUnmodified();
     }
 
-    /** Whether everything that can be seen of the pass was computed in float64. */
+    /** Returns whether everything that can be seen of the pass was computed in float64. */
     boolean isInFloat64(NDArray losses) {
       return losses.getDataType() == DataType.FLOAT64
           && records().stream().allMatch(use -> use.output().getDataType() == DataType.FLOAT64)
@@ -354,7 +357,7 @@ final class BookKeeper {
       }
     }
 
-    /** The per-sample gradients of the losses, all parameters' together. */
+    /** Returns the per-sample gradients of the losses by all parameters. */
     PerSampleGradients gradients(NDArray losses) {
       PerSampleGradients gradients = newGradients(manager);
       backward(

@@ -4,7 +4,7 @@ package ai.fastdp;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** A path in the graph goes around cuts: the graph must not be cut there. */
+/** Reports a path in the graph that goes around cuts: the graph must not be cut there. */
 final class BypassedCutException extends IllegalStateException {
   private static final long serialVersionUID = 1L;
 

@@ -80,7 +80,7 @@ final class CrossEntropy implements PerSampleLoss {
     return scores;
   }
 
-  /** The labels in the shape of the positions. */
+  /** Returns the labels in the shape of the positions. */
   private NDArray classes(LossInputs inputs, Shape positions) {
     NDArray label = inputs.label();
     Shape shape = label.getShape();
@@ -107,7 +107,7 @@ final class CrossEntropy implements PerSampleLoss {
     }
   }
 
-  /** The losses of positions, 0 where they are not kept. */
+  /** Returns the losses of positions, 0 where they are not kept. */
   private NDArray losses(
       LossInputs inputs, NDArray scores, NDArray given, NDArray classes, NDArray kept) {
     long count = scores.getShape().get(scores.getShape().dimension() - 1);

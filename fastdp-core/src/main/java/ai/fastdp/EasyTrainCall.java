@@ -10,9 +10,9 @@ import ai.djl.training.EasyTrain;
  * the call itself tells them apart before a batch is drawn.
  */
 enum EasyTrainCall {
-  /** It trains. */
+  /** EasyTrain trains. */
   TRAINING,
-  /** It evaluates. */
+  /** EasyTrain evaluates. */
   EVALUATION,
   /** Somebody else asks. */
   NONE;

@@ -58,7 +58,7 @@ final class ElementwiseLoss implements PerSampleLoss {
     return ofNumbers.apply(y, prediction.reshape(rows)).mean(new int[] {1});
   }
 
-  /** A shape without axes of length 1 behind the first axis. */
+  /** Returns a shape without axes of length 1 behind the first axis. */
   private static Shape narrow(Shape shape) {
     Shape narrow = shape.slice(0, Math.min(1, shape.dimension()));
     for (int i = 1; i < shape.dimension(); i++) {

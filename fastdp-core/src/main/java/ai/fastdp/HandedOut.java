@@ -38,7 +38,7 @@ final class HandedOut {
     return list;
   }
 
-  /** Whether a list is this one, or has the same arrays in the same order. */
+  /** Returns whether a list is this one, or has the same arrays in the same order. */
   @SuppressWarnings("ReferenceEquality") // The very arrays, not equal ones.
   boolean is(NDList other) {
     if (other == list) {

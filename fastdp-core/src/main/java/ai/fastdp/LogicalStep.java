@@ -26,7 +26,7 @@ final class LogicalStep {
   private final List<Share> shares = new ArrayList<>();
   private final List<Share> waiting = new ArrayList<>();
 
-  /** Where a logical step stands. */
+  /** The states of a logical step. */
   private enum State {
     /** No physical batch is out and none has been added. */
     WAITING,
@@ -51,7 +51,7 @@ final class LogicalStep {
     return plan;
   }
 
-  /** Whether its sample has been drawn and the ledger does not know. */
+  /** Returns whether the step's sample has been drawn and the ledger does not hold the step. */
   boolean isSeenAndNotCharged() {
     return seen && !charged;
   }
@@ -68,12 +68,12 @@ final class LogicalStep {
     return state == State.WAITING;
   }
 
-  /** Whether the step's last physical batch has been added. */
+  /** Returns whether the step's last physical batch has been added. */
   boolean isDue() {
     return state == State.DUE;
   }
 
-  /** Whether a physical batch has been added after which more follow. */
+  /** Returns whether a physical batch has been added after which more follow. */
   boolean isBetweenBatches() {
     return state == State.ADDED;
   }
@@ -89,7 +89,9 @@ final class LogicalStep {
     state = State.WAITING;
   }
 
-  /** The ledger has refused it: what was added is gone, and the sample stays. */
+  /**
+   * Begins the step again, which the ledger has refused: its sum is cleared, and its sample stays.
+   */
   void refused() {
     charged = false;
     state = State.WAITING;
@@ -103,7 +105,7 @@ final class LogicalStep {
     }
   }
 
-  /** Its sample is drawn, and loaded next, whether or not that succeeds. */
+  /** Notes that the step's sample is drawn; loading it comes next, and may fail. */
   void drawn() {
     seen = true;
   }
@@ -118,12 +120,12 @@ final class LogicalStep {
     state = next.isEmpty() ? State.DUE : State.HANDED_OUT;
   }
 
-  /** Whether a batch is the physical batch that is out. */
+  /** Returns whether a batch is the physical batch that is out. */
   boolean isCurrent(PrivateBatch candidate) {
     return candidate == batch;
   }
 
-  /** The share of the physical batch that these are, which must not have been trained. */
+  /** Returns the share of the physical batch that these are, which must not have been trained. */
   Share shareOf(NDList data, NDList labels) {
     for (Share candidate : shares) {
       if (candidate.isOf(data, labels)) {
@@ -139,12 +141,12 @@ final class LogicalStep {
     throw foreignData();
   }
 
-  /** A share has gone through the model, which may write into its own inputs. */
+  /** Renews the shares that wait: the model may have written into the inputs of this one. */
   void forwarded(Share share) {
     waiting.stream().filter(other -> other != share).forEach(Share::renew);
   }
 
-  /** A share has been added to the sum. */
+  /** Notes that a share has been added to the sum. */
   void added(Share share) {
     waiting.remove(share);
     if (waiting.isEmpty()) {

@@ -23,7 +23,9 @@ final class LossInputs {
     this.predictions = predictions;
   }
 
-  /** The only prediction; half width becomes float32, for sums of logarithms to be exact. */
+  /**
+   * Returns the only prediction; half width becomes float32, so that sums of logarithms are exact.
+   */
   NDArray prediction() {
     if (predictions.size() != 1) {
       throw error(
@@ -41,7 +43,7 @@ final class LossInputs {
         scores.getManager().zeros(new Shape(1), DataType.FLOAT32, scores.getDevice()));
   }
 
-  /** The first label. */
+  /** Returns the first label. */
   NDArray label() {
     if (labels.isEmpty()) {
       throw error("labels", "not be empty", "none", "have the data set give a label");
@@ -49,22 +51,22 @@ final class LossInputs {
     return labels.head();
   }
 
-  /** Whether there are more labels than one. */
+  /** Returns whether there is more than one label. */
   boolean hasMask() {
     return labels.size() > 1;
   }
 
-  /** The second label, as weights. */
+  /** Returns the second label, as weights. */
   NDArray mask() {
     return labels.get(1).toType(DataType.FLOAT32, false);
   }
 
-  /** The shape of the first prediction in an error. */
+  /** Writes the shape of the first prediction for an error. */
   String predictionShape() {
     return shape(predictions.head(), label());
   }
 
-  /** The shape of a label or mask in an error. */
+  /** Writes the shape of a label or mask for an error. */
   String labelShape(NDArray array) {
     return shape(array, predictions.head());
   }
@@ -87,7 +89,7 @@ final class LossInputs {
     }
   }
 
-  /** The error for an argument. */
+  /** Makes the error for an argument. */
   IllegalArgumentException error(String name, String condition, String got, String remedy) {
     return new IllegalArgumentException(
         name + " of " + loss + " must " + condition + ", got " + got + "; " + remedy);

@@ -65,7 +65,7 @@ final class MicroBatchSum implements SegmentedBackward.Sink {
       taken.add(array);
     }
 
-    /** Lets go of the arrays that what has been taken of them replaces. */
+    /** Closes the arrays that the settled gradients no longer need. */
     private void settle(Predicate<Parameter> complete) {
       gradients.settle(complete);
       Set<NDArray> needed = gradients.neededArrays();
@@ -167,7 +167,9 @@ final class MicroBatchSum implements SegmentedBackward.Sink {
     unit.manager.close();
   }
 
-  /** A rule that contributes to another layer's parameters would let them be clipped in parts. */
+  /**
+   * Checks that a rule contributes to its own layer's parameters; others would be clipped in parts.
+   */
   private void requireOwn(Unit unit, int[] rows) {
     int[] groups = clipper.groups();
     for (int row : rows) {

@@ -7,7 +7,7 @@ import ai.fastdp.accounting.event.GaussianEvent;
 import ai.fastdp.accounting.event.QuantileQueryEvent;
 import ai.fastdp.mechanism.DiscreteGaussianMechanism;
 
-/** What the noise of a plan is drawn from. */
+/** The distributions from which a plan's noise may be drawn. */
 public enum NoiseDistribution {
   /**
    * Normal numbers in float64, rounded to float32 and added in float32. The default.
@@ -78,13 +78,13 @@ public enum NoiseDistribution {
     }
   };
 
-  /** The release of the clipped sum. */
+  /** Returns the event that releases the clipped sum. */
   abstract DpEvent gradient(double noiseMultiplier);
 
-  /** The release of the count of unclipped samples. */
+  /** Returns the event that releases the count of unclipped samples. */
   abstract DpEvent count(double countNoise);
 
-  /** What part of the clip norm samples are clipped to; the rest covers rounding. */
+  /** Returns the share of the clip norm to which samples are clipped; the rest covers rounding. */
   abstract double clipShare();
 
   /** Checks the noise multiplier of a step. */

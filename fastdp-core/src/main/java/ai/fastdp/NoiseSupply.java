@@ -46,7 +46,7 @@ record NoiseSupply(
     return new NoiseSupply(NoiseOrigin.Kind.NO_NOISE, NoiseSource::secure, false, false);
   }
 
-  /** The same, drawn by the generator of the device that the sum is on. */
+  /** Returns the same noise, drawn by the generator of the sum's device. */
   NoiseSupply drawnOnDevice() {
     NoiseOrigin.Kind drawn =
         kind == NoiseOrigin.Kind.SECURE_STREAM ? NoiseOrigin.Kind.DEVICE_GENERATOR : kind;

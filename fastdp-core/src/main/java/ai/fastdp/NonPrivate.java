@@ -53,7 +53,7 @@ public final class NonPrivate {
         : NoiseSupply.repeating(() -> NoiseSource.repeatable(seed));
   }
 
-  /** The source of a step's batch, which depends on the seed and the step alone. */
+  /** Returns the source of a step's batch, which depends on the seed and the step alone. */
   RandomGenerator sampling(long step) {
     return new SplittableRandom(new SplittableRandom(seed).nextLong() + step);
   }

@@ -29,7 +29,7 @@ final class OpenSteps {
     drawn++;
   }
 
-  /** A drawn step is charged, or its trainer is closed. */
+  /** Ends a drawn step: it is charged, or its trainer is closed. */
   synchronized void end() {
     drawn--;
   }

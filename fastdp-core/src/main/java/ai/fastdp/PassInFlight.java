@@ -37,7 +37,7 @@ final class PassInFlight implements AutoCloseable {
     return pass;
   }
 
-  /** The model's outputs, for the loss and for evaluators; cannot be exchanged. */
+  /** Returns the model's outputs, for the loss and for evaluators, as a fixed list. */
   NDList outputs() {
     return outputs.list();
   }
@@ -60,7 +60,7 @@ final class PassInFlight implements AutoCloseable {
     mean = value;
   }
 
-  /** The per-sample losses whose mean is back-propagated. */
+  /** Returns the per-sample losses whose mean is back-propagated. */
   NDArray losses(NDArray target) {
     NDArray perSample = losses;
     if (perSample == null || evaluatedLosses == null || target != mean) {

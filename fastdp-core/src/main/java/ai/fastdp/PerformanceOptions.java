@@ -125,7 +125,7 @@ public record PerformanceOptions(
         physicalBatchSize, temporaryBytes, noiseAheadBytes, microBatchBytes, true);
   }
 
-  /** The bound in float32 elements. */
+  /** Returns the bound in float32 elements. */
   long temporaryCells() {
     return temporaryBytes / Float.BYTES;
   }

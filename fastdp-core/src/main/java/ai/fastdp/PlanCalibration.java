@@ -120,7 +120,7 @@ final class PlanCalibration {
     }
   }
 
-  /** Counts of unclipped samples have a price of their own, which no gradient noise lowers. */
+  /** Checks the price of the counts of unclipped samples, which no gradient noise lowers. */
   private void requireAffordable(QuantileQuery query, PrivacyBudget wanted) {
     PrivacyAccountant alone = accountant.get();
     alone.compose(events.queries(query));

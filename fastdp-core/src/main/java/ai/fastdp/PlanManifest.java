@@ -45,12 +45,12 @@ final class PlanManifest {
     add("delta", plan.budget().delta());
   }
 
-  /** The text of a plan whose noise is from this kind of source. */
+  /** Returns the manifest of a plan whose noise is from this kind of source. */
   static PlanManifest of(PrivacyPlan plan, NoiseOrigin.Kind noise) {
     return new PlanManifest(plan, noise);
   }
 
-  /** A hash of every step's clip norm and noise multiplier. */
+  /** Hashes every step's clip norm and noise multiplier. */
   private static String schedule(PrivacyPlan plan) {
     if (plan.isConstant()) {
       return "constant";
@@ -93,7 +93,7 @@ final class PlanManifest {
     return String.join("\n", lines);
   }
 
-  /** Identifies the plan; the same in every run. */
+  /** Returns the hash that identifies the plan; it is the same in every run. */
   String hash() {
     byte[] hash = newDigest().digest(text().getBytes(StandardCharsets.UTF_8));
     return "sha256:" + HexFormat.of().formatHex(hash);

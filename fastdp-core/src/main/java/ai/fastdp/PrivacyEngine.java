@@ -15,8 +15,8 @@ import java.nio.file.Path;
  *
  * <p>The plan comes with the engine and the optimizer with {@code attach}: an optimizer has nothing
  * that privacy depends on. An engine has one budget. It can attach several models, one after the
- * other or at once, as for a sweep or a second phase of training; every run has noise of its own,
- * and what one has spent is spent for all that follow.
+ * other or at once, as for a sweep or a second phase of training; every run draws its own noise,
+ * and what one run has spent is spent for all that follow.
  *
  * <p>{@code attach} hooks every layer that owns a trainable parameter. It refuses a model that it
  * cannot train exactly, naming each layer and the remedy. The model can be used for inference and
@@ -24,7 +24,7 @@ import java.nio.file.Path;
  *
  * <p>A run that must survive the end of its process has its ledger in a file, {@link
  * PrivacyEngineBuilder#optLedger}, and saves checkpoints, {@link
- * PrivacyEngineBuilder#optCheckpoint}; {@link #resume} goes on from the newest one.
+ * PrivacyEngineBuilder#optCheckpoint}; {@link #resume} continues from the newest one.
  */
 public final class PrivacyEngine {
   private final PrivacyPlan plan;
@@ -41,7 +41,7 @@ public final class PrivacyEngine {
   }
 
   /**
-   * An engine with the default settings: softmax cross-entropy, self-check on.
+   * Makes an engine with the default settings: softmax cross-entropy, self-check on.
    *
    * @param plan what decides the privacy
    * @return the engine
@@ -64,7 +64,7 @@ public final class PrivacyEngine {
    * Hooks a model and returns its private trainer, for a new run.
    *
    * <p>What the engine's earlier runs have spent counts, and so does what the ledger's file holds:
-   * their steps are not taken again. The run draws its noise from a key of its own.
+   * their steps are not taken again. The run draws its noise from a fresh key.
    *
    * @param model the model, with a block; initialized now or by {@code trainer.initialize}
    * @param optimizer takes the privatized gradients; closed with the trainer
@@ -87,7 +87,7 @@ public final class PrivacyEngine {
   }
 
   /**
-   * Hooks a model and returns its private trainer, which goes on from the checkpoint.
+   * Hooks a model and returns its private trainer, which continues from the checkpoint.
    *
    * <p>Model and optimizer must be built as they were. The weights and the optimizer's state are
    * those of the checkpoint as soon as the model is initialized. Steps that were charged after the

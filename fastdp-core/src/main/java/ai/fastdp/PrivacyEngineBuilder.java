@@ -132,7 +132,7 @@ public final class PrivacyEngineBuilder {
   }
 
   /**
-   * Pads the sequences of every sample to public lengths, and cuts longer ones, each by itself.
+   * Pads the sequences of every sample to public lengths and cuts longer ones, sample by sample.
    *
    * <p>DJL's padding batchifiers pad to the longest sample of a batch, so that one record changes
    * what the others contribute; without declared lengths they are refused. With them the data set's
@@ -166,11 +166,10 @@ public final class PrivacyEngineBuilder {
   /**
    * Multiplies the losses before they are propagated, so that small gradients of a float16 model do
    * not vanish; 1 by default. Norms and sums are divided by it, exactly, before anything is
-   * clipped, and the result is that without it but for the rounding of the model's own type.
+   * clipped: the result differs only by the rounding of the model's type.
    *
-   * <p>A sample whose gradient overflows contributes zero. The scale is fixed: one that followed
-   * overflows would follow the private data, and its path would be a release that no event accounts
-   * for.
+   * <p>A sample whose gradient overflows contributes zero. The scale is fixed: a scale that
+   * followed overflows would release private information that no event accounts for.
    *
    * @param value a power of two from 1 to 2^24, chosen without looking at the private data
    * @return this builder
@@ -205,8 +204,8 @@ public final class PrivacyEngineBuilder {
   }
 
   /**
-   * Declares the axis on which layers of the model have their samples, for a model that works
-   * time-major, say: 1 for activations (T, B, d). The first axis by default.
+   * Declares the axis on which layers of the model have their samples, such as 1 for the
+   * activations (T, B, d) of a time-major model. The first axis by default.
    *
    * <p>It holds for the inputs and outputs of all layers that own trainable parameters, and of
    * blocks that run sample by sample. A recurrent layer says by its own {@code batchFirst} where
@@ -262,12 +261,11 @@ public final class PrivacyEngineBuilder {
    * a final class, a block that overrides a known layer's forward function or has parameters of its
    * own that no rule knows. Nothing runs this way unless it is named here.
    *
-   * <p>It is exact: autograd differentiates every sample's run on its own. It is slow: in place of
-   * one run of the block on B samples there are B runs on one, and up to two backward passes
-   * through each; nothing is shared between samples. And it takes memory: the gradients of all B
-   * samples by all parameters P of the block, 4 B P bytes, at once, and the graph of the whole
-   * model until the gradients are formed. {@link PerformanceOptions#withPhysicalBatchSize} lowers
-   * B.
+   * <p>It is exact: autograd differentiates every sample's run on its own. It is slow: the block
+   * runs B times on one sample in place of once on B, with up to two backward passes each. And it
+   * takes memory: the gradients of all B samples by all parameters P of the block, 4 B P bytes, at
+   * once, and the graph of the whole model until the gradients are formed. {@link
+   * PerformanceOptions#withPhysicalBatchSize} lowers B.
    *
    * <p>A named block has all the blocks inside it run with it, and runs once in a forward pass. All
    * its inputs and outputs must have samples on the declared axis. A block whose class cannot be
@@ -298,9 +296,9 @@ public final class PrivacyEngineBuilder {
    * device; the clipped sums are added on the first device, where the noise is drawn once for the
    * logical step and the weights are updated. The other devices have copies of the parameters.
    *
-   * <p>The result is that of one device, but for the rounding of sums. The shares run one after the
-   * other: what is gained is memory, and what a device does by itself while the next share begins.
-   * A physical batch size is that of all devices together.
+   * <p>The result differs from that of one device only by the rounding of sums. The shares are
+   * started one after the other: several devices bring memory, and some overlap of their work. A
+   * physical batch size is that of all devices together.
    *
    * @param values the devices, the model's own first; all of one kind; one may be named several
    *     times
@@ -317,12 +315,12 @@ public final class PrivacyEngineBuilder {
   }
 
   /**
-   * Adds the rule of a user's class of blocks that read parameters of their own.
+   * Adds a rule for a user's class of blocks, which read the parameters that they own.
    *
    * @param type the class; the rule holds for it and not for its subclasses
    * @param rule how the per-sample gradients of its parameters follow from a use
    * @return this builder
-   * @throws IllegalArgumentException if the class has a rule already, or no instances of its own
+   * @throws IllegalArgumentException if the class has a rule already, or cannot have instances
    */
   public PrivacyEngineBuilder addRule(Class<? extends Block> type, GhostRule rule) {
     rules = rules.with(type, rule);
@@ -385,7 +383,7 @@ public final class PrivacyEngineBuilder {
    * belongs to one plan: what any run spent counts for all that follow. It is open, and locked,
    * while a trainer is.
    *
-   * @param file where it is, or is to be
+   * @param file the ledger, made if there is none
    * @return this builder
    * @see FileLedger
    */
@@ -395,14 +393,14 @@ public final class PrivacyEngineBuilder {
   }
 
   /**
-   * Saves the run again and again, in place of the checkpoint before, so that {@link
-   * PrivacyEngine#resume} can go on from it; needs {@link #optLedger}.
+   * Saves checkpoints, each in place of the one before, from which {@link PrivacyEngine#resume}
+   * continues; needs {@link #optLedger}.
    *
    * <p>A checkpoint holds the weights, the optimizer's state, the plan and the position in the
    * ledger. It is as private as the weights: nothing in it was computed from the data without
    * noise, and no key of a random source is in it.
    *
-   * @param file where it is, or is to be; a safetensors file
+   * @param file the checkpoint, a safetensors file
    * @param everySteps how many logical steps lie between two checkpoints, at least 1: with 1 no
    *     step that has returned is ever lost
    * @return this builder
@@ -443,8 +441,8 @@ public final class PrivacyEngineBuilder {
 
   /**
    * Trains on data sets that have more than twice or less than half the samples that the plan
-   * declares. The guarantee does not depend on it: the sample rate is the plan's. The noise is
-   * divided by the declared batch size, though, and an epoch is what the plan takes for one.
+   * declares. The guarantee does not depend on the actual size, as the sample rate is the plan's;
+   * the size of updates and the length of an epoch do.
    *
    * @return this builder
    */
@@ -454,10 +452,10 @@ public final class PrivacyEngineBuilder {
   }
 
   /**
-   * Declares that the data are others than those on which another engine of this process has
-   * trained the model: people of one are not in the other. Without it such a model is refused, as
-   * another engine begins another budget. Where the data are the same, or overlap, the epsilons of
-   * both engines' statements add up.
+   * Declares that the data are not those on which another engine of this process has trained the
+   * model: nobody is in both. Without it such a model is refused, as another engine begins another
+   * budget. Where the data are the same, or overlap, the epsilons of both engines' statements add
+   * up.
    *
    * @return this builder
    */
@@ -477,7 +475,7 @@ public final class PrivacyEngineBuilder {
     return predictable(noiseSource, step -> samplingSource);
   }
 
-  /** The same, with a source of its own for the batch of every step, numbered from 1. */
+  /** Replaces the secure sources, with a source for the batch of each step, numbered from 1. */
   PrivacyEngineBuilder predictable(
       NoiseSource noiseSource, LongFunction<? extends RandomGenerator> samplingSource) {
     noise = NoiseSupply.ofTest(() -> noiseSource);

@@ -141,12 +141,12 @@ public final class PrivacyPlanBuilder {
   }
 
   /**
-   * Sets the clip norm; not beside a style that gives the groups' clip norms.
+   * Sets the clip norm, unless the style gives the groups' clip norms.
    *
    * <p>With automatic clipping, the default, every contribution has about this norm, so that R only
-   * scales the gradient, noise included. SGD's steps follow it like a factor of the learning rate;
-   * Adam, AdamW and LAMB divide by the gradient's size and hardly see it. Tune the learning rate
-   * then, and leave R alone.
+   * scales the gradient, noise included. For SGD it acts like a factor of the learning rate; Adam,
+   * AdamW and LAMB divide by the gradient's size and hardly change with it. Tune the learning rate
+   * and leave R alone.
    *
    * @param value R, finite and greater than 0
    * @return this builder
@@ -159,8 +159,8 @@ public final class PrivacyPlanBuilder {
 
   /**
    * Permits a delta of 1/N or more, N being the dataset size; refused otherwise. Such a delta
-   * allows a run that publishes one sample picked at random. A test of the machinery may want it,
-   * or data that is repeated so often that N does not count persons.
+   * allows a run that publishes one sample picked at random. Tests may need it, and data in which
+   * persons occur several times, so that N does not count them.
    *
    * @return this builder
    */
@@ -171,8 +171,8 @@ public final class PrivacyPlanBuilder {
 
   /**
    * Permits an epsilon above 100, declared or following from the noise multiplier; refused
-   * otherwise. Such a run promises next to nothing. A baseline with clipping and hardly any noise
-   * may want it, or a test.
+   * otherwise. Such a run promises next to nothing; baselines with clipping and hardly any noise
+   * may need it, and tests.
    *
    * @return this builder
    */

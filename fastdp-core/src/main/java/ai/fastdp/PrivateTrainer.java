@@ -5,7 +5,6 @@ import ai.djl.Device;
 import ai.djl.Model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.Trainer;
@@ -17,22 +16,14 @@ import ai.djl.translate.TranslateException;
 import ai.fastdp.accounting.accountant.EpsilonBound;
 import ai.fastdp.accounting.ledger.PrivacyBudgetExceededException;
 import ai.fastdp.accounting.statement.PrivacyStatement;
-import ai.fastdp.clipping.Clipper;
-import ai.fastdp.hook.HookedModel;
-import ai.fastdp.mechanism.NoiseMechanism;
-import ai.fastdp.sampling.DrawnSamples;
-import ai.fastdp.sampling.PoissonBatches;
 import ai.fastdp.sampling.PrivateBatch;
-import ai.fastdp.sampling.SequenceLengths;
 import java.io.IOException;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * A DJL trainer whose steps are differentially private.
@@ -54,119 +45,57 @@ import org.slf4j.LoggerFactory;
  * step that would exceed the budget throws and releases nothing.
  *
  * <p>Training losses, evaluators' training values and batch sizes are computed from private data
- * without noise: they are for the eyes of those who may see the data. The weights, {@link #spent()}
- * and everything computed from these are private in the sense of the plan.
+ * without noise: only those who may see the data may see them. The weights, {@link #spent()} and
+ * everything computed from these are private in the sense of the plan.
  *
  * <p>With a ledger in a file and checkpoints (see {@link PrivacyEngine}) a run that ended early
- * goes on from its newest checkpoint. The steps that came after the checkpoint are lost and stay
+ * continues from its newest checkpoint. The steps that came after the checkpoint are lost and stay
  * charged: {@link #stepsCharged()} counts them, {@link #stepsTaken()} does not, and the run ends
  * when all steps of the plan have been charged.
  *
  * <p>With several devices a micro-batch is split among them: its shares go through the model one
- * after the other, each sample is clipped where its share is, and the clipped sums are added up
+ * after the other, each sample is clipped on its share's device, and the clipped sums are added up
  * before the step's only draw of noise. {@link #getExecutorService()} is empty then, as DJL's loops
- * would not wait for shares that run on it; batches are loaded ahead on it all the same.
+ * would not wait for shares that run on it; batches are still loaded ahead on the executor.
  *
  * <p>Not thread-safe.
  */
 public final class PrivateTrainer extends Trainer {
-  private static final Logger LOGGER = LoggerFactory.getLogger(PrivateTrainer.class);
-
-  private final NDManager resources;
-  private final RunRecord run;
-  private final TrainableParameters trainable;
-  private final HookedModel hooks;
-  private final BookKeeper bookKeeper;
-  private final Rehearsal rehearsal;
-  private final boolean selfCheck;
-  private final @Nullable SequenceLengths padTo;
-  private final @Nullable Replicas replicas;
-  private final Clipper clipper;
-  private final ReleaseUnits units;
-  private final NoiseMechanism mechanism;
-  private final StepCommit commit;
-  private final DrawnSamples samples;
-  private final DpOptimizer optimizer;
-  private final MicroBatchSize microBatchSize;
-  private final boolean anyDataSize;
-  private final boolean savesCheckpoints;
-  private final @Nullable ReportWriter report;
-
-  private boolean closed;
-  private boolean failed;
-  private @Nullable RuntimeException failure;
-  private @Nullable PoissonBatches source;
-  private @Nullable Dataset privateData;
-  private @Nullable LogicalStep step;
+  private final @Nullable TrainingRun run;
   private @Nullable GradientCollector collector;
-  private @Nullable PassInFlight inFlight;
-  private @Nullable ParameterWatch watch;
-  private @Nullable SavedRun saved;
-  private long samplesSeen;
-  private long nonFiniteSamples;
 
   PrivateTrainer(Attachment parts, Model model, TrainingConfig config) {
     super(model, config);
-    resources = parts.manager();
-    run = parts.run();
-    microBatchSize = new MicroBatchSize(parts.settings().options());
-    trainable = parts.trainable();
-    hooks = parts.hooks();
-    bookKeeper = parts.bookKeeper();
-    replicas = parts.replicas();
-    mechanism = parts.mechanism();
-    commit = parts.commit();
-    samples = parts.samples();
-    optimizer = parts.optimizer();
-    rehearsal =
-        new Rehearsal(bookKeeper, trainable, parts.settings().loss(), parts.settings().selfCheck());
-    selfCheck = parts.settings().selfCheck();
-    padTo = parts.settings().padTo();
-    anyDataSize = parts.settings().anyDataSize();
-    savesCheckpoints = parts.settings().files().checkpoint() != null;
-    clipper = parts.clipper();
-    units = parts.units();
-    parts.meanLoss().observe(this::evaluated);
-    report = parts.report();
-    saved = parts.saved();
-    if (report != null) {
-      report.begin(run);
-    }
+    run = new TrainingRun(parts);
     if (getModel().getBlock().isInitialized()) {
-      restore();
+      run().restore(getModel().getBlock());
     }
   }
 
+  private TrainingRun run() {
+    return Objects.requireNonNull(run);
+  }
+
   /**
-   * Gives the model's parameters arrays, or those of the checkpoint if the run goes on from one.
+   * Gives the model's parameters arrays, or those of the checkpoint from which the run continues.
    *
    * @param shapes the shapes of a batch of data
    */
   @Override
   public void initialize(Shape... shapes) {
     super.initialize(shapes);
-    restore();
-  }
-
-  private void restore() {
-    SavedRun from = saved;
-    if (from != null) {
-      from.restore(getModel().getBlock(), bookKeeper.kernels(), resources, optimizer);
-      mechanism.skipNoise(from.noisePosition());
-      from.close();
-      saved = null;
-    }
+    run().restore(getModel().getBlock());
   }
 
   /**
-   * The rest of the plan's steps as micro-batches.
+   * Draws the rest of the plan's steps as micro-batches.
    *
    * <p>The sampler that the data set was built with is not used, nor its batch size: every sample
-   * enters a logical batch with the plan's sample rate, independently of all others. Samplers of
-   * DJL's are replaced silently; one of a class of the user's own is refused.
+   * enters a logical batch with the plan's sample rate, independently of all others. DJL's own
+   * samplers are replaced silently; a sampler of a user's class is refused.
    *
-   * <p>A logical batch that has been drawn is the batch of its step until the step is complete.
-   * Whoever breaks off, after an exception in the loop, say, and calls this again gets the same
+   * <p>A logical batch that has been drawn is the batch of its step until the step is complete. A
+   * loop that breaks off, after an exception, say, and calls this method again gets the same
    * samples again; if the trainer is closed instead, the step is charged.
    *
    * @param dataset the private data set
@@ -179,19 +108,20 @@ public final class PrivateTrainer extends Trainer {
    */
   public Iterable<PrivateBatch> batches(RandomAccessDataset dataset)
       throws IOException, TranslateException {
-    return draw(dataset, run.left());
+    return draw(dataset, run().record().left(), batch -> batch);
   }
 
   /**
-   * One pass over a data set in expectation: the steps up to the next whole epoch, the k-th of
-   * which ends with step \(\lceil k N / B \rceil\), or with the plan.
+   * Draws the steps up to the next whole epoch, which are one pass over the data set in
+   * expectation. The k-th epoch ends with step \(\lceil k N / B \rceil\), and the last one with the
+   * plan.
    *
    * <p>DJL's loops ask for their validation data here as well. {@code EasyTrain.fit} trains on the
    * data set that it is given to train on, whichever object that is; {@code
    * EasyTrain.evaluateDataset} evaluates any data set, the training data included, before, between
    * and after training: it gets the data set's own ordinary batches, which can be evaluated and
-   * cannot be trained. A loop of one's own that calls this method gets private batches of the first
-   * data set that it asks for, and ordinary batches of any other.
+   * cannot be trained. Any other loop that calls this method gets private batches of the first data
+   * set that it asks for, and ordinary batches of any other.
    *
    * @param dataset the private data set, a {@link RandomAccessDataset}, or another one to evaluate
    * @return the micro-batches, drawn as they are asked for
@@ -200,7 +130,7 @@ public final class PrivateTrainer extends Trainer {
    */
   @Override
   public Iterable<Batch> iterateDataset(Dataset dataset) throws IOException, TranslateException {
-    if (isEvaluated(dataset)) {
+    if (run().source().isEvaluated(dataset)) {
       return super.iterateDataset(dataset);
     }
     if (!(dataset instanceof RandomAccessDataset indexed)) {
@@ -208,128 +138,15 @@ public final class PrivateTrainer extends Trainer {
           "dataset must be a RandomAccessDataset for Poisson sampling, got "
               + dataset.getClass().getName());
     }
-    PrivacyPlan plan = run.plan();
-    double epoch = Math.floor(run.taken() * plan.expectedBatchSize() / plan.datasetSize()) + 1;
-    double end = Math.ceil(epoch * plan.datasetSize() / plan.expectedBatchSize());
-    Iterable<PrivateBatch> drawn = draw(indexed, Math.min((long) end - run.taken(), run.left()));
-    return () -> {
-      Iterator<PrivateBatch> iterator = drawn.iterator();
-      return new Iterator<>() {
-        @Override
-        public boolean hasNext() {
-          return iterator.hasNext();
-        }
-
-        @Override
-        public Batch next() {
-          return iterator.next();
-        }
-      };
-    };
+    return draw(indexed, run().record().leftInEpoch(), batch -> batch);
   }
 
-  private boolean isEvaluated(Dataset dataset) {
-    return switch (EasyTrainCall.current()) {
-      case EVALUATION -> true;
-      case TRAINING -> false;
-      case NONE -> privateData != null && privateData != dataset;
-    };
-  }
-
-  private Iterable<PrivateBatch> draw(RandomAccessDataset dataset, long count)
+  private <B extends Batch> Iterable<B> draw(
+      RandomAccessDataset dataset, long steps, Function<PrivateBatch, B> type)
       throws IOException, TranslateException {
-    requireOpen();
-    if (saved != null) {
-      throw new IllegalStateException(
-          "model must be initialized before a run goes on, got none of the checkpoint's arrays in"
-              + " place; call trainer.initialize(shapes)");
-    }
-    if (count <= 0) {
-      throw new PrivacyBudgetExceededException(
-          "steps must be <= "
-              + run.plan().steps()
-              + ", got a request for more after all of them; plan a longer run with its own"
-              + " budget");
-    }
-    requireDeclaredSize(dataset);
-    // What has been added of an unfinished step is added again, from the same sample.
-    currentStep().restart();
-    watch = null;
-    replicas().clear();
-    PoissonBatches drawn =
-        new PoissonBatches(
-            dataset,
-            getManager(),
-            super.getExecutorService().orElse(null),
-            samples,
-            bookKeeper.axes().data().number(),
-            bookKeeper.axes().labels().number(),
-            microBatchSize,
-            run.taken() + 1,
-            count,
-            run.plan().steps(),
-            padTo,
-            selfCheck);
-    source = drawn;
-    privateData = dataset;
-    Iterator<PrivateBatch> iterator =
-        new Iterator<>() {
-          @Override
-          public boolean hasNext() {
-            return drawn.hasNext();
-          }
-
-          @Override
-          public PrivateBatch next() {
-            return handOut(drawn);
-          }
-        };
-    return () -> iterator;
-  }
-
-  private PrivateBatch handOut(PoissonBatches drawn) {
-    requireOpen();
-    if (drawn != source) {
-      throw new IllegalStateException(
-          "batches must come from the latest call of batches(dataset), got one from an earlier"
-              + " call; it ended when the next one began");
-    }
-    LogicalStep current = currentStep();
-    current.requireReadyForNext();
-    if (current.isWaiting()) {
-      // The caller may have changed parameters since the last step: copy them to all devices again.
-      replicas().parametersChanged();
-    }
-    run.draw();
-    current.drawn();
-    PrivateBatch next = drawn.next();
-    current.handOut(next, getDevices(), bookKeeper.kernels());
-    return next;
-  }
-
-  /** The step under way, or the next one. */
-  private LogicalStep currentStep() {
-    LogicalStep current = step;
-    if (current == null) {
-      current = new LogicalStep(run.taken() + 1, run.nextStep());
-      step = current;
-    }
-    return current;
-  }
-
-  /** A data set of quite another size than declared is most likely another one than planned for. */
-  private void requireDeclaredSize(RandomAccessDataset dataset) {
-    long declared = run.plan().datasetSize();
-    long size = dataset.size();
-    if (!anyDataSize && (size > 2 * declared || 2 * size < declared)) {
-      throw new IllegalArgumentException(
-          "data set must have between half and twice the "
-              + declared
-              + " samples that the plan declares, got "
-              + (size > declared ? "more" : "fewer")
-              + "; declare its size by the plan's setDatasetSize, or call optAnyDataSize() on the"
-              + " engine's builder");
-    }
+    // Batches are loaded ahead with several devices, too.
+    ExecutorService executor = super.getExecutorService().orElse(null);
+    return run().draw(dataset, steps, getManager(), executor, type);
   }
 
   /**
@@ -338,9 +155,7 @@ public final class PrivateTrainer extends Trainer {
    * @param next a batch from {@link #batches}
    */
   public void trainBatch(PrivateBatch next) {
-    if (step == null || !step.isCurrent(next)) {
-      throw LogicalStep.foreignData();
-    }
+    run().requireCurrent(next);
     if (next.isEmpty()) {
       return;
     }
@@ -353,20 +168,19 @@ public final class PrivateTrainer extends Trainer {
   }
 
   /**
-   * A collector whose {@code backward} clips and sums per-sample gradients.
-   *
-   * @return the collector; its {@code backward} takes what {@code getLoss()} returned
+   * {@return a collector whose {@code backward} takes what {@code getLoss()} returned, and clips
+   * and sums per-sample gradients}
    */
   @Override
   public GradientCollector newGradientCollector() {
-    requireOpen();
+    run().requireUsable();
     GradientCollector gradientMode = super.newGradientCollector();
     collector = gradientMode;
     return new BookKeepingCollector(gradientMode);
   }
 
   /**
-   * Not supported: a private pass needs the labels for its self-check.
+   * Refuses a pass without labels, which the self-check needs.
    *
    * @param input ignored
    * @return never
@@ -391,63 +205,20 @@ public final class PrivateTrainer extends Trainer {
    */
   @Override
   public NDList forward(NDList data, NDList labels) {
-    requireOpen();
-    LogicalStep current = currentStep();
-    Share next = current.shareOf(data, labels);
+    run().requireUsable();
+    Share next = run().shareOf(data, labels);
     if (collector == null) {
       throw new IllegalStateException(
           "forward must run inside a gradient collector; open newGradientCollector() first, or call"
               + " evaluate(data) for inference");
     }
-    requireParametersUnmodified();
-    prepare(data, labels);
+    run().passes().prepare(getManager(), data, labels);
     long begin = System.nanoTime();
     try {
-      closePass();
-      Replica replica = replicas().get(next.device());
-      BookKeeper.Pass recorded =
-          bookKeeper.forward(
-              replicas().areSeveral() ? replica.manager() : getManager(),
-              data,
-              labels,
-              true,
-              new BookKeeper.Parameters(replica::value, false),
-              (store, ownData, ownLabels) ->
-                  getModel().getBlock().forward(store, ownData, ownLabels, null));
-      PassInFlight pass = new PassInFlight(bookKeeper.kernels(), next, recorded);
-      inFlight = pass;
-      watch = recorded.watch();
-      current.forwarded(next);
-      if (microBatchSize.isMeasured()) {
-        microBatchSize.observe(recorded.bytes(), recorded.batchSize());
-      }
-      return pass.outputs();
+      return run().forward(next, getManager(), data, labels);
     } finally {
       addMetric("forward", begin);
     }
-  }
-
-  /** The blocks behind which the graph is cut. */
-  List<String> cutPaths() {
-    return bookKeeper.cutPaths();
-  }
-
-  /** From a step's first pass to its update, nobody may change a parameter. */
-  private void requireParametersUnmodified() {
-    if (watch != null) {
-      watch.requireUnmodified();
-    }
-  }
-
-  private void prepare(NDList given, NDList givenLabels) {
-    mechanism.prepare(replicas().firstSum());
-    replicas().refreshIfStale();
-    rehearsal.before(getManager(), onFirstDevice(given), onFirstDevice(givenLabels));
-  }
-
-  /** What is tried out is tried on the first device, with the model's own parameters. */
-  private NDList onFirstDevice(NDList list) {
-    return replicas().areSeveral() ? list.toDevice(replicas().get(0).device(), false) : list;
   }
 
   /**
@@ -460,36 +231,10 @@ public final class PrivateTrainer extends Trainer {
    */
   @Override
   public void step() {
-    requireOpen();
-    LogicalStep current = currentStep();
-    if (current.isBetweenBatches()) {
-      return;
-    }
-    current.requireDue();
-    requireParametersUnmodified();
-    watch = null;
     long begin = System.nanoTime();
-    failed = true;
-    try {
-      commit.complete(current);
-    } catch (PrivacyBudgetExceededException e) {
-      failed = false;
-      replicas().clear();
-      current.refused();
-      try {
-        commit.saveRest();
-      } catch (RuntimeException notSaved) {
-        e.addSuppressed(notSaved);
-      }
-      throw e;
-    } catch (RuntimeException e) {
-      failure = e;
-      throw e;
+    if (run().step()) {
+      addMetric("step", begin);
     }
-    failed = false;
-    samples.complete(run.taken());
-    step = null;
-    addMetric("step", begin);
   }
 
   /**
@@ -500,77 +245,20 @@ public final class PrivateTrainer extends Trainer {
    *     is under way
    */
   public void saveCheckpoint() {
-    requireOpen();
-    if (!savesCheckpoints) {
-      throw new IllegalStateException(
-          "checkpoint must have a file, got none; call optCheckpoint(file, steps) on the engine's"
-              + " builder");
-    }
-    if (!currentStep().isWaiting()) {
-      throw new IllegalStateException(
-          "checkpoint must be saved between steps, got a step under way; call step() after its last"
-              + " batch first");
-    }
-    commit.saveRest();
+    run().saveCheckpoint();
   }
 
-  private void accumulate(NDArray target) {
-    PassInFlight pass = inFlight;
-    if (pass == null) {
-      throw PassInFlight.foreignLoss();
-    }
-    NDArray perSample = pass.losses(target);
-    BookKeeper.Pass recorded = pass.pass();
-    Share own = pass.share();
-    LogicalStep current = currentStep();
-    rehearsal.after(perSample);
-    failed = true;
-    // Evaluators and listeners see the outputs until the batch is closed.
-    pass.outputs().attach(own.part().batch().getManager());
-    target.attach(own.part().batch().getManager());
-    try {
-      MicroBatchSum clipped =
-          new MicroBatchSum(
-              recorded,
-              perSample,
-              trainable,
-              units,
-              clipper,
-              current.plan().contributionBound(),
-              replicas().get(own.device()).sum(),
-              report == null ? null : report.statistics());
-      recorded.backward(perSample, clipped);
-      nonFiniteSamples += clipped.finish();
-      samplesSeen += recorded.batchSize();
-    } catch (RuntimeException e) {
-      failure = e;
-      throw e;
-    } finally {
-      closePass();
-    }
-    failed = false;
-    current.added(own);
-  }
-
-  /**
-   * The devices of the training, the model's first.
-   *
-   * @return the devices
-   */
+  /** {@return the devices of the training, the model's first} */
   @Override
   public Device[] getDevices() {
-    // DJL's constructor tells listeners of the trainer before it has replicas.
-    return replicas == null ? super.getDevices() : replicas.devices();
+    // DJL's constructor tells listeners of the trainer before it has a run.
+    return run == null ? super.getDevices() : run.replicas().devices();
   }
 
-  /**
-   * The executor that DJL's loops may train on: none with several devices.
-   *
-   * @return the executor
-   */
+  /** {@return the executor that DJL's loops may train on: none with several devices} */
   @Override
   public Optional<ExecutorService> getExecutorService() {
-    return replicas != null && replicas.areSeveral()
+    return run != null && run.replicas().areSeveral()
         ? Optional.empty()
         : super.getExecutorService();
   }
@@ -583,78 +271,56 @@ public final class PrivateTrainer extends Trainer {
    */
   @Override
   public NDList evaluate(NDList input) {
-    return replicas().areSeveral()
-        ? getModel()
-            .getBlock()
-            .forward(
-                replicas().valuesOn(input.head().getDevice(), input.head().getManager()),
-                input,
-                false,
-                null)
+    Replicas replicas = run().replicas();
+    return replicas.areSeveral()
+        ? replicas.evaluate(getModel().getBlock(), input)
         : super.evaluate(input);
   }
 
-  private Replicas replicas() {
-    return Objects.requireNonNull(replicas);
+  /** Returns the paths of the blocks behind which the graph is cut. */
+  List<String> cutPaths() {
+    return run().passes().cutPaths();
   }
 
-  private void closePass() {
-    if (inFlight != null) {
-      inFlight.close();
-    }
-    inFlight = null;
-  }
-
-  /**
-   * The plan of this run.
-   *
-   * @return the plan
-   */
+  /** {@return the plan of this run} */
   public PrivacyPlan plan() {
-    return run.plan();
+    return run().record().plan();
   }
 
-  /**
-   * The number of logical steps that the weights have taken, those before a checkpoint included.
-   *
-   * @return the steps
-   */
+  /** {@return the logical steps that the weights have taken, those before a checkpoint included} */
   public long stepsTaken() {
-    return run.taken();
+    return run().record().taken();
   }
 
   /**
-   * The number of logical steps that the ledger holds. It is larger than {@link #stepsTaken()} by
-   * the steps that an earlier run charged and could not save.
+   * {@return the number of logical steps that the ledger holds}
    *
-   * @return the steps
+   * <p>It is larger than {@link #stepsTaken()} by the steps that an earlier run charged and could
+   * not save.
    */
   public long stepsCharged() {
-    return run.charged();
+    return run().record().charged();
   }
 
   /**
-   * The clip norm of the step under way or of the next one, and all else that clipping has learned:
-   * part of what a checkpoint must keep.
+   * {@return what clipping has learned from private answers: the clip norm of the step under way or
+   * of the next one}
    *
-   * @return the state
+   * <p>Checkpoints keep it.
    */
   public ClippingState clippingState() {
-    return run.clipping();
+    return run().record().clipping();
   }
 
-  /**
-   * The privacy spent so far at the budget's delta.
-   *
-   * @return the bound on epsilon
-   */
+  /** {@return the bound on the epsilon spent so far, at the budget's delta} */
   public EpsilonBound spent() {
-    return run.spent();
+    return run().record().spent();
   }
 
   /**
-   * What may be claimed of the run so far, made of the events that the ledger holds: earlier runs
-   * on the same ledger and lost steps included. At any step, and after the trainer was closed.
+   * States what may be claimed of the run so far. The statement is made of the events that the
+   * ledger holds, those of earlier runs on it and of lost steps included. It can be made at any
+   * step and after the trainer was closed.
    *
    * @param unit whose privacy it is, in the singular: what a sample of the data set stands for,
    *     such as {@code record} or {@code patient}
@@ -663,22 +329,22 @@ public final class PrivateTrainer extends Trainer {
    * @throws IllegalArgumentException if {@code unit} has quotes, backslashes or control characters
    */
   public PrivacyStatement statement(String unit) {
-    return run.statement(unit);
+    return run().record().statement(unit);
   }
 
   /**
-   * How many times a sample's gradient was not finite and contributed nothing; with several groups,
-   * nothing to those where it was not. Not private: for the eyes of those who may see the data, and
-   * in no checkpoint.
+   * {@return how many times, since the trainer was made, a sample's gradient was not finite and
+   * contributed nothing; with several groups, nothing to those where it was not finite}
    *
-   * @return the count over all steps since the trainer was made
+   * <p>The count is not private: only those who may see the data may see it, and no checkpoint
+   * keeps it.
    */
   public long nonFiniteSamples() {
-    return nonFiniteSamples;
+    return run().passes().nonFiniteSamples();
   }
 
   /**
-   * Puts the model's own layers back; the trainer cannot train after it. Completed steps that no
+   * Puts the model's own layers back; the trainer cannot train any more. Completed steps that no
    * checkpoint holds yet are saved first, if the run has checkpoints.
    *
    * <p>A step whose batch was drawn and is not complete is charged: its sample has been seen, and
@@ -686,27 +352,7 @@ public final class PrivateTrainer extends Trainer {
    * on which the data set, the model or the loss failed, too.
    */
   public void detach() {
-    if (!closed) {
-      closed = true;
-      hooks.detach();
-      chargeAbandoned();
-      if (!failed) {
-        commit.saveRest();
-      }
-    }
-  }
-
-  private void chargeAbandoned() {
-    LogicalStep abandoned = step;
-    if (abandoned == null || !abandoned.isSeenAndNotCharged()) {
-      return;
-    }
-    try {
-      abandoned.charging();
-      run.chargeGivenUp(abandoned.plan());
-    } catch (PrivacyBudgetExceededException e) {
-      LOGGER.debug("the budget had nothing left for a step that was given up", e);
-    }
+    run().detach();
   }
 
   /** Ends the training, detaches the model and releases the trainer's memory. */
@@ -714,49 +360,12 @@ public final class PrivateTrainer extends Trainer {
   public void close() {
     if (getManager().isOpen()) {
       try {
-        detach();
-        if (report != null) {
-          report.end(run.taken(), statement("record"));
-        }
-        if (2 * nonFiniteSamples > samplesSeen) {
-          LOGGER.warn(
-              "more than half of the samples had gradients that were not finite and contributed"
-                  + " nothing: look for missing values in the data and for a diverging model (see"
-                  + " nonFiniteSamples())");
-        }
+        run().end();
       } finally {
-        closePass();
-        optimizer.close();
-        run.close();
-        mechanism.close();
-        if (report != null) {
-          report.close();
-        }
-        if (saved != null) {
-          saved.close();
-        }
+        run().close();
         super.close();
-        resources.close();
+        run().releaseMemory();
       }
-    }
-  }
-
-  private void requireOpen() {
-    if (closed) {
-      throw new IllegalStateException("trainer must be attached, got a detached one; attach again");
-    }
-    if (failed) {
-      throw new IllegalStateException(
-          "the last step must have succeeded, got one that failed in between; close the trainer and"
-              + " attach again by the same engine, which goes on with the rest of the budget",
-          failure);
-    }
-  }
-
-  private void evaluated(NDList labels, NDList predictions, NDArray perSample, NDArray value) {
-    PassInFlight pass = inFlight;
-    if (pass != null) {
-      pass.evaluated(labels, predictions, perSample, value);
     }
   }
 
@@ -770,7 +379,7 @@ public final class PrivateTrainer extends Trainer {
     @Override
     public void backward(NDArray target) {
       long begin = System.nanoTime();
-      accumulate(target);
+      run().backward(target);
       addMetric("backward", begin);
     }
 

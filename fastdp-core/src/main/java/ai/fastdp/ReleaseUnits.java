@@ -58,12 +58,12 @@ final class ReleaseUnits {
     return root;
   }
 
-  /** The number of the unit that holds a group. */
+  /** Returns the number of the unit that holds a group. */
   int ofGroup(int group) {
     return root(group);
   }
 
-  /** The number of the unit to which all trainable parameters of a layer belong. */
+  /** Returns the number of the unit to which all trainable parameters of a layer belong. */
   int of(Block layer) {
     Integer group = units.get(layer);
     if (group == null) {
@@ -74,7 +74,7 @@ final class ReleaseUnits {
     return root(group);
   }
 
-  /** Whether there are several, so that one can be released before another. */
+  /** Returns whether there are several units, so that one can be released before another. */
   boolean areSeveral() {
     return units.values().stream().mapToInt(this::root).distinct().count() > 1;
   }

@@ -37,12 +37,12 @@ final class Replica {
     this.copies = copies;
   }
 
-  /** The replica that uses the model's own parameters. */
+  /** Makes the replica that uses the model's own parameters. */
   static Replica original(TorchScriptModule kernels, NDManager manager, List<Parameter> trainable) {
     return new Replica(kernels, manager, trainable, null);
   }
 
-  /** A replica with copies on a manager's device. */
+  /** Makes a replica with copies on a manager's device. */
   static Replica copy(TorchScriptModule kernels, NDManager manager, List<Parameter> trainable) {
     return new Replica(kernels, manager, trainable, new IdentityHashMap<>());
   }
@@ -55,7 +55,7 @@ final class Replica {
     return manager;
   }
 
-  /** A parameter's array on this device. */
+  /** Returns a parameter's array on this device. */
   NDArray value(Parameter parameter) {
     NDArray array = parameter.getArray();
     if (copies == null) {
@@ -100,7 +100,7 @@ final class Replica {
             });
   }
 
-  /** The sum of this device's shares of the step; the parameters must have arrays. */
+  /** Returns the sum of this device's shares of the step; the parameters must have arrays. */
   ClippedGradientSum sum() {
     if (sum == null) {
       sum = new ClippedGradientSum(kernels, manager, trainable);
@@ -108,7 +108,7 @@ final class Replica {
     return sum;
   }
 
-  /** Moves this device's sum, if it has had a share yet, to the sum of all devices. */
+  /** Moves this device's sum, if it has got a share yet, to the sum of all devices. */
   void moveSum(ClippedGradientSum total) {
     if (sum != null) {
       total.take(sum);

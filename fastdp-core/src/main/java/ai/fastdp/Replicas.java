@@ -3,7 +3,9 @@ package ai.fastdp;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.training.ParameterStore;
 import ai.fastdp.kernel.TorchScriptModule;
@@ -58,7 +60,7 @@ final class Replicas {
     return all.stream().map(Replica::device).toArray(Device[]::new);
   }
 
-  /** The parameters have changed: copies must not be used before they have been refreshed. */
+  /** Notes that the parameters have changed: copies must be refreshed before they are used. */
   void parametersChanged() {
     stale = true;
   }
@@ -71,7 +73,7 @@ final class Replicas {
     }
   }
 
-  /** The sum of the current step on the first device, made when the parameters have arrays. */
+  /** Returns the sum of the current step on the first device; the parameters must have arrays. */
   ClippedGradientSum firstSum() {
     trainable.requireReady(kernels);
     return all.get(0).sum();
@@ -89,8 +91,14 @@ final class Replicas {
     all.forEach(Replica::clear);
   }
 
-  /** The parameters on the device of an input, for inference; the first replica on it counts. */
-  ParameterStore valuesOn(Device device, NDManager manager) {
+  /** Runs a block for inference on the device of its input. */
+  NDList evaluate(Block block, NDList input) {
+    NDArray head = input.head();
+    return block.forward(valuesOn(head.getDevice(), head.getManager()), input, false, null);
+  }
+
+  /** Returns the parameters on an input's device, for inference; the first replica on it counts. */
+  private ParameterStore valuesOn(Device device, NDManager manager) {
     refreshIfStale();
     Replica replica =
         all.stream()

@@ -32,7 +32,7 @@ final class ReportWriter implements AutoCloseable {
     }
   }
 
-  /** A run that was killed may have left the beginning of a line. */
+  /** Drops the beginning of a line that a killed run may have left. */
   private void dropUnfinishedLine() throws IOException {
     long end = channel.size();
     ByteBuffer last = ByteBuffer.allocate(1);
@@ -47,7 +47,7 @@ final class ReportWriter implements AutoCloseable {
     channel.position(end);
   }
 
-  /** What a run, or the rest of one, begins with. */
+  /** Writes the first line of a run, or of the rest of one. */
   void begin(RunRecord run) {
     JsonObject values = new JsonObject();
     values.addProperty("plan", run.manifest().text());
@@ -58,7 +58,7 @@ final class ReportWriter implements AutoCloseable {
     write(run.taken(), values, null);
   }
 
-  /** The step that has ended. */
+  /** Writes the line of a step that has ended. */
   void step(RunRecord run, StepPlan step, OptionalDouble learningRate) {
     PrivacyPlan plan = run.plan();
     JsonObject values = new JsonObject();
@@ -72,14 +72,14 @@ final class ReportWriter implements AutoCloseable {
     write(run.taken(), values, statistics == null ? null : statistics.take());
   }
 
-  /** What the run may claim when it ends. */
+  /** Writes what the run may claim when it ends. */
   void end(long steps, PrivacyStatement statement) {
     JsonObject values = new JsonObject();
     values.add("statement", JsonParser.parseString(statement.toJson()));
     write(steps, values, null);
   }
 
-  /** What micro-batches are described to; null where private values are left out. */
+  /** Returns what collects the private values of micro-batches; null where they are left out. */
   @Nullable StepStatistics statistics() {
     return statistics;
   }

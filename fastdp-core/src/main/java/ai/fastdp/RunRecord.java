@@ -53,7 +53,7 @@ final class RunRecord {
     clipping = plan.stepClipping().scheduled(0);
   }
 
-  /** Goes on where a checkpoint was made. */
+  /** Continues where a checkpoint was made. */
   void resumeAt(long steps, ClippingState learned) {
     taken = steps;
     clipping = learned;
@@ -74,12 +74,14 @@ final class RunRecord {
     return noise;
   }
 
-  /** Steps that the weights have taken, those before a checkpoint included. */
+  /**
+   * Returns the number of steps that the weights have taken, those before a checkpoint included.
+   */
   long taken() {
     return taken;
   }
 
-  /** Steps that the ledger holds. */
+  /** Returns the number of steps that the ledger holds. */
   long charged() {
     return ledger.charges();
   }
@@ -90,6 +92,16 @@ final class RunRecord {
    */
   long left() {
     return plan.steps() - charged() - (openSteps.count() - (open ? 1 : 0));
+  }
+
+  /**
+   * Returns the number of steps up to the next whole epoch, the k-th of which ends with step
+   * \(\lceil k N / B \rceil\), or those that are left.
+   */
+  long leftInEpoch() {
+    double epoch = Math.floor(taken * plan.expectedBatchSize() / plan.datasetSize()) + 1;
+    double end = Math.ceil(epoch * plan.datasetSize() / plan.expectedBatchSize());
+    return Math.min((long) end - taken, left());
   }
 
   /**
@@ -112,12 +124,12 @@ final class RunRecord {
     }
   }
 
-  /** What clipping has learned so far. */
+  /** Returns what clipping has learned so far. */
   ClippingState clipping() {
     return clipping;
   }
 
-  /** What the next step uses. */
+  /** Returns what the next step uses. */
   StepPlan nextStep() {
     return plan.step(taken, clipping);
   }
@@ -146,13 +158,13 @@ final class RunRecord {
     }
   }
 
-  /** The weights have taken a step, from which clipping goes on like this. */
+  /** Notes that the weights have taken a step, and the state of clipping after it. */
   void took(ClippingState next) {
     taken++;
     clipping = next;
   }
 
-  /** What was spent; infinite for a run without a guarantee. */
+  /** Returns what was spent; infinite for a run without a guarantee. */
   EpsilonBound spent() {
     return guarantees ? ledger.spent() : EpsilonBound.atMost(Double.POSITIVE_INFINITY);
   }

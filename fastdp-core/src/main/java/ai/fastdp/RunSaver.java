@@ -59,7 +59,7 @@ final class RunSaver {
     optimizer.state();
   }
 
-  /** The run goes on from a checkpoint of so many steps. */
+  /** Notes that the run continues from a checkpoint with this number of steps. */
   void resumedAt(long steps) {
     saved = steps;
   }
@@ -72,7 +72,7 @@ final class RunSaver {
     return steps > saved;
   }
 
-  /** Saves the state after so many completed steps; it is on disk when this returns. */
+  /** Saves the state after this number of completed steps; it is on disk when this returns. */
   void save(long steps, ClippingState clipping, NoisePosition noise) {
     Map<String, String> texts = new LinkedHashMap<>();
     texts.put("format", FORMAT);
@@ -121,7 +121,7 @@ final class RunSaver {
     return "optimizer/" + name + "/" + number;
   }
 
-  /** The model's parameters with arrays, each once, by the first name it has. */
+  /** Returns the model's parameters that have arrays, each once, by its first name. */
   static Map<String, Parameter> parameters(Block block) {
     Set<Parameter> seen = Collections.newSetFromMap(new IdentityHashMap<>());
     Map<String, Parameter> parameters = new LinkedHashMap<>();

@@ -20,7 +20,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeSet;
 
-/** A checkpoint that {@link RunSaver} wrote, checked and ready to go on from. */
+/** A checkpoint that {@link RunSaver} wrote, checked and ready to be continued. */
 final class SavedRun implements AutoCloseable {
   private final Path file;
   private final TensorFile tensors;
@@ -57,7 +57,7 @@ final class SavedRun implements AutoCloseable {
     return number("steps");
   }
 
-  /** What clipping had learned. */
+  /** Returns what clipping had learned when the checkpoint was written. */
   ClippingState clipping() {
     return new ClippingState(Double.parseDouble(text("clipNorm")));
   }
@@ -114,7 +114,7 @@ final class SavedRun implements AutoCloseable {
     }
   }
 
-  /** Gives the weights and the optimizer what they had. */
+  /** Restores the weights and the optimizer's state. */
   void restore(Block block, TorchScriptModule kernels, NDManager manager, DpOptimizer optimizer) {
     Map<String, Parameter> parameters = RunSaver.parameters(block);
     TreeSet<String> saved = new TreeSet<>(tensors.names());

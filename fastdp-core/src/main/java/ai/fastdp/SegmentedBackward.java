@@ -40,7 +40,7 @@ final class SegmentedBackward {
     /** Takes one use; the use's input and the gradient belong to the sink from now on. */
     void take(LayerRecord use, NDArray outputGradient);
 
-    /** All uses from this number on have been given, or have no path to the losses. */
+    /** Notes that all uses from this number on have been given, or have no path to the losses. */
     void passed(int firstUse);
   }
 
@@ -165,7 +165,7 @@ final class SegmentedBackward {
     }
   }
 
-  /** The segment in which a use was recorded. */
+  /** Returns the segment in which a use was recorded. */
   private int segmentOf(int use) {
     int segment = 0;
     while (segment < cuts.size() && cuts.get(segment).uses() <= use) {
@@ -174,7 +174,7 @@ final class SegmentedBackward {
     return segment;
   }
 
-  /** The blocks of the cuts that separate two segments. */
+  /** Returns the blocks of the cuts that separate two segments. */
   private List<String> pathsBetween(int first, int last) {
     return cuts.subList(first, last).stream().map(Cut::path).distinct().toList();
   }

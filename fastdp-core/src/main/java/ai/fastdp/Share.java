@@ -21,12 +21,12 @@ final class Share {
     return part;
   }
 
-  /** The number of the device among the trainer's. */
+  /** Returns the number of the device among the trainer's. */
   int device() {
     return part.device();
   }
 
-  /** Whether these are its very lists. */
+  /** Returns whether these are the lists that were handed out. */
   @SuppressWarnings("ReferenceEquality") // The very lists of the share, not equal ones.
   boolean isOf(NDList otherData, NDList otherLabels) {
     return otherData == data.list() && otherLabels == labels.list();

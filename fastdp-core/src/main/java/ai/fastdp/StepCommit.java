@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
+import ai.fastdp.accounting.ledger.PrivacyBudgetExceededException;
 import ai.fastdp.mechanism.ClippedGradientSum;
 import ai.fastdp.mechanism.NoiseMechanism;
 import ai.fastdp.mechanism.PrivatizedGradient;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Completes a logical step, in the order on which privacy rests: charge, noise, update, save,
  * report.
  */
 final class StepCommit {
+  private static final Logger LOGGER = LoggerFactory.getLogger(StepCommit.class);
+
   private final RunRecord run;
   private final Replicas replicas;
   private final NoiseMechanism mechanism;
@@ -36,8 +41,7 @@ final class StepCommit {
   /**
    * Completes a step whose samples have all been added to the sum.
    *
-   * @throws ai.fastdp.accounting.ledger.PrivacyBudgetExceededException if it would exceed the
-   *     budget; nothing is released
+   * @throws PrivacyBudgetExceededException if it would exceed the budget; nothing is released
    */
   void complete(LogicalStep step) {
     StepPlan plan = step.plan();
@@ -65,7 +69,34 @@ final class StepCommit {
     }
   }
 
-  /** The state of clipping after a step, which has been charged. */
+  /** Undoes what was added for a step that the ledger has refused, and saves those before it. */
+  void refuse(LogicalStep step, PrivacyBudgetExceededException refusal) {
+    replicas.clear();
+    step.refused();
+    try {
+      saveRest();
+    } catch (RuntimeException notSaved) {
+      refusal.addSuppressed(notSaved);
+    }
+  }
+
+  /**
+   * Charges a step that is given up. Its sample has been seen: dropping it for nothing would let
+   * batches be chosen by what is in them.
+   */
+  void chargeGivenUp(LogicalStep step) {
+    if (!step.isSeenAndNotCharged()) {
+      return;
+    }
+    try {
+      step.charging();
+      run.chargeGivenUp(step.plan());
+    } catch (PrivacyBudgetExceededException e) {
+      LOGGER.debug("the budget had nothing left for a step that was given up", e);
+    }
+  }
+
+  /** Returns the state of clipping after the step, which has been charged. */
   private ClippingState nextClipping(ClippedGradientSum complete) {
     PrivacyPlan plan = run.plan();
     return plan.clipping()
@@ -78,6 +109,11 @@ final class StepCommit {
                         query,
                         mechanism.unclippedShare(complete, query.countNoise())))
         .orElseGet(() -> plan.stepClipping().scheduled(run.taken() + 1));
+  }
+
+  /** Returns whether the run has checkpoints. */
+  boolean savesCheckpoints() {
+    return saver != null;
   }
 
   /** Saves the completed steps that no checkpoint holds yet, if the run has checkpoints. */

@@ -55,7 +55,7 @@ final class StepStatistics {
     }
   }
 
-  /** The values of the step that ends; the next one begins. */
+  /** Returns the values of the step that ends, and begins the next one. */
   JsonObject take() {
     JsonObject norms = new JsonObject();
     ReportWriter.add(norms, "least", finite == 0 ? Double.NaN : least);

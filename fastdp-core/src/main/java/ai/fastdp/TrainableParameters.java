@@ -71,7 +71,7 @@ final class TrainableParameters {
     return Collections.unmodifiableList(layers);
   }
 
-  /** The blocks that run sample by sample. */
+  /** Returns the blocks that run sample by sample. */
   List<Located> sampleBySample() {
     return Collections.unmodifiableList(sampleBySample);
   }
@@ -104,7 +104,7 @@ final class TrainableParameters {
     }
   }
 
-  /** The number of a parameter in {@link #parameters()}. */
+  /** Returns the number of a parameter in {@link #parameters()}. */
   int number(Parameter parameter) {
     Integer number = numbers.get(parameter);
     if (number == null) {

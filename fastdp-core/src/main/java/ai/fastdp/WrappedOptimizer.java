@@ -15,7 +15,7 @@ import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/** A DJL optimizer fed privatized gradients, one parameter at a time. */
+/** A DJL optimizer that is given privatized gradients, one parameter at a time. */
 final class WrappedOptimizer implements DpOptimizer {
   private final Optimizer optimizer;
   private @Nullable NDManager manager;

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+package ai.fastdp;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.fastdp.clipping.Clipper;
+import ai.fastdp.mechanism.NoiseMechanism;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Runs the passes of a step's shares: forward with everything recorded, then backward with each
+ * sample clipped and added to the step's sum.
+ *
+ * <p>DJL's loops call forward, loss and backward one after the other; at most one pass is in flight
+ * in between.
+ */
+final class StepPasses implements AutoCloseable {
+  private final BookKeeper bookKeeper;
+  private final TrainableParameters trainable;
+  private final ReleaseUnits units;
+  private final Clipper clipper;
+  private final Replicas replicas;
+  private final NoiseMechanism mechanism;
+  private final Rehearsal rehearsal;
+  private final MicroBatchSize microBatchSize;
+  private final @Nullable StepStatistics statistics;
+  private @Nullable PassInFlight inFlight;
+  private @Nullable ParameterWatch watch;
+  private long samplesSeen;
+  private long nonFiniteSamples;
+
+  /**
+   * @param statistics is told losses and norms; null for none
+   */
+  StepPasses(
+      BookKeeper bookKeeper,
+      TrainableParameters trainable,
+      ReleaseUnits units,
+      Clipper clipper,
+      Replicas replicas,
+      NoiseMechanism mechanism,
+      Rehearsal rehearsal,
+      MicroBatchSize microBatchSize,
+      @Nullable StepStatistics statistics) {
+    this.bookKeeper = bookKeeper;
+    this.trainable = trainable;
+    this.units = units;
+    this.clipper = clipper;
+    this.replicas = replicas;
+    this.mechanism = mechanism;
+    this.rehearsal = rehearsal;
+    this.microBatchSize = microBatchSize;
+    this.statistics = statistics;
+  }
+
+  /**
+   * Runs the model on a share of a step's physical batch.
+   *
+   * @param manager owns what the pass makes where there is one device
+   * @return the model's outputs
+   */
+  NDList forward(LogicalStep step, Share share, NDManager manager, NDList data, NDList labels) {
+    close();
+    Replica replica = replicas.get(share.device());
+    BookKeeper.Pass recorded =
+        bookKeeper.forward(
+            replicas.areSeveral() ? replica.manager() : manager,
+            data,
+            labels,
+            true,
+            new BookKeeper.Parameters(replica::value, false),
+            (store, ownData, ownLabels) ->
+                bookKeeper.model().getBlock().forward(store, ownData, ownLabels, null));
+    PassInFlight pass = new PassInFlight(bookKeeper.kernels(), share, recorded);
+    inFlight = pass;
+    watch = recorded.watch();
+    step.forwarded(share);
+    if (microBatchSize.isMeasured()) {
+      microBatchSize.observe(recorded.bytes(), recorded.batchSize());
+    }
+    return pass.outputs();
+  }
+
+  /**
+   * Gets ready for a pass over these data, and tries out on them what has to be tried.
+   *
+   * @param manager the manager of what is made; open until the batch's losses are there
+   */
+  void prepare(NDManager manager, NDList data, NDList labels) {
+    requireParametersUnmodified();
+    mechanism.prepare(replicas.firstSum());
+    replicas.refreshIfStale();
+    rehearsal.before(manager, onFirstDevice(data), onFirstDevice(labels));
+  }
+
+  /** Moves a list to the first device, where trial passes run with the model's own parameters. */
+  private NDList onFirstDevice(NDList list) {
+    return replicas.areSeveral() ? list.toDevice(replicas.get(0).device(), false) : list;
+  }
+
+  /** Takes note of the losses if it is the outputs of the pass in flight that were evaluated. */
+  void evaluated(NDList labels, NDList predictions, NDArray perSample, NDArray mean) {
+    if (inFlight != null) {
+      inFlight.evaluated(labels, predictions, perSample, mean);
+    }
+  }
+
+  /**
+   * Returns the per-sample losses of the pass in flight, once they have been checked.
+   *
+   * @param target what is to be back-propagated, their mean
+   */
+  NDArray losses(NDArray target) {
+    PassInFlight pass = inFlight;
+    if (pass == null) {
+      throw PassInFlight.foreignLoss();
+    }
+    NDArray perSample = pass.losses(target);
+    rehearsal.after(perSample);
+    return perSample;
+  }
+
+  /**
+   * Back-propagates the losses of the pass in flight, clips each sample's gradient and adds it to
+   * the step's sum.
+   */
+  void clipAndAdd(LogicalStep step, NDArray target, NDArray losses) {
+    PassInFlight pass = inFlight;
+    if (pass == null) {
+      throw PassInFlight.foreignLoss();
+    }
+    BookKeeper.Pass recorded = pass.pass();
+    Share share = pass.share();
+    // Evaluators and listeners see the outputs until the batch is closed.
+    pass.outputs().attach(share.part().batch().getManager());
+    target.attach(share.part().batch().getManager());
+    try {
+      MicroBatchSum clipped =
+          new MicroBatchSum(
+              recorded,
+              losses,
+              trainable,
+              units,
+              clipper,
+              step.plan().contributionBound(),
+              replicas.get(share.device()).sum(),
+              statistics);
+      recorded.backward(losses, clipped);
+      nonFiniteSamples += clipped.finish();
+      samplesSeen += recorded.batchSize();
+    } finally {
+      close();
+    }
+    step.added(share);
+  }
+
+  /** Checks that nobody has changed a parameter since the step's first pass. */
+  void requireParametersUnmodified() {
+    if (watch != null) {
+      watch.requireUnmodified();
+    }
+  }
+
+  /** Lets parameters change until the next pass: the step is complete, or begins again. */
+  void endStep() {
+    watch = null;
+  }
+
+  /** Returns how many samples had a gradient that was not finite. */
+  long nonFiniteSamples() {
+    return nonFiniteSamples;
+  }
+
+  /** Returns whether more than half of the samples had a gradient that was not finite. */
+  boolean mostAreNonFinite() {
+    return 2 * nonFiniteSamples > samplesSeen;
+  }
+
+  /** Returns the paths of the blocks behind which the graph is cut. */
+  List<String> cutPaths() {
+    return bookKeeper.cutPaths();
+  }
+
+  /** Closes the pass in flight, if there is one. */
+  @Override
+  public void close() {
+    if (inFlight != null) {
+      inFlight.close();
+    }
+    inFlight = null;
+  }
+}
