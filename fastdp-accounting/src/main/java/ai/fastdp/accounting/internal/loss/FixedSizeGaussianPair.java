@@ -10,9 +10,9 @@ import java.util.List;
  * <p>With q the fraction of records in the subset and s the noise relative to the sensitivity under
  * replacement, the dominating curve is that of P' = (1-q) N(0, s^2) + q N(1, s^2) against Q' = N(0,
  * s^2) for epsilon &gt;= 0, and that of (Q', P') below (Zhu, Dong, Wang 2022, arXiv 2106.08567;
- * proof in docs/proofs/dominating-pairs.md). This is the hockey-stick curve of a pair with the loss log r of P'
- * on x &gt; 1/2, where it is positive, of its mirror image (loss -log r with the distribution of Q'
- * there), and of an atom at 0 with the remaining mass. It is symmetric.
+ * proof in docs/proofs/dominating-pairs.md). This is the hockey-stick curve of a pair with the loss
+ * log r of P' on x &gt; 1/2, where it is positive, of its mirror image (loss -log r with the
+ * distribution of Q' there), and of an atom at 0 with the remaining mass. It is symmetric.
  *
  * @param ratio q and s
  * @param cut P is restricted to x &lt;= cut; what lies beyond has to be accounted for by the caller

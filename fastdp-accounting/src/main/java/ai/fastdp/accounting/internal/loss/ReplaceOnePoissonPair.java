@@ -11,8 +11,8 @@ import java.util.List;
  *
  * <p>With r the ratio of P to N(0, s^2), \(L = \log r(x) - \log r(-x)\), which has the same
  * distribution under P as -L has under Q. That opposite contributions of the largest norm are the
- * worst is proven in docs/proofs/dominating-pairs.md; Lebeda, Regehr, Kamath, Steinke 2024 (arXiv 2405.20769)
- * study the pair.
+ * worst is proven in docs/proofs/dominating-pairs.md; Lebeda, Regehr, Kamath, Steinke 2024 (arXiv
+ * 2405.20769) study the pair.
  *
  * @param ratio q and s
  * @param cut P is restricted to x &lt;= cut; what lies beyond has to be accounted for by the caller
