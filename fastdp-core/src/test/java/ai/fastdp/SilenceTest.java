@@ -87,9 +87,9 @@ final class SilenceTest {
             LSTM.builder().setStateSize(4).setNumLayers(1).build(),
             GRU.builder().setStateSize(4).setNumLayers(1).build(),
             RNN.builder()
+                .setActivation(RNN.Activation.TANH)
                 .setStateSize(4)
                 .setNumLayers(1)
-                .optActivation(RNN.Activation.TANH)
                 .build())) {
       SequentialBlock block = new SequentialBlock();
       block.add(recurrent).add(Blocks.batchFlattenBlock());
