@@ -85,8 +85,8 @@ final class CompanyGradients {
     }
   }
 
-  /** The norms of the samples' gradients, by the engine. */
-  private double[] norms(NDManager manager, NDList data, NDList labels, Mode mode) {
+  /** The norms of the samples' gradients, by the engine; none where nothing is recorded. */
+  double[] norms(NDManager manager, NDList data, NDList labels, Mode mode) {
     try (BookKeeper.Pass pass = forward(manager, data, labels, mode, BookKeeper.Parameters.OWN)) {
       NDArray losses = loss.evaluate(labels, pass.outputs());
       pass.requirePerSample(losses);

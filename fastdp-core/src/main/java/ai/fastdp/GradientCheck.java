@@ -8,10 +8,10 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.fastdp.ghost.PerSampleGradients;
+import java.security.SecureRandom;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.Random;
 
 /**
  * Checks that the engine's per-sample gradients equal ordinary back-propagation of the sample's
@@ -35,7 +35,7 @@ final class GradientCheck {
   private final TrainableParameters trainable;
   private final PerSampleLoss loss;
   private final OrdinaryGradients ordinary;
-  private final Random random;
+  private final SecureRandom random;
   private final double tolerance;
   private final double range;
 
@@ -43,7 +43,7 @@ final class GradientCheck {
       BookKeeper bookKeeper,
       TrainableParameters trainable,
       PerSampleLoss loss,
-      Random random,
+      SecureRandom random,
       double tolerance) {
     this.bookKeeper = bookKeeper;
     this.trainable = trainable;

@@ -18,19 +18,19 @@ import java.util.stream.LongStream;
  * Checks that a training pass over other samples leaves nothing behind that a sample's loss reads:
  * running statistics, codebooks or activations in fields of a block or of a loss.
  *
- * <p>Losses of a few samples are computed after training passes over two groups of others, in
- * training mode and, where the model runs in it, in inference mode. PyTorch's generator has the
- * same seed before each, so that dropout repeats. If the losses are the same to the bit, nothing is
- * left behind. Else the order of the groups is drawn at random and the losses, and their changes,
- * are compared with it: a counter of passes, a cache or randomness of the model's own knows nothing
- * of that order, so that the test refuses one of them with a known, small probability, whatever the
- * model computes.
+ * <p>Losses of a few samples, and the norms of their gradients, are computed after training passes
+ * over two groups of others, in training mode and, where the model runs in it, in inference mode.
+ * PyTorch's generator has the same seed before each, so that dropout repeats. If the losses are the
+ * same to the bit, nothing is left behind. Else the order of the groups is drawn at random and the
+ * losses, and their changes, are compared with it: a counter of passes, a cache or randomness of
+ * the model's own knows nothing of that order, so that the test refuses one of them with a known,
+ * small probability, whatever the model computes.
  */
 final class HiddenState {
   private static final int SETTLING = 2;
   private static final int QUICK = 4;
   private static final int ROUNDS = 24;
-  // Two of three times for one of 24 statistics: 5 of a million right but unsteady models.
+  // Two of three times for one of 36 statistics: 7 of a million right but unsteady models.
   private static final int TRIALS = 3;
   private static final int PERMUTATIONS = 4000;
   // Several, as what is kept may lie where one sample's loss is nearly flat.
@@ -39,10 +39,12 @@ final class HiddenState {
   private static final int OTHERS = 16;
 
   private final LossRun runs;
+  private final CompanyGradients gradients;
   private final SecureRandom random;
 
-  HiddenState(LossRun runs, SecureRandom random) {
+  HiddenState(LossRun runs, CompanyGradients gradients, SecureRandom random) {
     this.runs = runs;
+    this.gradients = gradients;
     this.random = random;
   }
 
@@ -90,7 +92,7 @@ final class HiddenState {
   private static IllegalStateException refusal() {
     return new IllegalStateException(
         "a forward pass must leave nothing behind that another sample's loss reads, got a loss"
-            + " that changes with a training pass over other samples; remove what a block or a"
+            + " or a gradient that changes with a training pass over other samples; remove what a block or a"
             + " loss keeps in its fields (running statistics, centres, codebooks, the last"
             + " activations)");
   }
@@ -182,8 +184,10 @@ final class HiddenState {
     private final NDList probes;
     private final NDList probeLabels;
     private final int probeCount;
-    private final List<NDList> others = new ArrayList<>();
-    private final List<NDList> otherLabels = new ArrayList<>();
+    // Data and labels of either group: in a batch of another size than that of the probes, and then
+    // in one of their size, so that what is kept as long as the shape stays is made of the group.
+    private final List<NDList> before = new ArrayList<>();
+    private final List<NDList> last = new ArrayList<>();
     private final List<Mode> modes;
 
     Rounds(NDManager manager, NDList data, NDList labels, int samples) {
@@ -195,11 +199,10 @@ final class HiddenState {
       int rest = Math.min(samples - probeCount, OTHERS);
       // Groups of one size, so that what is kept by size stays as it is.
       int size = Math.max(1, rest / 2);
-      long last = rest == 1 ? 0 : probeCount + rest - size;
-      for (long start : new long[] {probeCount, last}) {
-        long[] rows = LongStream.range(start, start + size).toArray();
-        others.add(runs.takeData(data, rows, manager));
-        otherLabels.add(runs.takeLabels(labels, rows, manager));
+      long end = rest == 1 ? 0 : probeCount + rest - size;
+      for (long start : new long[] {probeCount, end}) {
+        add(before, data, labels, start, size, size == probeCount ? size + 1 : size);
+        add(last, data, labels, start, size, probeCount);
       }
       modes =
           LossRun.attempt(() -> losses(Mode.INFERENCE)).isPresent()
@@ -207,26 +210,40 @@ final class HiddenState {
               : List.of(Mode.TRAINING);
     }
 
-    /** The losses, by mode and sample, and by round. */
+    /** Adds a batch of a group's samples, which may be in it several times. */
+    private void add(
+        List<NDList> batches, NDList data, NDList labels, long start, int size, int count) {
+      long[] rows = LongStream.range(0, count).map(i -> start + i % size).toArray();
+      batches.add(runs.takeData(data, rows, manager));
+      batches.add(runs.takeLabels(labels, rows, manager));
+    }
+
+    /** The losses and the norms of gradients, by mode and sample, and by round. */
     double[][] take(List<Integer> order) {
-      double[][] losses = new double[modes.size() * probeCount][order.size()];
+      double[][] found = new double[(modes.size() + 1) * probeCount][order.size()];
       for (int i = 0; i < order.size(); i++) {
         JniUtils.setSeed(SEED + 1L + i);
-        runs.recorded(
-            manager,
-            others.get(order.get(i)),
-            otherLabels.get(order.get(i)),
-            Mode.TRAINING,
-            Arithmetic.OWN);
-        for (int m = 0; m < modes.size(); m++) {
+        pass(before, order.get(i));
+        pass(last, order.get(i));
+        for (int m = 0; m <= modes.size(); m++) {
           JniUtils.setSeed(SEED);
-          double[] now = losses(modes.get(m));
-          for (int k = 0; k < probeCount; k++) {
-            losses[m * probeCount + k][i] = now[k];
+          double[] now = m < modes.size() ? losses(modes.get(m)) : norms();
+          for (int k = 0; k < now.length; k++) {
+            found[m * probeCount + k][i] = now[k];
           }
         }
       }
-      return losses;
+      return found;
+    }
+
+    private void pass(List<NDList> groups, int group) {
+      runs.recorded(
+          manager, groups.get(2 * group), groups.get(2 * group + 1), Mode.TRAINING, Arithmetic.OWN);
+    }
+
+    /** The norms of the samples' gradients, which show what lies behind a layer of zeros. */
+    private double[] norms() {
+      return gradients.norms(manager, probes, probeLabels, Mode.TRAINING);
     }
 
     private double[] losses(Mode mode) {

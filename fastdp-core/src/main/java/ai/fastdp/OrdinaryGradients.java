@@ -7,9 +7,9 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.fastdp.kernel.GraphKernels;
+import java.security.SecureRandom;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Random;
 
 /**
  * Gradients by ordinary back-propagation to the parameters, as PyTorch takes them without fastdp.
@@ -114,7 +114,7 @@ final class OrdinaryGradients {
    *
    * @param range the largest ratio of two norms that is made up for; 1 for none
    */
-  static double[] weights(double[] norms, double range, Random random) {
+  static double[] weights(double[] norms, double range, SecureRandom random) {
     double largest = Arrays.stream(norms).max().orElse(0);
     return Arrays.stream(norms)
         .map(

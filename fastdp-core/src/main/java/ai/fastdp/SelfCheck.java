@@ -20,7 +20,7 @@ import java.util.stream.LongStream;
  * <p>In full, on the first batch with two samples:
  *
  * <ul>
- *   <li>{@link HiddenState}: no loss reads what a pass over other samples left behind.
+ *   <li>{@link HiddenState}: no loss or gradient reads what a pass over other samples left behind.
  *   <li>{@link InfluenceCheck} on the whole batch: no sample's loss moves with another sample's
  *       activations or inputs.
  *   <li>{@link CompanyCheck} on the whole batch: a sample's loss is the same in other company.
@@ -64,10 +64,10 @@ final class SelfCheck {
     this.random = random;
     tolerance = Tolerance.of(bookKeeper);
     runs = new LossRun(bookKeeper, loss);
-    hidden = new HiddenState(runs, random);
     influence = new InfluenceCheck(bookKeeper, loss, random);
     company = new CompanyCheck(bookKeeper, runs, random, tolerance);
     companyGradients = new CompanyGradients(bookKeeper, trainable, loss, random, tolerance);
+    hidden = new HiddenState(runs, companyGradients, random);
     reach = new ParameterReach(bookKeeper, trainable, loss);
     gradients = new GradientCheck(bookKeeper, trainable, loss, random, tolerance);
   }

@@ -12,6 +12,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
+import ai.djl.training.initializer.Initializer;
 import ai.fastdp.sampling.PrivateBatch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -117,6 +118,40 @@ final class HiddenStateTest {
               return h;
             });
     assertRefused(block.part("a", Recipe.linear(WIDTH), WIDTH), true, "leave nothing behind");
+  }
+
+  @Test
+  void forward_maskKeptAsLongAsTheShapeStays_isRefused() {
+    NDArray[] mask = {manager.zeros(new Shape(0))};
+    Wiring block =
+        new Wiring(
+            (call, x) -> {
+              if (!mask[0].getShape().equals(x.getShape())) {
+                NDArray now = x.gt(2).toType(DataType.FLOAT32, true).stopGradient();
+                now.attach(manager);
+                mask[0] = now;
+              }
+              return call.run("a", x.mul(mask[0]));
+            });
+    assertRefused(block.part("a", Recipe.linear(WIDTH), WIDTH), true, "leave nothing behind");
+  }
+
+  @Test
+  void forward_runningMeanBehindALayerOfZeros_isRefused() {
+    float[] centre = new float[WIDTH];
+    Block zeros = Recipe.plainLinear(WIDTH);
+    zeros.setInitializer(Initializer.ZEROS, Parameter.Type.WEIGHT);
+    Wiring block =
+        new Wiring(
+            (call, x) -> {
+              NDArray centred = x.sub(x.getManager().create(centre));
+              if (call.training()) {
+                follow(centre, x);
+              }
+              return call.run("a", x).add(call.run("zeros", centred));
+            });
+    block.part("a", Recipe.linear(WIDTH), WIDTH).part("zeros", zeros, WIDTH);
+    assertRefused(block, true, "leave nothing behind");
   }
 
   @ParameterizedTest(name = "training only {0}")
