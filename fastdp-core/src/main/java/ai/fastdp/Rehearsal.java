@@ -20,7 +20,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>The check is made in full on the first batch with two samples, and in short on the second,
  * fourth, eighth ... physical batch, on any that has more samples than all before and on any with
- * other axes. Whatever fails is an error before the batch's step is released.
+ * other axes. Whatever fails is an error before the batch's step is released. Where physical
+ * batches have one sample, two of them are checked as one batch.
  */
 final class Rehearsal {
   private final BookKeeper bookKeeper;
@@ -36,6 +37,10 @@ final class Rehearsal {
   private long batches;
   private long largest;
   private @Nullable Due due;
+  private @Nullable Lone lone;
+
+  /** Copies of a batch of one sample. */
+  private record Lone(NDManager owner, NDList data, NDList labels) {}
 
   /** A comparison for which the losses of the pass to come are needed. */
   private record Due(NDManager manager, SelfCheck.Compared elsewhere, NDList data, NDList labels) {}
@@ -74,14 +79,52 @@ final class Rehearsal {
     boolean larger = samples > largest;
     largest = Math.max(largest, samples);
     if (gradientsPending || (independencePending && samples > 1)) {
-      SelfCheck.Shown shown = check().inFull(manager, data, labels);
-      independencePending = !shown.independence();
-      gradientsPending = !shown.gradients();
+      inFull(manager, data, labels);
     } else if (powerOfTwo || newShape || larger) {
       Optional<SelfCheck.Compared> elsewhere =
           check().inShort(manager, data, labels, powerOfTwo || newShape);
       due = elsewhere.map(e -> new Due(manager, e, data, labels)).orElse(null);
     }
+    if (independencePending && samples == 1) {
+      joinLone(manager, data, labels);
+    }
+  }
+
+  private void inFull(NDManager manager, NDList data, NDList labels) {
+    SelfCheck.Shown shown = check().inFull(manager, data, labels);
+    independencePending = !shown.independence();
+    gradientsPending = !shown.gradients();
+  }
+
+  /** Keeps a lone sample until another of its shape comes, and checks the two as one batch. */
+  private void joinLone(NDManager manager, NDList data, NDList labels) {
+    Lone first = lone;
+    lone = null;
+    if (first != null) {
+      try (NDManager owner = first.owner()) {
+        if (axes(first.data(), first.labels()).equals(axes(data, labels))) {
+          inFull(
+              manager,
+              joined(first.data(), data, bookKeeper.axes().data()),
+              joined(first.labels(), labels, bookKeeper.axes().labels()));
+        }
+      }
+    }
+    if (independencePending) {
+      NDManager owner = bookKeeper.model().getNDManager().newSubManager();
+      LossRun runs = new LossRun(bookKeeper, loss);
+      lone = new Lone(owner, runs.fresh(data, owner), runs.fresh(labels, owner));
+    }
+  }
+
+  private static NDList joined(NDList one, NDList other, SampleAxis axis) {
+    NDList both = new NDList();
+    for (int i = 0; i < one.size(); i++) {
+      NDArray array = one.get(i).concat(other.get(i), axis.number());
+      array.setName(other.get(i).getName());
+      both.add(array);
+    }
+    return both;
   }
 
   /**

@@ -154,6 +154,34 @@ final class HiddenStateTest {
     assertRefused(block, true, "leave nothing behind");
   }
 
+  @Test
+  void forward_runningMeanOverPhysicalBatchesOfOne_isRefused() {
+    float[] centre = new float[WIDTH];
+    Wiring block =
+        new Wiring(
+            (call, x) -> {
+              NDArray h = call.run("a", x.sub(x.getManager().create(centre)));
+              follow(centre, x);
+              return h;
+            });
+    block.part("a", Recipe.linear(WIDTH), WIDTH);
+    NDList data = new NDList(OneStep.normal(manager, 3, 1, SAMPLES, WIDTH));
+    assertThatThrownBy(
+            () -> {
+              try (Model model = OneStep.model(block);
+                  PrivateTrainer trainer =
+                      OneStep.engine(OneStep.everySample(SAMPLES, 1).build(), squares())
+                          .optPerformance(PerformanceOptions.defaults().withPhysicalBatchSize(1))
+                          .build()
+                          .attach(model, new CapturingOptimizer())) {
+                trainer.initialize(data.head().getShape());
+                SmallRun.trainOn(trainer, OneStep.dataset(data, data), 1);
+              }
+            })
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("leave nothing behind");
+  }
+
   @ParameterizedTest(name = "training only {0}")
   @ValueSource(booleans = {true, false})
   void forward_movingCentreInAField_isRefused(boolean trainingOnly) {
