@@ -57,7 +57,7 @@ public final class Draw {
     d.row(188, 20, 600, "blue", "ghost: rules, norms, sums", "clipping: factors, groups");
     d.row(246, 20, 600, "grey", "hook: twins, recording", "checkpoint: files");
     d.row(304, 20, 600, "blue", "nn: blocks that DJL lacks");
-    d.row(362, 20, 600, "grey", "kernel: TorchScript");
+    d.row(362, 20, 600, "grey", "kernel: TorchScript", "djl: hidden fields");
     d.text(660, 58, "t", "start", "fastdp-accounting");
     d.row(72, 660, 300, "blue", "cli: the command line");
     d.row(130, 660, 300, "blue", "calibration", "statement", "ledger");

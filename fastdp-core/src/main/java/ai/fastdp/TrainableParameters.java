@@ -100,7 +100,8 @@ final class TrainableParameters {
       throw new IllegalStateException(
           "every trainable parameter must have a path to the loss, got none for "
               + String.join(", ", missing)
-              + "; freeze them or use their layers in the forward pass");
+              + "; freeze them, use their layers in the forward pass, or drop layers less often where that"
+              + " is by chance");
     }
   }
 
