@@ -101,13 +101,15 @@ final class Rehearsal {
     Lone first = lone;
     lone = null;
     if (first != null) {
-      try (NDManager owner = first.owner()) {
+      try {
         if (axes(first.data(), first.labels()).equals(axes(data, labels))) {
           inFull(
               manager,
               joined(first.data(), data, bookKeeper.axes().data()),
               joined(first.labels(), labels, bookKeeper.axes().labels()));
         }
+      } finally {
+        first.owner().close();
       }
     }
     if (independencePending) {
