@@ -233,7 +233,10 @@ final class ConvolutionShapesTest {
       // Where terms cancel, the norm may include the rounding of the float32 sum.
       boolean cancels = isWide || 15 * expected * expected < layer.squares[i];
       double rounding = cancels ? 2.5e-7 * Math.sqrt(layer.positions) * layer.sizes[i] : 0;
-      assertThat(actual).isLessThanOrEqualTo(expected * (1 + TOLERANCE) + rounding);
+      // Norms by Gram matrices are raised by what rounding may have taken from them.
+      double raised =
+          0x1p-25 * (layer.gradients[i].length + 4) * (4 + layer.positions / 8.0) * expected;
+      assertThat(actual).isLessThanOrEqualTo(expected * (1 + TOLERANCE) + rounding + raised);
     }
   }
 

@@ -90,7 +90,9 @@ final class RandomShapesTest {
             15 * norm * norm < terms[i][0]
                 ? 2.5e-7 * Math.sqrt(samples * terms[i][2]) * terms[i][1]
                 : 0;
-        assertThat(actual).isLessThanOrEqualTo(norm * (1 + 1e-5) + rounding);
+        // Norms by Gram matrices are raised by what rounding may have taken from them.
+        double raised = 0x1p-25 * (rows + width + 3) * (4 + terms[i][2] / 8) * norm;
+        assertThat(actual).isLessThanOrEqualTo(norm * (1 + 1e-5) + rounding + raised);
       }
       requireSums(scope, gradients, expected, random, rows, width);
     }
