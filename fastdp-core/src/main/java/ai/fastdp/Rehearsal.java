@@ -162,16 +162,9 @@ final class Rehearsal {
   /** The shapes of a batch's arrays without the samples. */
   private List<Shape> axes(NDList data, NDList labels) {
     List<Shape> all = new ArrayList<>();
-    data.forEach(array -> all.add(without(array, bookKeeper.axes().data())));
-    labels.forEach(array -> all.add(without(array, bookKeeper.axes().labels())));
+    data.forEach(array -> all.add(bookKeeper.axes().data().without(array.getShape())));
+    labels.forEach(array -> all.add(bookKeeper.axes().labels().without(array.getShape())));
     return all;
-  }
-
-  private static Shape without(NDArray array, SampleAxis axis) {
-    return array
-        .getShape()
-        .slice(0, axis.number())
-        .addAll(array.getShape().slice(axis.number() + 1));
   }
 
   private void settleCuts(NDManager parent, NDList data, NDList labels) {

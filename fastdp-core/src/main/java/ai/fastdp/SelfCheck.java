@@ -20,9 +20,9 @@ import java.util.stream.LongStream;
  * <p>In full, on the first batch with two samples:
  *
  * <ul>
- *   <li>{@link HiddenState}: no loss or gradient reads what a pass over other samples left behind.
  *   <li>{@link InfluenceCheck} on the whole batch: no sample's loss moves with another sample's
  *       activations or inputs.
+ *   <li>{@link HiddenState}: no loss or gradient reads what a pass over other samples left behind.
  *   <li>{@link CompanyCheck} on the whole batch: a sample's loss is the same in other company.
  *   <li>{@link CompanyGradients} on the whole batch: so are the samples' gradients.
  *   <li>{@link ParameterReach}: every trainable parameter takes part in some pass.

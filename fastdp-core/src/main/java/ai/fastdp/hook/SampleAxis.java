@@ -111,4 +111,14 @@ public record SampleAxis(int number) {
   public NDArray slice(NDArray array, long from, long to) {
     return array.get(new NDIndex().addAllDim(number).addSliceDim(from, to));
   }
+
+  /**
+   * Returns a shape without this axis.
+   *
+   * @param shape that of an array whose samples are on this axis
+   * @return the other axes, in order
+   */
+  public Shape without(Shape shape) {
+    return shape.slice(0, number).addAll(shape.slice(number + 1));
+  }
 }

@@ -89,13 +89,9 @@ final class LoneSampleCheck {
 
   private List<Shape> axes(Batch batch) {
     List<Shape> all = new ArrayList<>();
-    batch.getData().forEach(array -> all.add(without(array.getShape(), dataAxis)));
-    batch.getLabels().forEach(array -> all.add(without(array.getShape(), labelAxis)));
+    batch.getData().forEach(array -> all.add(dataAxis.without(array.getShape())));
+    batch.getLabels().forEach(array -> all.add(labelAxis.without(array.getShape())));
     return all;
-  }
-
-  private static Shape without(Shape shape, SampleAxis axis) {
-    return shape.slice(0, axis.number()).addAll(shape.slice(axis.number() + 1));
   }
 
   /** Whether rows of a batch are what the samples are in a batch of their own. */

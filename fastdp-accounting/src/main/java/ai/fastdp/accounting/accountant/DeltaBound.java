@@ -24,12 +24,7 @@ public record DeltaBound(OptionalDouble lower, OptionalDouble estimate, Optional
    * @throws IllegalArgumentException if a value is negative or NaN or the order is violated
    */
   public DeltaBound {
-    requireNonNegative("lower", lower);
-    requireNonNegative("estimate", estimate);
-    requireNonNegative("upper", upper);
-    requireOrdered("lower", lower, "estimate", estimate);
-    requireOrdered("estimate", estimate, "upper", upper);
-    requireOrdered("lower", lower, "upper", upper);
+    OrderedBounds.require(lower, estimate, upper);
   }
 
   /**
@@ -83,27 +78,5 @@ public record DeltaBound(OptionalDouble lower, OptionalDouble estimate, Optional
   public static DeltaBound approximately(double estimate) {
     return new DeltaBound(
         OptionalDouble.empty(), OptionalDouble.of(estimate), OptionalDouble.empty());
-  }
-
-  private static void requireNonNegative(String name, OptionalDouble value) {
-    if (value.isPresent() && !(value.getAsDouble() >= 0)) {
-      throw new IllegalArgumentException(name + " must be >= 0, got " + value.getAsDouble());
-    }
-  }
-
-  private static void requireOrdered(
-      String smallerName, OptionalDouble smaller, String largerName, OptionalDouble larger) {
-    if (smaller.isPresent()
-        && larger.isPresent()
-        && !(smaller.getAsDouble() <= larger.getAsDouble())) {
-      throw new IllegalArgumentException(
-          smallerName
-              + " must be <= "
-              + largerName
-              + ", got "
-              + smaller.getAsDouble()
-              + " and "
-              + larger.getAsDouble());
-    }
   }
 }

@@ -24,12 +24,7 @@ public record EpsilonBound(OptionalDouble lower, OptionalDouble estimate, Option
    * @throws IllegalArgumentException if a value is negative or NaN or the order is violated
    */
   public EpsilonBound {
-    requireNonNegative("lower", lower);
-    requireNonNegative("estimate", estimate);
-    requireNonNegative("upper", upper);
-    requireOrdered("lower", lower, "estimate", estimate);
-    requireOrdered("estimate", estimate, "upper", upper);
-    requireOrdered("lower", lower, "upper", upper);
+    OrderedBounds.require(lower, estimate, upper);
   }
 
   /**
@@ -94,27 +89,5 @@ public record EpsilonBound(OptionalDouble lower, OptionalDouble estimate, Option
    */
   public boolean isProvenWithin(double epsilon) {
     return upper.isPresent() && upper.getAsDouble() <= epsilon;
-  }
-
-  private static void requireNonNegative(String name, OptionalDouble value) {
-    if (value.isPresent() && !(value.getAsDouble() >= 0)) {
-      throw new IllegalArgumentException(name + " must be >= 0, got " + value.getAsDouble());
-    }
-  }
-
-  private static void requireOrdered(
-      String smallerName, OptionalDouble smaller, String largerName, OptionalDouble larger) {
-    if (smaller.isPresent()
-        && larger.isPresent()
-        && !(smaller.getAsDouble() <= larger.getAsDouble())) {
-      throw new IllegalArgumentException(
-          smallerName
-              + " must be <= "
-              + largerName
-              + ", got "
-              + smaller.getAsDouble()
-              + " and "
-              + larger.getAsDouble());
-    }
   }
 }
