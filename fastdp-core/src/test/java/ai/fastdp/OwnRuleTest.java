@@ -22,12 +22,12 @@ import ai.djl.nn.core.Linear;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.NormalInitializer;
 import ai.djl.util.PairList;
-import ai.fastdp.ghost.BroadcastRule;
-import ai.fastdp.ghost.Contributions;
-import ai.fastdp.ghost.ConvolutionGeometry;
-import ai.fastdp.ghost.GhostRule;
 import ai.fastdp.ghost.GhostRules;
-import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.rule.BroadcastRule;
+import ai.fastdp.rule.Contributions;
+import ai.fastdp.rule.ConvolutionGeometry;
+import ai.fastdp.rule.GhostRule;
+import ai.fastdp.rule.LayerUse;
 import ai.fastdp.sampling.PrivateBatch;
 import java.util.Map;
 import java.util.Objects;
@@ -121,7 +121,7 @@ final class OwnRuleTest {
           }
 
           @Override
-          public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
+          public void contribute(LayerUse use, NDArray outputGradient, Contributions gradients) {
             gradients.addBroadcast(parameter(use.block(), "token"), outputGradient.get(":,:1"));
             gradients.addBroadcast(parameter(use.block(), "positions"), outputGradient);
           }

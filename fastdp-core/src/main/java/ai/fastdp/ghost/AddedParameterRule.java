@@ -3,8 +3,10 @@ package ai.fastdp.ghost;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Block;
-import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.nn.AddedParameter;
+import ai.fastdp.rule.BroadcastRule;
+import ai.fastdp.rule.Contributions;
+import ai.fastdp.rule.LayerUse;
 import java.util.List;
 
 /** {@link AddedParameter}: output gradients, added up over the axes of the broadcast. */
@@ -22,7 +24,7 @@ final class AddedParameterRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
+  public void contribute(LayerUse use, NDArray outputGradient, Contributions gradients) {
     rule.contribute(use, outputGradient, gradients);
   }
 }

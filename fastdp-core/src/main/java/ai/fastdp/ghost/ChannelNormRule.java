@@ -4,10 +4,11 @@ package ai.fastdp.ghost;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
-import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.nn.ChannelNorm;
 import ai.fastdp.nn.GroupNorm;
 import ai.fastdp.nn.InstanceNorm;
+import ai.fastdp.rule.Contributions;
+import ai.fastdp.rule.LayerUse;
 import java.util.Arrays;
 import java.util.List;
 
@@ -27,7 +28,7 @@ final class ChannelNormRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
+  public void contribute(LayerUse use, NDArray outputGradient, Contributions gradients) {
     ChannelNorm layer = (ChannelNorm) use.block();
     GhostRules.trainable(layer, "gamma")
         .ifPresent(
@@ -41,7 +42,7 @@ final class ChannelNormRule implements LayerRule {
   /** Per-sample gradients (B, C) of the scale after a normalisation of (B, C, ...) over groups. */
   private static NDArray scale(
       ChannelNorm layer, NDArray input, NDArray outputGradient, Contributions gradients) {
-    Workspace workspace = gradients.workspace();
+    Workspace workspace = Workspace.of(gradients);
     return workspace
         .normalisations()
         .groupScale(

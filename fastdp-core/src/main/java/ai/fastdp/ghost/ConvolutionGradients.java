@@ -7,6 +7,8 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.fastdp.rule.Contributions;
+import ai.fastdp.rule.ConvolutionGeometry;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -52,7 +54,7 @@ final class ConvolutionGradients implements GradientForm {
       }
       return;
     }
-    if (!geometry.fits(shape, inputs.getShape(), gradients.getShape())
+    if (!fits(geometry, shape, inputs.getShape(), gradients.getShape())
         || input.getShape().get(0) != shapes.batchSize()) {
       throw shapes.misfit(weight, "a convolution with " + geometry, input, outputGradient);
     }
@@ -122,5 +124,29 @@ final class ConvolutionGradients implements GradientForm {
     return convolutions.values().stream()
         .filter(other -> other != uses)
         .anyMatch(other -> other.arrays().stream().anyMatch(a -> a == array));
+  }
+
+  /** Returns whether a weight (p, c, kernel) that moves over this input gives this output shape. */
+  private static boolean fits(
+      ConvolutionGeometry geometry, Shape weight, Shape input, Shape output) {
+    int n = geometry.stride().dimension();
+    if (weight.dimension() != n + 2
+        || input.dimension() != n + 2
+        || output.dimension() != n + 2
+        || weight.get(0) % geometry.groups() != 0
+        || input.get(0) != output.get(0)
+        || input.get(1) != geometry.groups() * weight.get(1)
+        || output.get(1) != weight.get(0)) {
+      return false;
+    }
+    for (int i = 0; i < n; i++) {
+      long window = geometry.dilation().get(i) * (weight.get(2 + i) - 1) + 1;
+      if (output.get(2 + i)
+          != (input.get(2 + i) + 2 * geometry.padding().get(i) - window) / geometry.stride().get(i)
+              + 1) {
+        return false;
+      }
+    }
+    return true;
   }
 }

@@ -7,7 +7,9 @@ import ai.djl.nn.convolutional.Conv1d;
 import ai.djl.nn.convolutional.Conv2d;
 import ai.djl.nn.convolutional.Conv3d;
 import ai.djl.nn.convolutional.Convolution;
-import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.rule.Contributions;
+import ai.fastdp.rule.ConvolutionGeometry;
+import ai.fastdp.rule.LayerUse;
 import java.util.List;
 
 /**
@@ -31,7 +33,7 @@ final class ConvolutionRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
+  public void contribute(LayerUse use, NDArray outputGradient, Contributions gradients) {
     Convolution layer = (Convolution) use.block();
     GhostRules.trainable(layer, "weight")
         .ifPresent(

@@ -6,9 +6,11 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.fastdp.kernel.ConvolutionKernels;
+import ai.fastdp.rule.ConvolutionGeometry;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -130,7 +132,7 @@ final class ConvolutionUses {
 
   private ConvolutionKernels.Uses uses() {
     List<Long> geometry =
-        geometries.stream().flatMapToLong(ConvolutionGeometry::numbers).boxed().toList();
+        geometries.stream().flatMapToLong(ConvolutionUses::numbers).boxed().toList();
     return new ConvolutionKernels.Uses(shape, inputs, outputGradients, geometry, isExact());
   }
 
@@ -140,5 +142,15 @@ final class ConvolutionUses {
    */
   private boolean isExact() {
     return !inputs.get(0).getDevice().isGpu();
+  }
+
+  /** Lists strides, paddings, dilations and groups, the order in which the kernels take them. */
+  private static LongStream numbers(ConvolutionGeometry geometry) {
+    return LongStream.concat(
+        LongStream.concat(
+            LongStream.of(geometry.stride().getShape()),
+            LongStream.of(geometry.padding().getShape())),
+        LongStream.concat(
+            LongStream.of(geometry.dilation().getShape()), LongStream.of(geometry.groups())));
   }
 }

@@ -5,7 +5,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Block;
 import ai.djl.nn.core.Embedding;
 import ai.djl.nn.transformer.IdEmbedding;
-import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.rule.Contributions;
+import ai.fastdp.rule.LayerUse;
 import java.util.List;
 
 /** {@link Embedding} and {@link IdEmbedding}: rows of the table (V, d) by ids. */
@@ -21,7 +22,7 @@ final class EmbeddingRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
+  public void contribute(LayerUse use, NDArray outputGradient, Contributions gradients) {
     gradients.addRows(
         use.block().getDirectParameters().valueAt(0), use.requireInput(), outputGradient);
   }

@@ -3,8 +3,9 @@ package ai.fastdp.ghost;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Block;
-import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.nn.FrozenBatchNorm;
+import ai.fastdp.rule.Contributions;
+import ai.fastdp.rule.LayerUse;
 import java.util.List;
 
 /** {@link FrozenBatchNorm}: scale from inputs normalised by the fixed statistics, and shift. */
@@ -20,7 +21,7 @@ final class FrozenBatchNormRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
+  public void contribute(LayerUse use, NDArray outputGradient, Contributions gradients) {
     FrozenBatchNorm layer = (FrozenBatchNorm) use.block();
     GhostRules.trainable(layer, "gamma")
         .ifPresent(
@@ -39,7 +40,7 @@ final class FrozenBatchNormRule implements LayerRule {
    */
   private static NDArray scale(
       FrozenBatchNorm layer, NDArray input, NDArray outputGradient, Contributions gradients) {
-    Workspace workspace = gradients.workspace();
+    Workspace workspace = Workspace.of(gradients);
     return workspace
         .normalisations()
         .fixedScale(

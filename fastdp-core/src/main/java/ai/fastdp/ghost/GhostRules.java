@@ -9,6 +9,8 @@ import ai.djl.nn.Parameter;
 import ai.fastdp.hook.ForwardMethod;
 import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.hook.SampleGraphs;
+import ai.fastdp.rule.Contributions;
+import ai.fastdp.rule.GhostRule;
 import java.lang.reflect.Modifier;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -162,7 +164,7 @@ public final class GhostRules {
   private static void addSamples(
       SampleGraphs samples, NDArray outputGradient, Contributions contributions) {
     List<NDArray> arrays = samples.parameters().stream().map(Parameter::getArray).toList();
-    Workspace workspace = contributions.workspace();
+    Workspace workspace = Workspace.of(contributions);
     NDList results =
         workspace
             .graph()

@@ -3,6 +3,7 @@ package ai.fastdp.ghost;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Parameter;
+import ai.fastdp.rule.Contributions;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Predicate;

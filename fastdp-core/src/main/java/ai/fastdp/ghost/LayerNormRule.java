@@ -5,7 +5,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Block;
 import ai.djl.nn.norm.LayerNorm;
 import ai.fastdp.djl.HiddenField;
-import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.rule.Contributions;
+import ai.fastdp.rule.LayerUse;
 import java.util.List;
 
 /** {@link LayerNorm}: scale from normalised inputs and output gradients, shift from the latter. */
@@ -23,7 +24,7 @@ final class LayerNormRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
+  public void contribute(LayerUse use, NDArray outputGradient, Contributions gradients) {
     GhostRules.trainable(use.block(), "gamma")
         .ifPresent(
             gamma ->

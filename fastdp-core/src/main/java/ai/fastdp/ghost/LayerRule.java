@@ -2,6 +2,7 @@
 package ai.fastdp.ghost;
 
 import ai.djl.nn.Block;
+import ai.fastdp.rule.GhostRule;
 import java.util.List;
 
 /** A rule that ships with the library, for the classes that run the forward functions it knows. */

@@ -6,7 +6,9 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.core.LinearCollection;
-import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.rule.Contributions;
+import ai.fastdp.rule.ConvolutionGeometry;
+import ai.fastdp.rule.LayerUse;
 import java.util.List;
 
 /**
@@ -28,7 +30,7 @@ final class LinearCollectionRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
+  public void contribute(LayerUse use, NDArray outputGradient, Contributions gradients) {
     GhostRules.trainable(use.block(), "weight")
         .ifPresent(weight -> addMaps(weight, use.requireInput(), outputGradient, gradients));
     GhostRules.trainable(use.block(), "bias")

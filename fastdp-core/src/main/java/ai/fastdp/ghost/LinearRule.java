@@ -4,7 +4,8 @@ package ai.fastdp.ghost;
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Block;
 import ai.djl.nn.core.Linear;
-import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.rule.Contributions;
+import ai.fastdp.rule.LayerUse;
 import java.util.List;
 
 /** {@link Linear}: weight (p, d) from inputs and output gradients, bias (p) from the latter. */
@@ -20,7 +21,7 @@ final class LinearRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
+  public void contribute(LayerUse use, NDArray outputGradient, Contributions gradients) {
     GhostRules.trainable(use.block(), "weight")
         .ifPresent(weight -> gradients.addLinear(weight, use.requireInput(), outputGradient));
     GhostRules.trainable(use.block(), "bias")

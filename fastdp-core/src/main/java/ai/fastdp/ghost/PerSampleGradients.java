@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Parameter;
 import ai.fastdp.kernel.TorchScriptModule;
+import ai.fastdp.rule.Contributions;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
@@ -32,7 +33,7 @@ import java.util.function.Predicate;
  * @see <a href="https://arxiv.org/abs/2210.00038">Bu et al. 2022, section 3</a>
  */
 public final class PerSampleGradients {
-  private final Contributions contributions;
+  private final FactoredContributions contributions;
   private final double lossScale;
 
   /**
@@ -70,7 +71,7 @@ public final class PerSampleGradients {
       double lossScale) {
     this.lossScale = lossScale;
     contributions =
-        new Contributions(
+        new FactoredContributions(
             new Workspace(kernels, manager, maxElements), new UseShapes(manager, batchSize, views));
   }
 

@@ -3,8 +3,9 @@ package ai.fastdp.ghost;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Block;
-import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.nn.RMSNorm;
+import ai.fastdp.rule.Contributions;
+import ai.fastdp.rule.LayerUse;
 import java.util.List;
 
 /** {@link RMSNorm}: scale from normalised inputs and output gradients. */
@@ -15,7 +16,7 @@ final class RMSNormRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
+  public void contribute(LayerUse use, NDArray outputGradient, Contributions gradients) {
     RMSNorm layer = (RMSNorm) use.block();
     GhostRules.trainable(layer, "gamma")
         .ifPresent(
@@ -30,7 +31,7 @@ final class RMSNormRule implements LayerRule {
    */
   private static NDArray scale(
       RMSNorm layer, NDArray input, NDArray outputGradient, Contributions gradients) {
-    Workspace workspace = gradients.workspace();
+    Workspace workspace = Workspace.of(gradients);
     return workspace
         .normalisations()
         .rootMeanSquareScale(

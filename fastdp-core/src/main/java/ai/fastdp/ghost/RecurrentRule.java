@@ -7,7 +7,8 @@ import ai.djl.nn.Parameter;
 import ai.djl.nn.recurrent.GRU;
 import ai.djl.nn.recurrent.LSTM;
 import ai.djl.nn.recurrent.RNN;
-import ai.fastdp.hook.LayerRecord;
+import ai.fastdp.rule.Contributions;
+import ai.fastdp.rule.LayerUse;
 import java.util.List;
 
 /**
@@ -29,7 +30,7 @@ final class RecurrentRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
+  public void contribute(LayerUse use, NDArray outputGradient, Contributions gradients) {
     GhostRules.trainable(use.block(), use.part() + WEIGHT)
         .ifPresent(weight -> gradients.addLinear(weight, use.requireInput(), outputGradient));
     GhostRules.trainable(use.block(), use.part() + "_" + Parameter.Type.BIAS)

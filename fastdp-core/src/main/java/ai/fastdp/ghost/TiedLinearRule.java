@@ -4,8 +4,9 @@ package ai.fastdp.ghost;
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
-import ai.fastdp.hook.LayerRecord;
 import ai.fastdp.nn.TiedLinear;
+import ai.fastdp.rule.Contributions;
+import ai.fastdp.rule.LayerUse;
 import java.util.List;
 
 /** {@link TiedLinear}: a linear use of the embedding's table. */
@@ -21,7 +22,7 @@ final class TiedLinearRule implements LayerRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
+  public void contribute(LayerUse use, NDArray outputGradient, Contributions gradients) {
     gradients.addLinear(table(use.block()), use.requireInput(), outputGradient);
   }
 

@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.fastdp.rule.Contributions;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

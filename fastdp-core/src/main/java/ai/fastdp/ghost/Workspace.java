@@ -8,6 +8,7 @@ import ai.fastdp.kernel.MatrixKernels;
 import ai.fastdp.kernel.NormalisationKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.kernel.VectorKernels;
+import ai.fastdp.rule.Contributions;
 
 /** The kernels of a micro-batch's gradients and the memory that they may use. */
 final class Workspace {
@@ -22,6 +23,11 @@ final class Workspace {
     this.manager = manager;
     this.maxElements = maxElements;
     keepBudget = maxElements;
+  }
+
+  /** The workspace of the contributions that a rule was given. */
+  static Workspace of(Contributions gradients) {
+    return ((FactoredContributions) gradients).workspace();
   }
 
   GraphKernels graph() {

@@ -3,6 +3,7 @@ package ai.fastdp.hook;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Block;
+import ai.fastdp.rule.LayerUse;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,7 +27,8 @@ public record LayerRecord(
     String part,
     @Nullable NDArray input,
     NDArray output,
-    @Nullable SampleGraphs samples) {
+    @Nullable SampleGraphs samples)
+    implements LayerUse {
   /**
    * A use of a whole layer.
    *
@@ -39,12 +41,7 @@ public record LayerRecord(
     this(path, block, "", input, output, null);
   }
 
-  /**
-   * The layer's input.
-   *
-   * @return the input (R, ...)
-   * @throws IllegalStateException if the layer's rule declared that it needs none
-   */
+  @Override
   public NDArray requireInput() {
     if (input == null) {
       throw new IllegalStateException("input of layer '" + path + "' was not recorded");

@@ -19,8 +19,8 @@ import ai.fastdp.PrivacyEngine;
 import ai.fastdp.PrivacyPlan;
 import ai.fastdp.PrivateTrainer;
 import ai.fastdp.accounting.accountant.PrivacyBudget;
-import ai.fastdp.ghost.GhostRule;
 import ai.fastdp.optim.DpAdamW;
+import ai.fastdp.rule.GhostRule;
 import ai.fastdp.sampling.PrivateBatch;
 
 /** Trains a model with a layer that fastdp does not know, by a rule for its gradients. */

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-package ai.fastdp.ghost;
+package ai.fastdp.rule;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
-import ai.fastdp.hook.LayerRecord;
 
 /**
  * The rule of a block all of whose own parameters are added to its output, broadcast over samples
@@ -24,7 +23,7 @@ public final class BroadcastRule implements GhostRule {
   }
 
   @Override
-  public void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients) {
+  public void contribute(LayerUse use, NDArray outputGradient, Contributions gradients) {
     for (Parameter parameter : use.block().getDirectParameters().values()) {
       if (parameter.requiresGradient()) {
         gradients.addBroadcast(parameter, outputGradient);

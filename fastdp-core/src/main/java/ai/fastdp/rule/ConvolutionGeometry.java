@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-package ai.fastdp.ghost;
+package ai.fastdp.rule;
 
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.convolutional.Convolution;
@@ -62,34 +62,5 @@ public record ConvolutionGeometry(Shape stride, Shape padding, Shape dilation, i
   public static ConvolutionGeometry of(Convolution layer) {
     return new ConvolutionGeometry(
         layer.getStride(), layer.getPadding(), layer.getDilation(), layer.getGroups());
-  }
-
-  /** Returns whether a weight (p, c, kernel) that moves over this input gives this output shape. */
-  boolean fits(Shape weight, Shape input, Shape output) {
-    int n = stride.dimension();
-    if (weight.dimension() != n + 2
-        || input.dimension() != n + 2
-        || output.dimension() != n + 2
-        || weight.get(0) % groups != 0
-        || input.get(0) != output.get(0)
-        || input.get(1) != groups * weight.get(1)
-        || output.get(1) != weight.get(0)) {
-      return false;
-    }
-    for (int i = 0; i < n; i++) {
-      long window = dilation.get(i) * (weight.get(2 + i) - 1) + 1;
-      if (output.get(2 + i)
-          != (input.get(2 + i) + 2 * padding.get(i) - window) / stride.get(i) + 1) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  /** Lists strides, paddings, dilations and groups, the order in which the kernels take them. */
-  LongStream numbers() {
-    return LongStream.concat(
-        LongStream.concat(LongStream.of(stride.getShape()), LongStream.of(padding.getShape())),
-        LongStream.concat(LongStream.of(dilation.getShape()), LongStream.of(groups)));
   }
 }

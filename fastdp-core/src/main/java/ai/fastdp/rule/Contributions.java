@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-package ai.fastdp.ghost;
+package ai.fastdp.rule;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
-import java.util.List;
 
 /**
  * Takes the contributions of a {@link GhostRule} to the per-sample gradients of one micro-batch.
@@ -26,51 +25,14 @@ import java.util.List;
  * a sample's views are summed. Arrays that were added belong to this object and may be closed by
  * it.
  */
-public final class Contributions {
-  private final Workspace workspace;
-  private final UseShapes shapes;
-  private final MatrixGradients matrices;
-  private final ConvolutionGradients convolutions;
-  private final VectorGradients vectors;
-  private boolean complete;
-
-  Contributions(Workspace workspace, UseShapes shapes) {
-    this.workspace = workspace;
-    this.shapes = shapes;
-    matrices = new MatrixGradients(workspace, shapes);
-    convolutions = new ConvolutionGradients(workspace, shapes);
-    vectors = new VectorGradients(workspace, shapes);
-  }
-
-  /** Refuses contributions from now on: the norms would lack them. */
-  void complete() {
-    complete = true;
-  }
-
-  private void requireIncomplete(Parameter parameter) {
-    if (complete) {
-      throw new IllegalStateException(
-          "contributions to "
-              + UseShapes.describe(parameter)
-              + " must come before the norms are taken, got one after; add all of a use's"
-              + " contributions in the rule's contribute");
-    }
-  }
-
-  /** All forms, in the order of the parameters' rows in norms and factors. */
-  List<GradientForm> forms() {
-    return List.of(matrices, convolutions, vectors);
-  }
-
-  /** The kernels and memory of rules that form gradients by a kernel. */
-  Workspace workspace() {
-    return workspace;
-  }
-
-  /** Returns the array in float32, which {@link #addDense} asks for. */
-  NDArray inFloat32(NDArray array) {
-    return shapes.inFloat32(array);
-  }
+public interface Contributions {
+  /**
+   * Converts an array to the type that {@link #addDense} asks for.
+   *
+   * @param array any floating-point type
+   * @return the array in float32; the same array if it is
+   */
+  NDArray inFloat32(NDArray array);
 
   /**
    * Adds a linear use of a weight, \(\sum_t g_t a_t^\top\).
@@ -80,10 +42,7 @@ public final class Contributions {
    * @param outputGradient (B, ..., p), the rows \(g_t\)
    * @throws IllegalArgumentException if the shapes do not fit
    */
-  public void addLinear(Parameter weight, NDArray input, NDArray outputGradient) {
-    requireIncomplete(weight);
-    matrices.addLinear(weight, input, outputGradient);
-  }
+  void addLinear(Parameter weight, NDArray input, NDArray outputGradient);
 
   /**
    * Adds a use of a table by rows: \(g_t\) is added to row \(id_t\).
@@ -93,10 +52,7 @@ public final class Contributions {
    * @param outputGradient (B, ..., d), the rows \(g_t\)
    * @throws IllegalArgumentException if the shapes do not fit
    */
-  public void addRows(Parameter table, NDArray ids, NDArray outputGradient) {
-    requireIncomplete(table);
-    matrices.addRows(table, ids, outputGradient);
-  }
+  void addRows(Parameter table, NDArray ids, NDArray outputGradient);
 
   /**
    * Adds a use of a convolution's weight in any number of dimensions: \(\sum_t g_t \otimes x_t\),
@@ -108,22 +64,25 @@ public final class Contributions {
    * @param geometry how the weight moves over the input; padding is by zeros
    * @throws IllegalArgumentException if the shapes do not fit
    */
-  public void addConvolution(
-      Parameter weight, NDArray input, NDArray outputGradient, ConvolutionGeometry geometry) {
-    requireIncomplete(weight);
-    convolutions.add(weight, weight.getShape(), input, outputGradient, geometry);
-  }
+  void addConvolution(
+      Parameter weight, NDArray input, NDArray outputGradient, ConvolutionGeometry geometry);
 
-  /** Adds a use of a parameter as a convolution's weight that has the given shape. */
+  /**
+   * Adds a use of a parameter as a convolution's weight that has another shape.
+   *
+   * @param weight the parameter
+   * @param shape (p, c, kernel), with as many elements as the parameter
+   * @param input (B, groups * c, ...)
+   * @param outputGradient (B, p, ...)
+   * @param geometry how the weight moves over the input; padding is by zeros
+   * @throws IllegalArgumentException if the shapes do not fit
+   */
   void addConvolution(
       Parameter weight,
       Shape shape,
       NDArray input,
       NDArray outputGradient,
-      ConvolutionGeometry geometry) {
-    requireIncomplete(weight);
-    convolutions.add(weight, shape, input, outputGradient, geometry);
-  }
+      ConvolutionGeometry geometry);
 
   /**
    * Adds a use of a parameter that was added at every position, over its last axes: \(\sum_t g_t\).
@@ -132,10 +91,7 @@ public final class Contributions {
    * @param outputGradient (B, ..., shape of the parameter), the gradients \(g_t\)
    * @throws IllegalArgumentException if the shapes do not fit
    */
-  public void addPositionSum(Parameter vector, NDArray outputGradient) {
-    requireIncomplete(vector);
-    vectors.addPositionSum(vector, outputGradient);
-  }
+  void addPositionSum(Parameter vector, NDArray outputGradient);
 
   /**
    * Adds a use of a parameter that was added by broadcasting: the output gradient, summed over the
@@ -146,13 +102,7 @@ public final class Contributions {
    * @param outputGradient (B, ...)
    * @throws IllegalArgumentException if the shapes do not fit
    */
-  public void addBroadcast(Parameter parameter, NDArray outputGradient) {
-    Shape shape = parameter.getShape();
-    boolean withSamples =
-        shape.dimension() == outputGradient.getShape().dimension() && shape.get(0) == 1;
-    requireIncomplete(parameter);
-    vectors.addBroadcast(parameter, withSamples ? shape.slice(1) : shape, outputGradient);
-  }
+  void addBroadcast(Parameter parameter, NDArray outputGradient);
 
   /**
    * Adds a use of a parameter that was added by broadcasting, in another shape: the output
@@ -164,10 +114,7 @@ public final class Contributions {
    * @param outputGradient (B, ...)
    * @throws IllegalArgumentException if the shapes do not fit
    */
-  public void addBroadcast(Parameter parameter, Shape aligned, NDArray outputGradient) {
-    requireIncomplete(parameter);
-    vectors.addBroadcast(parameter, aligned, outputGradient);
-  }
+  void addBroadcast(Parameter parameter, Shape aligned, NDArray outputGradient);
 
   /**
    * Adds a use of a scale after a layer normalisation over the last axes, {@link
@@ -180,10 +127,7 @@ public final class Contributions {
    * @param epsilon the number that is added to the variance
    * @throws IllegalArgumentException if the shapes do not fit
    */
-  public void addScale(Parameter scale, NDArray input, NDArray outputGradient, double epsilon) {
-    requireIncomplete(scale);
-    vectors.addScale(scale, input, outputGradient, epsilon);
-  }
+  void addScale(Parameter scale, NDArray input, NDArray outputGradient, double epsilon);
 
   /**
    * Adds per-sample gradients that the rule has formed.
@@ -192,8 +136,5 @@ public final class Contributions {
    * @param perSample (B, shape of the parameter), float32
    * @throws IllegalArgumentException if the shapes do not fit, or the type is not float32
    */
-  public void addDense(Parameter parameter, NDArray perSample) {
-    requireIncomplete(parameter);
-    vectors.addDense(parameter, perSample);
-  }
+  void addDense(Parameter parameter, NDArray perSample);
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-package ai.fastdp.ghost;
+package ai.fastdp.rule;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.nn.Block;
-import ai.fastdp.hook.LayerRecord;
 
 /**
  * Computes the per-sample gradients of one kind of layer from a recorded use.
@@ -48,5 +47,5 @@ public interface GhostRule {
    * @param outputGradient (B, ...) gradient of the sum of per-sample losses by the layer's output
    * @param gradients takes the contributions; the arrays passed to it belong to it from then on
    */
-  void contribute(LayerRecord use, NDArray outputGradient, Contributions gradients);
+  void contribute(LayerUse use, NDArray outputGradient, Contributions gradients);
 }
