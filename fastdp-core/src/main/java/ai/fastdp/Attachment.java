@@ -130,7 +130,9 @@ final class Attachment {
     if (report != null) {
       opened.push(report::close);
     }
-    MicroBatchSize microBatchSize = new MicroBatchSize(settings.options());
+    MicroBatchSize microBatchSize =
+        new MicroBatchSize(
+            settings.options().physicalBatchSize(), settings.options().microBatchBytes());
     source = new BatchSource(run, settings, microBatchSize);
     passes =
         new StepPasses(

@@ -10,13 +10,22 @@ import java.util.function.IntSupplier;
  * for each sample, at most, decides from then on.
  */
 final class MicroBatchSize implements IntSupplier {
+  /** No bound on memory. */
+  static final long ANY = Long.MAX_VALUE;
+
   private final int most;
   private final long bytes;
   private long bytesPerSample;
 
-  MicroBatchSize(PerformanceOptions options) {
-    most = options.physicalBatchSize();
-    bytes = options.microBatchBytes();
+  /**
+   * Creates the size.
+   *
+   * @param most the largest number of samples
+   * @param bytes what a pass may take; {@link #ANY} for no bound
+   */
+  MicroBatchSize(int most, long bytes) {
+    this.most = most;
+    this.bytes = bytes;
   }
 
   @Override
@@ -31,7 +40,7 @@ final class MicroBatchSize implements IntSupplier {
   }
 
   boolean isMeasured() {
-    return bytes != PerformanceOptions.ANY_SIZE;
+    return bytes != ANY;
   }
 
   /**

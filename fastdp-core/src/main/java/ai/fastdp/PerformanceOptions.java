@@ -26,7 +26,7 @@ public record PerformanceOptions(
     long microBatchBytes,
     boolean wholeGraph) {
   /** No bound on the memory of a micro-batch. */
-  public static final long ANY_SIZE = Long.MAX_VALUE;
+  public static final long ANY_SIZE = MicroBatchSize.ANY;
 
   private static final int DEFAULT_PHYSICAL_BATCH_SIZE = 64;
   private static final long DEFAULT_TEMPORARY_BYTES = 256L << 20;

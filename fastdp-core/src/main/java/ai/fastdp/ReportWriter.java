@@ -69,7 +69,7 @@ final class ReportWriter implements AutoCloseable {
     values.addProperty("clipNorm", step.contributionBound());
     add(values, "learningRate", learningRate.orElse(Double.NaN));
     values.addProperty("stepsCharged", run.charged());
-    write(run.taken(), values, statistics == null ? null : statistics.take());
+    write(run.taken(), values, statistics == null ? null : json(statistics.take()));
   }
 
   /** Writes what the run may claim when it ends. */
@@ -84,7 +84,22 @@ final class ReportWriter implements AutoCloseable {
     return statistics;
   }
 
-  static void add(JsonObject object, String name, double value) {
+  private static JsonObject json(StepStatistics.Values step) {
+    JsonObject norms = new JsonObject();
+    add(norms, "least", step.leastNorm());
+    add(norms, "mean", step.meanNorm());
+    add(norms, "largest", step.largestNorm());
+    add(norms, "aboveClipNorm", step.aboveClipNorm());
+    JsonObject values = new JsonObject();
+    add(values, "loss", step.loss());
+    values.addProperty("batchSize", step.batchSize());
+    values.addProperty("nonFiniteSamples", step.nonFiniteSamples());
+    values.add("gradientNorm", norms);
+    add(values, "millis", step.millis());
+    return values;
+  }
+
+  private static void add(JsonObject object, String name, double value) {
     if (Double.isFinite(value)) {
       object.addProperty(name, value);
     } else {

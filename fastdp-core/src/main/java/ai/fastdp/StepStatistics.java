@@ -3,7 +3,6 @@ package ai.fastdp;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
-import com.google.gson.JsonObject;
 
 /** Losses and norms of a logical step's samples. Not private: see {@link TrainingReport}. */
 final class StepStatistics {
@@ -56,19 +55,40 @@ final class StepStatistics {
   }
 
   /** Returns the values of the step that ends, and begins the next one. */
-  JsonObject take() {
-    JsonObject norms = new JsonObject();
-    ReportWriter.add(norms, "least", finite == 0 ? Double.NaN : least);
-    ReportWriter.add(norms, "mean", sum / finite);
-    ReportWriter.add(norms, "largest", finite == 0 ? Double.NaN : largest);
-    ReportWriter.add(norms, "aboveClipNorm", (double) clipped / finite);
-    JsonObject values = new JsonObject();
-    ReportWriter.add(values, "loss", loss / samples);
-    values.addProperty("batchSize", samples);
-    values.addProperty("nonFiniteSamples", samples - finite);
-    values.add("gradientNorm", norms);
-    ReportWriter.add(values, "millis", (System.nanoTime() - begin) / 1e6);
+  Values take() {
+    Values values =
+        new Values(
+            samples,
+            samples - finite,
+            loss / samples,
+            finite == 0 ? Double.NaN : least,
+            sum / finite,
+            finite == 0 ? Double.NaN : largest,
+            (double) clipped / finite,
+            (System.nanoTime() - begin) / 1e6);
     clear();
     return values;
   }
+
+  /**
+   * What a logical step's samples came to; a number is not finite where there is nothing to count.
+   *
+   * @param batchSize the samples of the step
+   * @param nonFiniteSamples those whose gradient is not finite
+   * @param loss the mean of the losses
+   * @param leastNorm the least norm of a gradient
+   * @param meanNorm the mean norm
+   * @param largestNorm the largest norm
+   * @param aboveClipNorm the share of norms above the clip norm
+   * @param millis the time since the step before
+   */
+  record Values(
+      long batchSize,
+      long nonFiniteSamples,
+      double loss,
+      double leastNorm,
+      double meanNorm,
+      double largestNorm,
+      double aboveClipNorm,
+      double millis) {}
 }

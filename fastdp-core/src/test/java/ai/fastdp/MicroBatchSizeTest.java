@@ -85,7 +85,8 @@ final class MicroBatchSizeTest {
   @Test
   void size_anyBytesPerSample_isTheMostThatFits() {
     PerformanceOptions options = PerformanceOptions.defaults().withMicroBatchBytes(1_000_000);
-    MicroBatchSize size = new MicroBatchSize(options);
+    MicroBatchSize size =
+        new MicroBatchSize(options.physicalBatchSize(), options.microBatchBytes());
     assertThat(size.getAsInt()).isEqualTo(1);
     size.observe(100_000, 1);
     assertThat(size.getAsInt()).isEqualTo(10);
@@ -96,7 +97,7 @@ final class MicroBatchSizeTest {
     assertThat(size.getAsInt()).isEqualTo(4);
     size.observe(5_000_000, 1);
     assertThat(size.getAsInt()).isEqualTo(1);
-    MicroBatchSize fixed = new MicroBatchSize(PerformanceOptions.defaults());
+    MicroBatchSize fixed = new MicroBatchSize(64, PerformanceOptions.ANY_SIZE);
     fixed.observe(1L << 40, 1);
     assertThat(fixed.getAsInt()).isEqualTo(64);
     assertThatThrownBy(() -> PerformanceOptions.defaults().withMicroBatchBytes(1))
