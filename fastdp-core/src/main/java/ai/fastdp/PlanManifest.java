@@ -45,7 +45,13 @@ final class PlanManifest {
     add("delta", plan.budget().delta());
   }
 
-  /** Returns the manifest of a plan whose noise is from this kind of source. */
+  /**
+   * Writes a plan in lines of text.
+   *
+   * @param plan what the run will do
+   * @param noise the kind of source that its noise is from
+   * @return the manifest
+   */
   static PlanManifest of(PrivacyPlan plan, NoiseOrigin.Kind noise) {
     return new PlanManifest(plan, noise);
   }
@@ -68,7 +74,11 @@ final class PlanManifest {
     lines.add(name + " = " + value);
   }
 
-  /** Returns what contributions are clipped to, for a statement. */
+  /**
+   * Returns what contributions are clipped to, for a statement.
+   *
+   * @return a clause, such as {@code norm 1.0}
+   */
   String clippingInWords() {
     StepClipping clipping = plan.stepClipping();
     double share = plan.noise().clipShare();
@@ -89,11 +99,20 @@ final class PlanManifest {
     return share < 1 ? norms + ", less " + (1 - share) + " of it for rounding," : norms;
   }
 
+  /**
+   * Returns all that decides on privacy, a line each.
+   *
+   * @return the text that ledgers, checkpoints and reports hold
+   */
   String text() {
     return String.join("\n", lines);
   }
 
-  /** Returns the hash that identifies the plan; it is the same in every run. */
+  /**
+   * Returns the hash that identifies the plan; it is the same in every run.
+   *
+   * @return {@code sha256:} and 64 hexadecimal digits
+   */
   String hash() {
     byte[] hash = newDigest().digest(text().getBytes(StandardCharsets.UTF_8));
     return "sha256:" + HexFormat.of().formatHex(hash);
@@ -110,6 +129,7 @@ final class PlanManifest {
   /**
    * Checks that a stored plan is this one.
    *
+   * @param stored the text of the manifest that a run began with
    * @throws IllegalStateException if it is not, with the lines that differ
    */
   void requireSame(String stored) {

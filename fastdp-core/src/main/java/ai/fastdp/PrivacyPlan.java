@@ -6,6 +6,7 @@ import ai.fastdp.accounting.accountant.PrivacyBudget;
 import ai.fastdp.accounting.event.DpEvent;
 import ai.fastdp.clipping.ClippingFunction;
 import ai.fastdp.clipping.ClippingStyle;
+import ai.fastdp.clipping.QuantileQuery;
 import java.util.function.Supplier;
 
 /**
@@ -183,14 +184,43 @@ public final class PrivacyPlan {
     return accountant.get();
   }
 
-  /** Returns what a step uses, all of it from this plan and the state of clipping. */
-  StepPlan step(long step, ClippingState state) {
+  /**
+   * Returns what a step uses, all of it from this plan and the state of clipping.
+   *
+   * @param step the number of logical steps before it
+   * @param state the state of clipping before it
+   * @return the step's clip norm, sensitivity, noise and event
+   */
+  public StepPlan step(long step, ClippingState state) {
     double bound = noise().clipShare() * state.clipNorm();
     return new StepPlan(
         bound,
         clipping().sensitivity(bound) / noise().clipShare(),
         noiseMultiplier(step),
         stepEvent(step));
+  }
+
+  /**
+   * Returns the state of clipping before a step, as far as it is known before the run.
+   *
+   * @param step the number of logical steps before it
+   * @return the state, with the scheduled clip norm
+   */
+  public ClippingState scheduledClipping(long step) {
+    return clipping.scheduled(step);
+  }
+
+  /**
+   * Returns the state of clipping after a step whose quantile query was answered.
+   *
+   * @param before the state before the step
+   * @param query the query of the plan's clipping function
+   * @param noisyFraction its answer, with the noise that it was charged for
+   * @return the state for the next step
+   */
+  public ClippingState adaptedClipping(
+      ClippingState before, QuantileQuery query, double noisyFraction) {
+    return clipping.adapted(before, query, noisyFraction);
   }
 
   /** Returns how the steps clip. */

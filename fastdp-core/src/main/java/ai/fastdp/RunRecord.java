@@ -50,7 +50,7 @@ final class RunRecord {
     this.budget = budget;
     this.parameters = parameters;
     this.openSteps = openSteps;
-    clipping = plan.stepClipping().scheduled(0);
+    clipping = plan.scheduledClipping(0);
   }
 
   /** Continues where a checkpoint was made. */

@@ -103,12 +103,11 @@ final class StepCommit {
         .quantileQuery()
         .map(
             query ->
-                plan.stepClipping()
-                    .adapted(
-                        run.clipping(),
-                        query,
-                        mechanism.unclippedShare(complete, query.countNoise())))
-        .orElseGet(() -> plan.stepClipping().scheduled(run.taken() + 1));
+                plan.adaptedClipping(
+                    run.clipping(),
+                    query,
+                    mechanism.unclippedShare(complete, query.countNoise())))
+        .orElseGet(() -> plan.scheduledClipping(run.taken() + 1));
   }
 
   /** Returns whether the run has checkpoints. */
