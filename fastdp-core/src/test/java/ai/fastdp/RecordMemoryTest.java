@@ -308,8 +308,7 @@ final class RecordMemoryTest {
     @Override
     public Record get(NDManager parent, long index) {
       return new Record(
-          new NDList(parent.create(record(index))),
-          new NDList(parent.create(new float[] {index})));
+          new NDList(parent.create(record(index))), new NDList(parent.create(new float[] {index})));
     }
 
     @Override

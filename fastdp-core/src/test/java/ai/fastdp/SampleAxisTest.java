@@ -289,7 +289,10 @@ final class SampleAxisTest {
     assertRefused(
         timeMajor(engine(1)).optBatchAxes(1, 1), "labels must have", "axis 1", "on axis 1");
     assertRefused(
-        timeMajor(engine(1)).optBatchAxes(2, 0), "data must have", "axis 2", "(?, ?) without the B samples");
+        timeMajor(engine(1)).optBatchAxes(2, 0),
+        "data must have",
+        "axis 2",
+        "(?, ?) without the B samples");
   }
 
   @Test

@@ -90,7 +90,10 @@ record DatasetParts(RandomAccessDataset dataset) {
     Object value = read(owner, object, name);
     if (value == null) {
       throw new IllegalArgumentException(
-          name + " of " + object.getClass().getName() + " must be set, got none; set it on the data set's builder");
+          name
+              + " of "
+              + object.getClass().getName()
+              + " must be set, got none; set it on the data set's builder");
     }
     return value;
   }

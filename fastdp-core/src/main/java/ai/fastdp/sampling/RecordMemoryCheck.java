@@ -153,7 +153,8 @@ final class RecordMemoryCheck {
       features.add((double) array.size());
       if (array.size() > 0 && array.getDataType() != DataType.STRING) {
         NDArray flat = array.toType(DataType.FLOAT64, true).flatten();
-        NDArray weights = flat.getManager().arange((float) flat.size()).toType(DataType.FLOAT64, false);
+        NDArray weights =
+            flat.getManager().arange((float) flat.size()).toType(DataType.FLOAT64, false);
         features.add(flat.sum().getDouble());
         features.add(flat.mul(weights.add(1).sin()).sum().getDouble());
         features.add(flat.abs().max().getDouble());

@@ -118,8 +118,7 @@ final class SampleLoader {
       throws IOException, TranslateException {
     if (!isDjlsPath()) {
       LoneRecords records =
-          new LoneRecords(
-              dataset, new OwnGetData(dataset), apart, dataAxis, labelAxis, sampler);
+          new LoneRecords(dataset, new OwnGetData(dataset), apart, dataAxis, labelAxis, sampler);
       return bulk(records, manager, sampler, null, null, executor);
     }
     dataset.prepare();

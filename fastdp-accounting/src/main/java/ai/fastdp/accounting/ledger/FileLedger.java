@@ -166,7 +166,8 @@ public final class FileLedger implements PrivacyLedger {
     } else if (record.startsWith("mark ")) {
       marks.add(new Mark(chain.length(), record.substring(5)));
     } else {
-      throw new IllegalStateException("ledger must hold known records, got '"
+      throw new IllegalStateException(
+          "ledger must hold known records, got '"
               + record
               + "'; open it by the version of fastdp that wrote it");
     }

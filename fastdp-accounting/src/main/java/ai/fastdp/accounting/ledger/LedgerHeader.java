@@ -37,7 +37,7 @@ record LedgerHeader(String planHash, NeighboringRelation relation, PrivacyBudget
     if (stored.equals(text())) {
       return;
     }
-    String[] old = stored.split(" ");
+    String[] old = stored.split(" ", -1);
     if (old.length != 5 || !old[0].equals(MAGIC)) {
       throw new IllegalStateException(
           "ledger must begin with "

@@ -216,8 +216,7 @@ class FileLedgerTest {
             () ->
                 FileLedger.open(
                     file, new RdpAccountant(), new PrivacyBudget(4, 1e-6), "sha256:abc"))
-        .hasMessageContainingAll(
-            "plan, relation and budget", "got epsilon 4.0 instead of 3.0 for");
+        .hasMessageContainingAll("plan, relation and budget", "got epsilon 4.0 instead of 3.0 for");
     assertThatThrownBy(
             () ->
                 FileLedger.open(
