@@ -31,6 +31,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -166,7 +167,7 @@ final class RecordMemoryTest {
     AtomicReference<Float> first = new AtomicReference<>();
     Transform kept =
         new Transform() {
-          private Float scale;
+          private @Nullable Float scale;
 
           @Override
           public NDArray transform(NDArray x) {
