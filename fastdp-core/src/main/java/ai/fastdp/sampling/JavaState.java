@@ -200,7 +200,6 @@ final class JavaState {
         }
       } catch (IllegalAccessException | InaccessibleObjectException closed) {
         // A module that does not show its fields keeps its state to itself.
-        continue;
       }
     }
   }
