@@ -52,7 +52,7 @@ final class Attachment {
 
   /**
    * @param ofEngine the ledger in memory of the engine's runs
-   * @param openSteps what the engine's open runs have drawn and not paid for
+   * @param charges charges the steps of all the engine's runs
    * @param from the checkpoint to go on from; null for a new run
    * @param opened takes what is opened, to be closed if anything fails
    */
@@ -60,7 +60,7 @@ final class Attachment {
       PrivacyPlan plan,
       EngineSettings settings,
       PrivacyLedger ofEngine,
-      OpenSteps openSteps,
+      StepCharges charges,
       Model model,
       DpOptimizer optimizer,
       @Nullable Path from,
@@ -119,7 +119,7 @@ final class Attachment {
             ledger,
             budget,
             parametersOf(model),
-            openSteps);
+            charges);
     if (saved != null) {
       run.resumeAt(saved.steps(), saved.clipping());
       Objects.requireNonNull(saver, "a run that goes on has a checkpoint file")
@@ -153,14 +153,14 @@ final class Attachment {
    * Attaches a model.
    *
    * @param ofEngine the ledger in memory of the engine's runs
-   * @param openSteps what the engine's open runs have drawn and not paid for
+   * @param charges charges the steps of all the engine's runs
    * @param from the checkpoint to go on from; null for a new run
    */
   static PrivateTrainer attach(
       PrivacyPlan plan,
       EngineSettings settings,
       PrivacyLedger ofEngine,
-      OpenSteps openSteps,
+      StepCharges charges,
       Model model,
       DpOptimizer optimizer,
       @Nullable Path from) {
@@ -180,7 +180,7 @@ final class Attachment {
     Deque<Runnable> opened = new ArrayDeque<>();
     try {
       Attachment parts =
-          new Attachment(plan, settings, ofEngine, openSteps, model, optimizer, from, opened);
+          new Attachment(plan, settings, ofEngine, charges, model, optimizer, from, opened);
       return new PrivateTrainer(parts, model, parts.config);
     } catch (RuntimeException e) {
       opened.forEach(Runnable::run);

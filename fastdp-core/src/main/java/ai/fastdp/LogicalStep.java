@@ -20,8 +20,6 @@ final class LogicalStep {
   private final long number;
   private final StepPlan plan;
   private State state = State.WAITING;
-  private boolean seen;
-  private boolean charged;
   private @Nullable PrivateBatch batch;
   private final List<Share> shares = new ArrayList<>();
   private final List<Share> waiting = new ArrayList<>();
@@ -51,19 +49,6 @@ final class LogicalStep {
     return plan;
   }
 
-  /** Returns whether the step's sample has been drawn and the ledger does not hold the step. */
-  boolean isSeenAndNotCharged() {
-    return seen && !charged;
-  }
-
-  /**
-   * The step is being charged: the ledger holds it from now on, or has failed and may hold it, and
-   * is asked no more.
-   */
-  void charging() {
-    charged = true;
-  }
-
   boolean isWaiting() {
     return state == State.WAITING;
   }
@@ -89,25 +74,11 @@ final class LogicalStep {
     state = State.WAITING;
   }
 
-  /**
-   * Begins the step again, which the ledger has refused: its sum is cleared, and its sample stays.
-   */
-  void refused() {
-    charged = false;
-    state = State.WAITING;
-    restart();
-  }
-
   /** Checks that the next physical batch may be handed out. */
   void requireReadyForNext() {
     if (state == State.HANDED_OUT || state == State.DUE) {
       throw unfinished();
     }
-  }
-
-  /** Notes that the step's sample is drawn; loading it comes next, and may fail. */
-  void drawn() {
-    seen = true;
   }
 
   /** Hands out a physical batch. */

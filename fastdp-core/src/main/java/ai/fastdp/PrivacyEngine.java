@@ -30,7 +30,7 @@ public final class PrivacyEngine {
   private final PrivacyPlan plan;
   private final EngineSettings settings;
   private final PrivacyLedger ofEngine;
-  private final OpenSteps openSteps = new OpenSteps();
+  private final StepCharges charges = new StepCharges();
 
   PrivacyEngine(PrivacyPlan plan, EngineSettings settings) {
     this.plan = plan;
@@ -83,7 +83,7 @@ public final class PrivacyEngine {
               + checkpoint
               + "; call resume(model, optimizer) to go on from it, or name another file");
     }
-    return Attachment.attach(plan, settings, ofEngine, openSteps, model, optimizer, null);
+    return Attachment.attach(plan, settings, ofEngine, charges, model, optimizer, null);
   }
 
   /**
@@ -111,6 +111,6 @@ public final class PrivacyEngine {
           "a run must have a checkpoint file to go on, got none; call optCheckpoint(file, steps) on"
               + " the engine's builder");
     }
-    return Attachment.attach(plan, settings, ofEngine, openSteps, model, optimizer, checkpoint);
+    return Attachment.attach(plan, settings, ofEngine, charges, model, optimizer, checkpoint);
   }
 }

@@ -290,11 +290,7 @@ public final class PrivacyPlanBuilder {
   }
 
   private PlanCalibration.Result calibrate(PlanCalibration calibration) {
-    if ((budget == null) == (noiseMultiplier == null)) {
-      throw new IllegalStateException(
-          "exactly one of budget and noiseMultiplier must be set; set the budget to have the noise"
-              + " calibrated");
-    }
+    requireOne(budget, noiseMultiplier, "budget", "noiseMultiplier");
     if (budget == null) {
       return calibration.ofNoise(
           requireSet(noiseMultiplier, "noiseMultiplier"), requireSet(delta, "delta"));
@@ -321,9 +317,7 @@ public final class PrivacyPlanBuilder {
   }
 
   private double expectedBatchSize(long samples) {
-    if ((batchSize == null) == (sampleRate == null)) {
-      throw new IllegalStateException("exactly one of batchSize and sampleRate must be set");
-    }
+    requireOne(batchSize, sampleRate, "batchSize", "sampleRate");
     double size = batchSize != null ? batchSize : samples * requireSet(sampleRate, "sampleRate");
     if (size > samples) {
       throw new IllegalArgumentException(
@@ -333,9 +327,7 @@ public final class PrivacyPlanBuilder {
   }
 
   private long stepCount(long samples, double expectedBatchSize) {
-    if ((steps == null) == (epochs == null)) {
-      throw new IllegalStateException("exactly one of steps and epochs must be set");
-    }
+    requireOne(steps, epochs, "steps", "epochs");
     if (steps != null) {
       return steps;
     }
@@ -347,9 +339,22 @@ public final class PrivacyPlanBuilder {
     return (long) Math.ceil(exact);
   }
 
+  private static void requireOne(
+      @Nullable Object first, @Nullable Object second, String firstName, String secondName) {
+    if ((first == null) == (second == null)) {
+      throw new IllegalStateException(
+          "exactly one of "
+              + firstName
+              + " and "
+              + secondName
+              + " must be set, got "
+              + (first == null ? "none; set one of them" : "both; leave one out"));
+    }
+  }
+
   private static <T> T requireSet(@Nullable T value, String name) {
     if (value == null) {
-      throw new IllegalStateException(name + " must be set");
+      throw new IllegalStateException(name + " must be set, got none; set it on the builder");
     }
     return value;
   }

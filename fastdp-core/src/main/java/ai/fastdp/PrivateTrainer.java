@@ -41,8 +41,9 @@ import org.jspecify.annotations.Nullable;
  * <p>Batches come from {@link #batches} or {@link #iterateDataset} and from nowhere else: they are
  * drawn by Poisson sampling at the plan's rate. A logical batch larger than the physical batch size
  * comes in several micro-batches; {@link #step()} updates the weights after the last of them and
- * does nothing after the others. Before noise is released the step is charged to the ledger, and a
- * step that would exceed the budget throws and releases nothing.
+ * does nothing after the others. Before the first of them is handed out the step is charged to the
+ * ledger; where it would exceed the budget, the loop that asks for it gets an exception and no
+ * batch.
  *
  * <p>Training losses, evaluators' training values and batch sizes are computed from private data
  * without noise: only those who may see the data may see them. The weights, {@link #spent()} and
@@ -96,7 +97,8 @@ public final class PrivateTrainer extends Trainer {
    *
    * <p>A logical batch that has been drawn is the batch of its step until the step is complete. A
    * loop that breaks off, after an exception, say, and calls this method again gets the same
-   * samples again; if the trainer is closed instead, the step is charged.
+   * samples again. The step is charged before the first of its micro-batches is handed out, and
+   * stays charged if the loop ends, fails or is killed before {@link #step()}.
    *
    * @param dataset the private data set
    * @return the batches, drawn as they are asked for
@@ -222,11 +224,9 @@ public final class PrivateTrainer extends Trainer {
   }
 
   /**
-   * Charges the step, adds the noise and updates the weights if the logical batch is complete;
-   * after any other micro-batch it does nothing. A checkpoint that is due is on disk when this
-   * returns.
+   * Adds the noise and updates the weights if the logical batch is complete; after any other
+   * micro-batch it does nothing. A checkpoint that is due is on disk when this returns.
    *
-   * @throws PrivacyBudgetExceededException if the step would exceed the budget; nothing is released
    * @throws IllegalStateException if the batch has not been trained
    */
   @Override
@@ -295,8 +295,8 @@ public final class PrivateTrainer extends Trainer {
   /**
    * {@return the number of logical steps that the ledger holds}
    *
-   * <p>It is larger than {@link #stepsTaken()} by the steps that an earlier run charged and could
-   * not save.
+   * <p>It is larger than {@link #stepsTaken()} by the step under way, by those that were given up,
+   * and by those that an earlier run charged and could not save.
    */
   public long stepsCharged() {
     return run().record().charged();
@@ -347,9 +347,9 @@ public final class PrivateTrainer extends Trainer {
    * Puts the model's own layers back; the trainer cannot train any more. Completed steps that no
    * checkpoint holds yet are saved first, if the run has checkpoints.
    *
-   * <p>A step whose batch was drawn and is not complete is charged: its sample has been seen, and
-   * dropping it for nothing would let batches be chosen by what is in them. That holds for a batch
-   * on which the data set, the model or the loss failed, too.
+   * <p>A step whose batch was handed out and is not complete stays charged: its sample has been
+   * seen, and dropping it for nothing would let batches be chosen by what is in them. That holds
+   * for a batch on which the data set, the model or the loss failed, too.
    */
   public void detach() {
     run().detach();

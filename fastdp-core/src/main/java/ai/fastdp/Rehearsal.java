@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * other axes. Whatever fails is an error before the batch's step is released. Where physical
  * batches have one sample, two of them are checked as one batch.
  */
-final class Rehearsal {
+final class Rehearsal implements AutoCloseable {
   private final BookKeeper bookKeeper;
   private final TrainableParameters trainable;
   private final PerSampleLoss loss;
@@ -116,6 +116,15 @@ final class Rehearsal {
       NDManager owner = bookKeeper.model().getNDManager().newSubManager();
       LossRun runs = new LossRun(bookKeeper, loss);
       lone = new Lone(owner, runs.fresh(data, owner), runs.fresh(labels, owner));
+    }
+  }
+
+  /** Releases the sample that is kept. */
+  @Override
+  public void close() {
+    if (lone != null) {
+      lone.owner().close();
+      lone = null;
     }
   }
 

@@ -20,7 +20,7 @@ final class RunRecord {
   private final PrivacyLedger ledger;
   private final Object budget;
   private final List<Parameter> parameters;
-  private final OpenSteps openSteps;
+  private final StepCharges charges;
   private boolean open;
   private long taken;
   private ClippingState clipping;
@@ -31,7 +31,7 @@ final class RunRecord {
    * @param ledger what is charged
    * @param budget identifies the budget that the ledger keeps
    * @param parameters the model's parameters
-   * @param openSteps the drawn and unpaid steps of all the engine's runs
+   * @param charges charges the steps of all the engine's runs
    */
   RunRecord(
       PrivacyPlan plan,
@@ -41,7 +41,7 @@ final class RunRecord {
       PrivacyLedger ledger,
       Object budget,
       List<Parameter> parameters,
-      OpenSteps openSteps) {
+      StepCharges charges) {
     this.plan = plan;
     this.manifest = manifest;
     this.noise = noise;
@@ -49,7 +49,7 @@ final class RunRecord {
     this.ledger = ledger;
     this.budget = budget;
     this.parameters = parameters;
-    this.openSteps = openSteps;
+    this.charges = charges;
     clipping = plan.scheduledClipping(0);
   }
 
@@ -87,11 +87,11 @@ final class RunRecord {
   }
 
   /**
-   * Steps that may still be taken: those that were charged and lost may not be taken again, nor
-   * those whose samples other trainers of the engine have drawn.
+   * Steps that may still be taken, the one under way included: those that were charged and lost may
+   * not be taken again, nor those whose samples other trainers of the engine have drawn.
    */
   long left() {
-    return plan.steps() - charged() - (openSteps.count() - (open ? 1 : 0));
+    return plan.steps() - charged() + (open ? 1 : 0);
   }
 
   /**
@@ -105,22 +105,20 @@ final class RunRecord {
   }
 
   /**
-   * The sample of the next step is about to be drawn.
+   * Charges a step, unless it is the one under way: its samples are about to be handed out. A step
+   * that is given up stays charged, as dropping it for nothing would let batches be chosen by what
+   * is in them.
    *
-   * @throws ai.fastdp.accounting.ledger.PrivacyBudgetExceededException if the plan has no step left
-   *     for it
+   * @throws ai.fastdp.accounting.ledger.PrivacyBudgetExceededException if the plan or the budget
+   *     has no step left for it
    */
-  void draw() {
+  void begin(StepPlan step) {
     if (!open) {
-      openSteps.draw(plan, ledger);
+      charges.charge(plan, ledger, step.event());
       open = true;
-    }
-  }
-
-  private void endStep() {
-    if (open) {
-      open = false;
-      openSteps.end();
+      if (taken > 0) {
+        noteBudget();
+      }
     }
   }
 
@@ -134,20 +132,17 @@ final class RunRecord {
     return plan.step(taken, clipping);
   }
 
-  /** Charges a step before anything of it is released. */
-  void charge(StepPlan step) {
-    ledger.charge(step.event());
-    endStep();
-    noteBudget();
-  }
-
-  /** Charges a step whose sample was drawn and is given up; nothing of it is released. */
-  void chargeGivenUp(StepPlan step) {
-    ledger.charge(step.event());
-    endStep();
-    if (taken > 0) {
-      noteBudget();
+  /**
+   * Notes that the step under way is about to be released.
+   *
+   * @throws IllegalStateException if no step has been charged
+   */
+  void release() {
+    if (!open) {
+      throw new IllegalStateException(
+          "a step must be charged before it is released, got one that was not");
     }
+    noteBudget();
   }
 
   private void noteBudget() {
@@ -161,6 +156,7 @@ final class RunRecord {
   /** Notes that the weights have taken a step, and the state of clipping after it. */
   void took(ClippingState next) {
     taken++;
+    open = false;
     clipping = next;
   }
 
@@ -181,7 +177,6 @@ final class RunRecord {
   }
 
   void close() {
-    endStep();
     ledger.close();
   }
 }

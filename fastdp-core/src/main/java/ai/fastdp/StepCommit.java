@@ -6,16 +6,12 @@ import ai.fastdp.mechanism.ClippedGradientSum;
 import ai.fastdp.mechanism.NoiseMechanism;
 import ai.fastdp.mechanism.PrivatizedGradient;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
- * Completes a logical step, in the order on which privacy rests: charge, noise, update, save,
- * report.
+ * Completes a logical step, which was charged before its samples were handed out, in the order on
+ * which privacy rests: noise, update, save, report.
  */
 final class StepCommit {
-  private static final Logger LOGGER = LoggerFactory.getLogger(StepCommit.class);
-
   private final RunRecord run;
   private final Replicas replicas;
   private final NoiseMechanism mechanism;
@@ -41,13 +37,12 @@ final class StepCommit {
   /**
    * Completes a step whose samples have all been added to the sum.
    *
-   * @throws PrivacyBudgetExceededException if it would exceed the budget; nothing is released
+   * @throws IllegalStateException if the step was not charged; nothing is released
    */
   void complete(LogicalStep step) {
     StepPlan plan = step.plan();
     ClippedGradientSum sum = replicas.total();
-    step.charging();
-    run.charge(plan);
+    run.release();
     ClippingState next = nextClipping(sum);
     try (PrivatizedGradient gradient =
         mechanism.privatize(sum, plan.noiseMultiplier(), plan.sensitivity())) {
@@ -69,30 +64,12 @@ final class StepCommit {
     }
   }
 
-  /** Undoes what was added for a step that the ledger has refused, and saves those before it. */
-  void refuse(LogicalStep step, PrivacyBudgetExceededException refusal) {
-    replicas.clear();
-    step.refused();
+  /** Saves the completed steps before one that the ledger has refused. */
+  void refused(PrivacyBudgetExceededException refusal) {
     try {
       saveRest();
     } catch (RuntimeException notSaved) {
       refusal.addSuppressed(notSaved);
-    }
-  }
-
-  /**
-   * Charges a step that is given up. Its sample has been seen: dropping it for nothing would let
-   * batches be chosen by what is in them.
-   */
-  void chargeGivenUp(LogicalStep step) {
-    if (!step.isSeenAndNotCharged()) {
-      return;
-    }
-    try {
-      step.charging();
-      run.chargeGivenUp(step.plan());
-    } catch (PrivacyBudgetExceededException e) {
-      LOGGER.debug("the budget had nothing left for a step that was given up", e);
     }
   }
 

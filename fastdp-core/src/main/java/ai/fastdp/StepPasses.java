@@ -190,5 +190,6 @@ final class StepPasses implements AutoCloseable {
       inFlight.close();
     }
     inFlight = null;
+    rehearsal.close();
   }
 }

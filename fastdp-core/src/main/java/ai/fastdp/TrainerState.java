@@ -39,7 +39,7 @@ final class TrainerState {
     failed = false;
   }
 
-  /** Makes the trainer usable again: the part that failed has been undone. */
+  /** Makes the trainer usable again: nothing has come of the part that failed. */
   void undone() {
     failed = false;
     failure = null;

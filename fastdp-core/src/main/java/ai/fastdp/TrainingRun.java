@@ -144,8 +144,13 @@ final class TrainingRun implements AutoCloseable {
       // The caller may have changed parameters since the last step: copy them to all devices again.
       replicas.parametersChanged();
     }
-    record.draw();
-    current.drawn();
+    try {
+      state.runOnce(() -> record.begin(current.plan()));
+    } catch (PrivacyBudgetExceededException e) {
+      state.undone();
+      commit.refused(e);
+      throw e;
+    }
     PrivateBatch next = drawn.next();
     current.handOut(next, replicas.devices(), kernels);
     return next;
@@ -199,13 +204,7 @@ final class TrainingRun implements AutoCloseable {
     current.requireDue();
     passes.requireParametersUnmodified();
     passes.endStep();
-    try {
-      state.runOnce(() -> commit.complete(current));
-    } catch (PrivacyBudgetExceededException e) {
-      state.undone();
-      commit.refuse(current, e);
-      throw e;
-    }
+    state.runOnce(() -> commit.complete(current));
     source.forgetCompleted();
     step = null;
     return true;
@@ -227,16 +226,13 @@ final class TrainingRun implements AutoCloseable {
     commit.saveRest();
   }
 
-  /** Ends the steps: charges the one that is given up, and saves those that are complete. */
+  /** Ends the steps, and saves those that are complete; one that is given up stays charged. */
   void detach() {
     if (state.isDetached()) {
       return;
     }
     state.detach();
     hooks.detach();
-    if (step != null) {
-      commit.chargeGivenUp(step);
-    }
     if (!state.isFailed()) {
       commit.saveRest();
     }

@@ -13,6 +13,7 @@ import ai.djl.training.dataset.Batch;
 import ai.fastdp.accounting.ledger.PrivacyBudgetExceededException;
 import ai.fastdp.mechanism.PrivatizedGradient;
 import ai.fastdp.sampling.PrivateBatch;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -314,6 +315,24 @@ final class AbandonedBatchTest {
       }
     }
     failures.set(0);
+    model.close();
+  }
+
+  @Test
+  void killed_inTheMiddleOfAStep_stepIsCharged(@TempDir Path directory) throws Exception {
+    Path left = Files.createDirectory(directory.resolve("left"));
+    PrivacyEngine engine = builder(4, 3).optLedger(directory.resolve("ledger")).build();
+    try (PrivateTrainer trainer = engine.attach(model, new CapturingOptimizer())) {
+      trainStep(trainer);
+      first(trainer, IndexedRows.of(SAMPLES));
+      for (String name : List.of("ledger", "ledger.head")) {
+        Files.copy(directory.resolve(name), left.resolve(name));
+      }
+    }
+    PrivacyEngine after = builder(4, 3).optLedger(left.resolve("ledger")).optOtherData().build();
+    try (PrivateTrainer trainer = after.attach(model, new CapturingOptimizer())) {
+      assertThat(trainer.stepsCharged()).isEqualTo(2);
+    }
     model.close();
   }
 

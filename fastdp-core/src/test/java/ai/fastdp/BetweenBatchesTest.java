@@ -68,7 +68,7 @@ final class BetweenBatchesTest {
       weight(model).getArray().intern(other);
       assertThatThrownBy(trainer::step).isInstanceOf(IllegalStateException.class);
       assertThat(optimizer.updates).isZero();
-      assertThat(trainer.stepsCharged()).isZero();
+      assertThat(trainer.stepsTaken()).isZero();
     }
   }
 

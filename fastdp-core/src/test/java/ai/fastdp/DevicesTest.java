@@ -255,7 +255,7 @@ class DevicesTest {
       assertThatThrownBy(() -> train(trainer, first)).hasMessageContaining("trained once");
       assertThatThrownBy(() -> trainer.trainBatch(batch)).hasMessageContaining("trained once");
       assertThatThrownBy(() -> train(trainer, batch)).hasMessageContaining("drawn by Poisson");
-      assertThat(trainer.stepsCharged()).isZero();
+      assertThat(trainer.stepsTaken()).isZero();
     }
   }
 

@@ -479,7 +479,7 @@ final class MicroBatchTest {
                         .head())
             .part("a", Recipe.linear(4), 5)
             .part("own", new ScaleBlock(), 4);
-    assertRunRefused(wiring, "02own", "input of layer '02own'", "an array of 2 axes");
+    assertRunRefused(wiring, "02own", "input of layer '02own'", "(?, ?) without the B samples");
   }
 
   @Test

@@ -340,7 +340,7 @@ final class RefusalTest {
         normal(SAMPLES, 6, 4),
         "layer '01a' (Linear)",
         "first axis",
-        "an array of 3 axes");
+        "(?, ?, ?) without the B samples");
   }
 
   @ParameterizedTest(name = "{0} samples of 3 positions")

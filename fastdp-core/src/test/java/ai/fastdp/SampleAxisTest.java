@@ -267,12 +267,12 @@ final class SampleAxisTest {
         engine(1).optBatchAxes(1, 0).optSampleAxis(1),
         "layer '05head' (Linear)",
         "samples (B) on its axis 1",
-        "an array of 2 axes");
+        "(?, ?) without the B samples");
     assertRefused(
         engine(1).optBatchAxes(1, 0),
         "layer '01words' (TrainableWordEmbedding)",
         "samples (B) on its first axis",
-        "an array of 3 axes",
+        "(?, ?, ?) without the B samples",
         "optSampleAxis");
     assertRefused(
         timeMajor(engine(1)).optSampleAxis("04dense", 2), "layer '04dense' (Linear)", "axis 2");
@@ -284,12 +284,15 @@ final class SampleAxisTest {
         timeMajor(engine(1)).optBatchAxes(0, 0),
         "data must have",
         "first axis",
-        "an array of 2 axes with another length than B on axis 0",
+        "(?, ?) without the B samples on axis 0",
         "optBatchAxes");
     assertRefused(
         timeMajor(engine(1)).optBatchAxes(1, 1), "labels must have", "axis 1", "on axis 1");
     assertRefused(
-        timeMajor(engine(1)).optBatchAxes(2, 0), "data must have", "axis 2", "an array of 2 axes");
+        timeMajor(engine(1)).optBatchAxes(2, 0),
+        "data must have",
+        "axis 2",
+        "(?, ?) without the B samples");
   }
 
   @Test

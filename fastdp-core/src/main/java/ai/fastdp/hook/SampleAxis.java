@@ -43,7 +43,7 @@ public record SampleAxis(int number) {
   /**
    * Describes the shape of an array for an error. The number of samples is private, so that B
    * stands in its place. If the samples are not on this axis, the length of any axis may reveal
-   * their number: then only the number of axes is given.
+   * their number: then a question mark stands for each.
    *
    * @param shape the shape
    * @param samples the number of samples
@@ -51,17 +51,13 @@ public record SampleAxis(int number) {
    */
   public String describe(Shape shape, long samples) {
     int axes = shape.dimension();
-    if (axes <= number || shape.get(number) != samples) {
-      return "an array of "
-          + axes
-          + (axes == 1 ? " axis" : " axes")
-          + (axes > number ? " with another length than B on axis " + number : "");
-    }
+    boolean here = axes > number && shape.get(number) == samples;
     List<String> lengths = new ArrayList<>();
     for (int i = 0; i < axes; i++) {
-      lengths.add(i == number ? "B" : String.valueOf(shape.get(i)));
+      lengths.add(!here ? "?" : i == number ? "B" : String.valueOf(shape.get(i)));
     }
-    return "(" + String.join(", ", lengths) + ")";
+    String all = "(" + String.join(", ", lengths) + ")";
+    return here ? all : all + " without the B samples on axis " + number;
   }
 
   /**

@@ -2,6 +2,8 @@
 package ai.fastdp.sampling;
 
 import ai.djl.Device;
+import ai.djl.ndarray.NDManager;
+import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.RandomAccessDataset;
 import ai.djl.translate.Batchifier;
 import ai.djl.translate.PaddingStackBatchifier;
@@ -25,6 +27,23 @@ record DatasetParts(RandomAccessDataset dataset) {
               + sampler.getClass().getName()
               + ", whose choice of samples would not be followed; leave it out: the guarantee holds"
               + " for samples that each enter a batch with the plan's sample rate");
+    }
+  }
+
+  /**
+   * Whether DJL's own code selects the records of a batch: not so if the class, or that of the data
+   * set of which it is a part, overrides {@code getByIndices}.
+   */
+  static boolean selectsByDjlsCode(ArrayDataset dataset) {
+    Class<?> type = dataset.getClass();
+    if (type.getName().equals(ArrayDataset.class.getName() + "$SubDataset")) {
+      return selectsByDjlsCode((ArrayDataset) required(type, dataset, "dataset"));
+    }
+    try {
+      return type.getMethod("getByIndices", NDManager.class, long[].class).getDeclaringClass()
+          == ArrayDataset.class;
+    } catch (NoSuchMethodException e) {
+      throw new LinkageError("this version of DJL loads data sets differently", e);
     }
   }
 
@@ -71,7 +90,10 @@ record DatasetParts(RandomAccessDataset dataset) {
     Object value = read(owner, object, name);
     if (value == null) {
       throw new IllegalArgumentException(
-          name + " of " + object.getClass().getName() + " must be set, got none");
+          name
+              + " of "
+              + object.getClass().getName()
+              + " must be set, got none; set it on the data set's builder");
     }
     return value;
   }

@@ -14,6 +14,7 @@ public final class DrawnSamples {
   private final PoissonSampler sampler;
   private final TreeMap<Long, long[]> kept = new TreeMap<>();
   private long size = -1;
+  private boolean used;
 
   /**
    * Creates the samples of a run, of which none is drawn.
@@ -22,6 +23,13 @@ public final class DrawnSamples {
    */
   public DrawnSamples(PoissonSampler sampler) {
     this.sampler = sampler;
+  }
+
+  /** Whether this is the first call: nothing of the run has been loaded yet. */
+  synchronized boolean isFirstUse() {
+    boolean first = !used;
+    used = true;
+    return first;
   }
 
   /**

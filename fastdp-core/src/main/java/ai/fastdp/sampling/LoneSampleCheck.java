@@ -7,16 +7,14 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.dataset.Batch;
-import ai.djl.translate.TranslateException;
 import ai.fastdp.hook.SampleAxis;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.BiFunction;
 import java.util.stream.IntStream;
 
 /**
@@ -97,7 +95,7 @@ final class LoneSampleCheck {
   /** Whether rows of a batch are what the samples are in a batch of their own. */
   private boolean isSame(Batch batch, List<Integer> rows, List<Long> indices) {
     try (NDManager manager = parent.newSubManager();
-        Batch apart = load(manager, at(rows, indices))) {
+        Batch apart = together(manager, at(rows, indices))) {
       return matches(rows(batch, rows), all(apart)).stream().allMatch(Match.SAME::equals);
     }
   }
@@ -141,7 +139,7 @@ final class LoneSampleCheck {
   private void requireChance(List<Long> indices, List<Integer> rows) {
     try (NDManager manager = parent.newSubManager()) {
       NDList inBatch = rows(load(manager, indices), rows);
-      NDList apart = all(load(manager, at(rows, indices)));
+      NDList apart = all(together(manager, at(rows, indices)));
       List<Match> matches = matches(inBatch, apart);
       for (int k = 0; k < matches.size(); k++) {
         Match match = matches.get(k);
@@ -151,8 +149,8 @@ final class LoneSampleCheck {
         // What is loaded faster first.
         List<Integer> own = IntStream.range(0, rows.size()).boxed().toList();
         boolean steady =
-            isSteady(manager, match, k, apart, at(rows, indices), own)
-                && isSteady(manager, match, k, inBatch, indices, rows);
+            isSteady(manager, match, k, apart, at(rows, indices), own, this::together)
+                && isSteady(manager, match, k, inBatch, indices, rows, this::load);
         if (steady) {
           throw match.refusal("data and labels");
         }
@@ -165,10 +163,16 @@ final class LoneSampleCheck {
 
   /** Whether an array is as far as it matters the same each time that a batch is loaded. */
   private boolean isSteady(
-      NDManager parent, Match match, int k, NDList first, List<Long> indices, List<Integer> rows) {
+      NDManager parent,
+      Match match,
+      int k,
+      NDList first,
+      List<Long> indices,
+      List<Integer> rows,
+      BiFunction<NDManager, List<Long>, Batch> loading) {
     for (int i = 1; i < REPEATS; i++) {
       try (NDManager manager = parent.newSubManager();
-          Batch batch = load(manager, indices)) {
+          Batch batch = loading.apply(manager, indices)) {
         NDList again = rows(batch, rows);
         Match same =
             again.size() == first.size() && k < first.size()
@@ -183,12 +187,10 @@ final class LoneSampleCheck {
   }
 
   private Batch load(NDManager manager, List<Long> indices) {
-    try {
-      return loader.load(manager, indices);
-    } catch (IOException e) {
-      throw new UncheckedIOException("loading samples again failed", e);
-    } catch (TranslateException e) {
-      throw new IllegalStateException("loading samples again failed", e);
-    }
+    return loader.loadAgain(manager, indices, true);
+  }
+
+  private Batch together(NDManager manager, List<Long> indices) {
+    return loader.loadAgain(manager, indices, false);
   }
 }

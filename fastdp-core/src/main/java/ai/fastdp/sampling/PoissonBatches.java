@@ -40,6 +40,8 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
   private final Queue<Chunk> toReturn = new ArrayDeque<>();
   private final Iterator<Batch> loader;
   private final @Nullable LoneSampleCheck check;
+  private final @Nullable RecordMemoryCheck memory;
+  private long loaded;
   private boolean refused;
   private long nextToDraw;
   // The samples of the newest logical batch, and how many of them have been cut off.
@@ -99,6 +101,11 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
             ? new LoneSampleCheck(
                 loading, manager, new SampleAxis(dataAxis), new SampleAxis(labelAxis))
             : null;
+    memory = checking ? new RecordMemoryCheck(loading, dataset, manager) : null;
+    if (memory != null && samples.isFirstUse()) {
+      dataset.prepare();
+      memory.beforeTheFirst();
+    }
     loader = loading.load(manager, new Chunks(), executor);
   }
 
@@ -129,6 +136,10 @@ public final class PoissonBatches implements Iterator<PrivateBatch> {
     batch.getLabels().forEach(array -> requireSamples("labels", array, labelAxis, count));
     if (check != null) {
       check.look(chunk.indices(), batch);
+    }
+    loaded++;
+    if (memory != null && (loaded & (loaded - 1)) == 0) {
+      memory.later();
     }
     return PrivateBatch.of(
         batch,

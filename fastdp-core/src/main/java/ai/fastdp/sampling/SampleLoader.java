@@ -15,6 +15,7 @@ import ai.djl.translate.SimplePaddingStackBatchifier;
 import ai.djl.translate.StackBatchifier;
 import ai.djl.translate.TranslateException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
@@ -24,7 +25,8 @@ import org.jspecify.annotations.Nullable;
  * Loads the samples of a data set as DJL does, with its batchifiers and pipelines, but each sample
  * alone, so that its arrays cannot depend on the rest of the batch. Batchifiers that pad to the
  * longest sample of a batch pad to a declared length, or are refused, since one long record would
- * change what all others contribute. A data set that loads its batches by code of its own does so.
+ * change what all others contribute. A data set that loads whole batches by code of the user's own
+ * is asked for batches of one sample.
  */
 final class SampleLoader {
   private final RandomAccessDataset dataset;
@@ -89,27 +91,35 @@ final class SampleLoader {
   }
 
   private boolean isDjlsPath() {
-    Class<?> owner = loading();
-    return owner == RandomAccessDataset.class || owner == ArrayDataset.class;
+    return isDjls(declaring("getData", NDManager.class, Sampler.class, ExecutorService.class));
   }
 
-  /** The class whose code loads the data set's batches. */
-  private Class<?> loading() {
+  /** The class whose code a call of the data set runs. */
+  private Class<?> declaring(String method, Class<?>... arguments) {
     try {
-      return dataset
-          .getClass()
-          .getMethod("getData", NDManager.class, Sampler.class, ExecutorService.class)
-          .getDeclaringClass();
+      return dataset.getClass().getMethod(method, arguments).getDeclaringClass();
     } catch (NoSuchMethodException e) {
       throw new LinkageError("this version of DJL loads data sets differently", e);
     }
   }
 
-  /** The batches of a sampler. */
+  private static boolean isDjls(Class<?> declaring) {
+    return declaring == RandomAccessDataset.class || declaring == ArrayDataset.class;
+  }
+
+  /** The batches of a sampler, each sample loaded alone. */
   Iterator<Batch> load(NDManager manager, Sampler sampler, @Nullable ExecutorService executor)
       throws IOException, TranslateException {
+    return load(manager, sampler, executor, true);
+  }
+
+  private Iterator<Batch> load(
+      NDManager manager, Sampler sampler, @Nullable ExecutorService executor, boolean apart)
+      throws IOException, TranslateException {
     if (!isDjlsPath()) {
-      return dataset.getData(manager, sampler, executor).iterator();
+      LoneRecords records =
+          new LoneRecords(dataset, new OwnGetData(dataset), apart, dataAxis, labelAxis, sampler);
+      return bulk(records, manager, sampler, null, null, executor);
     }
     dataset.prepare();
     Pipeline labels = parts.targetPipeline();
@@ -120,38 +130,50 @@ final class SampleLoader {
                 labels, "the target pipeline's labels", labelAxis, labelAxis, separate);
     boolean stacked =
         parts.dataBatchifier() == Batchifier.STACK && parts.labelBatchifier() == Batchifier.STACK;
-    return stacked && loading() == ArrayDataset.class
-        ? bulk((ArrayDataset) dataset, manager, sampler, separateLabels, executor)
-        : new DataIterable(
-            dataset,
-            manager,
-            sampler,
-            separate("data", parts.dataBatchifier(), dataAxis),
-            separate("labels", parts.labelBatchifier(), labelAxis),
-            parts.pipeline(),
-            separateLabels,
-            executor,
-            parts.prefetchNumber(),
-            parts.device());
+    if (stacked && dataset instanceof ArrayDataset arrays && isBulk()) {
+      Pipeline data = parts.pipeline();
+      Pipeline separateData =
+          data == null
+              ? null
+              : new SeparatePipeline(data, "the pipeline's data", 0, dataAxis, separate);
+      boolean own = !DatasetParts.selectsByDjlsCode(arrays);
+      LoneRecords records =
+          new LoneRecords(arrays, arrays::getByIndices, own && apart, 0, 0, sampler);
+      return bulk(records, manager, sampler, separateData, separateLabels, executor);
+    }
+    return new DataIterable(
+        dataset,
+        manager,
+        sampler,
+        separate("data", parts.dataBatchifier(), dataAxis),
+        separate("labels", parts.labelBatchifier(), labelAxis),
+        parts.pipeline(),
+        separateLabels,
+        executor,
+        parts.prefetchNumber(),
+        parts.device());
   }
 
-  /** The batches of a data set of arrays, which DJL asks for all samples of a batch at once. */
+  /** Whether DJL asks the data set for all samples of a batch at once. */
+  private boolean isBulk() {
+    return declaring("getData", NDManager.class, Sampler.class, ExecutorService.class)
+        == ArrayDataset.class;
+  }
+
   private Iterator<Batch> bulk(
-      ArrayDataset arrays,
+      LoneRecords records,
       NDManager manager,
       Sampler sampler,
+      @Nullable Pipeline data,
       @Nullable Pipeline labels,
       @Nullable ExecutorService executor) {
-    Pipeline data = parts.pipeline();
     return new BulkDataIterable(
-        new IndexedRecords(arrays, sampler),
+        records,
         manager,
         sampler,
         parts.dataBatchifier(),
         parts.labelBatchifier(),
-        data == null
-            ? null
-            : new SeparatePipeline(data, "the pipeline's data", 0, dataAxis, separate),
+        data,
         labels,
         executor,
         parts.prefetchNumber(),
@@ -171,20 +193,33 @@ final class SampleLoader {
     return own instanceof StackBatchifier ? own : new FixedLengthBatchifier(own, length, axis);
   }
 
-  /** A batch of given samples, on the same path. */
-  Batch load(NDManager manager, List<Long> indices) throws IOException, TranslateException {
-    Sampler once =
-        new Sampler() {
-          @Override
-          public Iterator<List<Long>> sample(RandomAccessDataset ignored) {
-            return List.of(indices).iterator();
-          }
+  /**
+   * Loads given samples once more, for a comparison.
+   *
+   * @param apart whether each is loaded alone, as for training; if not, code of the user's own for
+   *     whole batches is asked for all of them at once
+   */
+  Batch loadAgain(NDManager manager, List<Long> indices, boolean apart) {
+    try {
+      return load(manager, once(indices), null, apart).next();
+    } catch (IOException e) {
+      throw new UncheckedIOException("loading samples again failed", e);
+    } catch (TranslateException e) {
+      throw new IllegalStateException("loading samples again failed", e);
+    }
+  }
 
-          @Override
-          public int getBatchSize() {
-            return indices.size();
-          }
-        };
-    return load(manager, once, null).next();
+  private static Sampler once(List<Long> indices) {
+    return new Sampler() {
+      @Override
+      public Iterator<List<Long>> sample(RandomAccessDataset ignored) {
+        return List.of(indices).iterator();
+      }
+
+      @Override
+      public int getBatchSize() {
+        return indices.size();
+      }
+    };
   }
 }

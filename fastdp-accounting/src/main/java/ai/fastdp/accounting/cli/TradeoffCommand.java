@@ -45,19 +45,9 @@ final class TradeoffCommand extends RunCommand {
 
   @Override
   public void run() {
-    if (points < 3 || points > 10_000) {
-      throw new IllegalArgumentException("--points must be in [3, 10000], got " + points);
-    }
-    if (plot != null && !plot.toString().matches(".*\\.(svg|png)")) {
-      throw new IllegalArgumentException("--plot must end with .svg or .png, got " + plot);
-    }
+    requireUsableOptions();
     FdpAccountant fdp = (FdpAccountant) after(AccountantKind.FDP, noise.value(), steps.value());
-    GdpAccountant gdp = new GdpAccountant(options().relation());
-    OptionalDouble mu = OptionalDouble.empty();
-    if (gdp.supports(options().step(noise.value()))) {
-      gdp.compose(options().step(noise.value()), steps.value());
-      mu = OptionalDouble.of(gdp.mu());
-    }
+    OptionalDouble mu = gaussianEstimate();
     double epsilon = fdp.epsilon(delta).upper().orElseThrow();
     TradeOffCurve curve = fdp.tradeOff();
     if (plot != null) {
@@ -73,22 +63,49 @@ final class TradeoffCommand extends RunCommand {
       rows.add(new CurvePoint(typeOne, curve.at(typeOne)));
     }
     if (options().isJson()) {
-      Map<String, Object> result = options().describe();
-      result.put("noiseMultiplier", noise.value());
-      result.put("steps", steps.value());
-      result.put("gaussianEstimate", mu);
-      result.put("delta", delta);
-      result.put("epsilon", epsilon);
-      result.put("curve", rows.stream().map(CurvePoint::toMap).toList());
-      out().println(JsonText.of(result));
+      printJson(mu, epsilon, rows);
     } else {
-      out().println("typeOne lower estimate upper");
-      for (CurvePoint row : rows) {
-        TypeTwoBound bound = row.typeTwo();
-        out()
-            .println(
-                row.typeOne() + " " + bound.lower() + " " + bound.estimate() + " " + bound.upper());
-      }
+      printTable(rows);
+    }
+  }
+
+  private void requireUsableOptions() {
+    if (points < 3 || points > 10_000) {
+      throw new IllegalArgumentException("--points must be in [3, 10000], got " + points);
+    }
+    if (plot != null && !plot.toString().matches(".*\\.(svg|png)")) {
+      throw new IllegalArgumentException("--plot must end with .svg or .png, got " + plot);
+    }
+  }
+
+  /** The parameter mu of the central limit theorem, if it has one for these steps. */
+  private OptionalDouble gaussianEstimate() {
+    GdpAccountant gdp = new GdpAccountant(options().relation());
+    if (!gdp.supports(options().step(noise.value()))) {
+      return OptionalDouble.empty();
+    }
+    gdp.compose(options().step(noise.value()), steps.value());
+    return OptionalDouble.of(gdp.mu());
+  }
+
+  private void printJson(OptionalDouble mu, double epsilon, List<CurvePoint> rows) {
+    Map<String, Object> result = options().describe();
+    result.put("noiseMultiplier", noise.value());
+    result.put("steps", steps.value());
+    result.put("gaussianEstimate", mu);
+    result.put("delta", delta);
+    result.put("epsilon", epsilon);
+    result.put("curve", rows.stream().map(CurvePoint::toMap).toList());
+    out().println(JsonText.of(result));
+  }
+
+  private void printTable(List<CurvePoint> rows) {
+    out().println("typeOne lower estimate upper");
+    for (CurvePoint row : rows) {
+      TypeTwoBound bound = row.typeTwo();
+      out()
+          .println(
+              row.typeOne() + " " + bound.lower() + " " + bound.estimate() + " " + bound.upper());
     }
   }
 

@@ -43,9 +43,6 @@ import java.util.Optional;
  * threads.
  */
 public final class FileLedger implements PrivacyLedger {
-
-  private static final String MAGIC = "fastdp-ledger-1";
-
   private final LedgerLock lock;
   private final FileChannel channel;
   private final LedgerHead head;
@@ -88,16 +85,7 @@ public final class FileLedger implements PrivacyLedger {
       LedgerLock lock = LedgerLock.take(file);
       try {
         FileLedger ledger = new FileLedger(lock, accountant, budget);
-        ledger.load(
-            MAGIC
-                + " "
-                + planHash
-                + " "
-                + accountant.relation()
-                + " "
-                + Double.toHexString(budget.epsilon())
-                + " "
-                + Double.toHexString(budget.delta()));
+        ledger.load(new LedgerHeader(planHash, accountant.relation(), budget));
         return ledger;
       } catch (IOException | RuntimeException e) {
         lock.close();
@@ -108,7 +96,7 @@ public final class FileLedger implements PrivacyLedger {
     }
   }
 
-  private void load(String header) throws IOException {
+  private void load(LedgerHeader header) throws IOException {
     byte[] bytes = content();
     int complete = bytes.length;
     while (complete > 0 && bytes[complete - 1] != '\n') {
@@ -119,27 +107,22 @@ public final class FileLedger implements PrivacyLedger {
     channel.truncate(complete);
     channel.position(complete);
     if (complete == 0) {
-      append(header);
+      append(header.text());
     } else {
       channel.force(true);
     }
     head.begin(position());
   }
 
-  private void read(String header, String[] lines) throws IOException {
+  private void read(LedgerHeader header, String[] lines) throws IOException {
     Optional<LedgerPosition> promise = head.read();
     List<DpEvent> events = new ArrayList<>();
     for (String line : lines) {
       String record = chain.verify(line);
       if (chain.length() > 1) {
         replay(record, events);
-      } else if (!record.equals(header)) {
-        throw new IllegalStateException(
-            "ledger must be opened with the plan, relation and budget it was started with, got '"
-                + header
-                + "' instead of '"
-                + record
-                + "'; use another file for another plan");
+      } else {
+        header.requireSame(record, lock.files().ledger());
       }
       if (promise.isPresent()
           && chain.length() == promise.get().records()
@@ -183,7 +166,10 @@ public final class FileLedger implements PrivacyLedger {
     } else if (record.startsWith("mark ")) {
       marks.add(new Mark(chain.length(), record.substring(5)));
     } else {
-      throw new IllegalStateException("ledger must hold known records, got '" + record + "'");
+      throw new IllegalStateException(
+          "ledger must hold known records, got '"
+              + record
+              + "'; open it by the version of fastdp that wrote it");
     }
   }
 
@@ -277,7 +263,7 @@ public final class FileLedger implements PrivacyLedger {
 
   private void requireOpen() {
     if (closed) {
-      throw new IllegalStateException("ledger must be open, got a closed one");
+      throw new IllegalStateException("ledger must be open, got a closed one; open the file again");
     }
   }
 

@@ -38,7 +38,8 @@ public final class InMemoryLedger implements PrivacyLedger {
   @Override
   public synchronized void charge(DpEvent event) {
     if (closed) {
-      throw new IllegalStateException("ledger must be open, got a closed one");
+      throw new IllegalStateException(
+          "ledger must be open, got a closed one; charge before it is closed");
     }
     guard.requireFits(event);
     guard.record(event);

@@ -209,12 +209,14 @@ class FileLedgerTest {
     Path file = directory.resolve("ledger");
     open(file).close();
     assertThatThrownBy(() -> FileLedger.open(file, new RdpAccountant(), BUDGET, "other"))
-        .hasMessageContaining("plan, relation and budget");
+        .hasMessageContainingAll(
+            "plan, relation and budget", "another sample rate", file.toString(), "another file")
+        .hasMessageNotContaining("sha256");
     assertThatThrownBy(
             () ->
                 FileLedger.open(
                     file, new RdpAccountant(), new PrivacyBudget(4, 1e-6), "sha256:abc"))
-        .hasMessageContaining("plan, relation and budget");
+        .hasMessageContainingAll("plan, relation and budget", "got epsilon 4.0 instead of 3.0 for");
     assertThatThrownBy(
             () ->
                 FileLedger.open(
@@ -222,7 +224,7 @@ class FileLedgerTest {
                     new RdpAccountant(NeighboringRelation.REPLACE_SPECIAL),
                     BUDGET,
                     "sha256:abc"))
-        .hasMessageContaining("plan, relation and budget");
+        .hasMessageContainingAll("plan, relation and budget", "got relation REPLACE_SPECIAL");
     assertThatThrownBy(() -> FileLedger.open(file, new RdpAccountant(), BUDGET, "a b"))
         .isInstanceOf(IllegalArgumentException.class);
     open(file).close();

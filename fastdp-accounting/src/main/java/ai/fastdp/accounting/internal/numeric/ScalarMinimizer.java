@@ -7,6 +7,9 @@ import java.util.function.DoubleUnaryOperator;
  * Minimum of a quasi-convex function of one variable: downhill bracketing with doubled steps, then
  * Brent's parabolic interpolation with golden sections (R. P. Brent, Algorithms for Minimization
  * without Derivatives, 1973, chapter 5).
+ *
+ * <p>Brent's iteration stays one method: each of its lines reads and moves the same interval, three
+ * points and two strides, so that parts of it would pass all of these back and forth.
  */
 public final class ScalarMinimizer {
 

@@ -103,17 +103,22 @@ final class ContourPlan {
     truncation = rest <= 0.2 * allowed ? tail + first : Double.POSITIVE_INFINITY;
     double count = Math.ceil(reach / step) + 1;
     nodes = (int) Math.min(count, Integer.MAX_VALUE / 8.0);
-    cost = Double.isInfinite(truncation) ? Double.POSITIVE_INFINITY : 0;
+    cost = Double.isInfinite(truncation) ? Double.POSITIVE_INFINITY : costOf(count, step);
+  }
+
+  private double costOf(double count, double step) {
+    double all = 0;
     double from = 0;
     for (double to = Math.min(count, 64); from < count; to = Math.min(count, to * 2)) {
       // Every frequency takes part in some fifty evaluations at different epsilon.
-      cost += (to - from) * 300;
+      all += (to - from) * 300;
       for (TiltedLoss one : tilted) {
         // Each doubling of the reach needs another grid, whose nodes cost more than phases.
-        cost += (300 + 1.5 * (to - from)) * one.costAt(to * step);
+        all += (300 + 1.5 * (to - from)) * one.costAt(to * step);
       }
       from = to;
     }
+    return all;
   }
 
   private double logModulusBound(double lowest, double highest) {
