@@ -274,7 +274,7 @@ final class CrossEntropyTest {
         PerSampleLoss.softmaxCrossEntropy(),
         new NDList(manager.zeros(new Shape(1))),
         manager.zeros(new Shape(CLASSES)),
-        "predictions of softmaxCrossEntropy must have shape (B, C), got an array of 1 axis",
+        "predictions of softmaxCrossEntropy must have shape (B, C), got (?) without the B samples",
         "squeeze()");
   }
 }

@@ -490,7 +490,7 @@ final class MicroBatchTest {
                 "own",
                 new Wiring((call, x) -> call.run("a", x).squeeze(0)).part("a", Recipe.linear(4), 5),
                 5);
-    assertRunRefused(wiring, "01own", "output of layer '01own'", "an array of 1 axis");
+    assertRunRefused(wiring, "01own", "output of layer '01own'", "got (?) without the B samples");
   }
 
   @Test

@@ -197,7 +197,7 @@ final class RecordMemoryTest {
 
           @Override
           float[] record(long index) {
-            largest = Math.max(largest, index);
+            largest = Math.max(largest, (float) index);
             return new float[] {index / (1 + largest), 1, 2};
           }
         });
@@ -299,7 +299,7 @@ final class RecordMemoryTest {
     return change::apply;
   }
 
-  private abstract class Records extends RandomAccessDataset {
+  private abstract static class Records extends RandomAccessDataset {
     Records() {
       super(new ArrayDataset.Builder().setSampling(4, false));
     }
