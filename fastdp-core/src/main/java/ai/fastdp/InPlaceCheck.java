@@ -139,8 +139,7 @@ final class InPlaceCheck {
           Losses there = losses(one, company.rows(), type);
           wide &= there.isWide();
           for (int sample : company.kept()) {
-            double difference =
-                Tolerance.difference(here.values()[sample], there.values()[sample]);
+            double difference = Tolerance.difference(here.values()[sample], there.values()[sample]);
             if (difference > furthest.difference()) {
               furthest = new Found(company, sample, difference, true);
             }
@@ -205,9 +204,7 @@ final class InPlaceCheck {
               0,
               company -> {
                 Losses now =
-                    company == 0
-                        ? losses(data, labels, type)
-                        : losses(others, otherLabels, type);
+                    company == 0 ? losses(data, labels, type) : losses(others, otherLabels, type);
                 return new double[] {now.values()[found.sample()]};
               });
     }
