@@ -142,7 +142,12 @@ final class Attachment {
             clipper,
             replicas,
             mechanism,
-            new Rehearsal(bookKeeper, trainable, settings.loss(), settings.selfCheck()),
+            new Rehearsal(
+                bookKeeper,
+                trainable,
+                new ClippingGroups(trainable, clipper.groups()),
+                settings.loss(),
+                settings.selfCheck()),
             microBatchSize,
             report == null ? null : report.statistics());
     meanLoss.observe(passes::evaluated);

@@ -19,9 +19,9 @@ import org.jspecify.annotations.Nullable;
  * parts of it in another order, and alone, by the engine and by DJL.
  *
  * <p>It sees what has no derivative: the largest of a batch, ranks, counts, places, labels of
- * others. It runs in training mode where a training pass gives the same losses twice, else in
- * inference mode, else not at all: a model that is random in both has no losses to compare, and
- * neither has one with dropout that cannot run without its labels.
+ * others. It runs in training mode where a training pass gives the same losses twice. Else {@link
+ * InPlaceCheck} looks at training mode, and the parts are compared in inference mode, if the model
+ * runs in it and is not random there.
  *
  * <p>Losses that differ by more than rounding are computed again in float64, where the model can
  * run in it, and may then differ by 1e-9 of a loss. Where it cannot, the tolerance is that of its
@@ -38,6 +38,7 @@ final class CompanyCheck {
   private final LossRun runs;
   private final SecureRandom random;
   private final double tolerance;
+  private final InPlaceCheck inPlace;
   private @Nullable Mode mode = Mode.TRAINING;
 
   CompanyCheck(BookKeeper bookKeeper, LossRun runs, SecureRandom random, double tolerance) {
@@ -45,6 +46,7 @@ final class CompanyCheck {
     this.runs = runs;
     this.random = random;
     this.tolerance = tolerance;
+    inPlace = new InPlaceCheck(runs, random, tolerance);
   }
 
   /** The mode in which the model's losses can be compared; none where it is random in both. */
@@ -63,22 +65,29 @@ final class CompanyCheck {
     for (int i = 0; i < PARTITIONS; i++) {
       parts.addAll(parts(samples, random));
     }
-    while (mode != null) {
-      Mode tried = mode;
-      boolean works = tried == Mode.TRAINING || works(parent, data, labels, tried);
-      if (works && isSteady(parent, data, labels, tried)) {
-        Trial trial = new Trial(parent, data, labels, tried, parts);
-        if (trial.agrees()) {
-          return;
-        }
+    if (mode == Mode.TRAINING && agrees(parent, data, labels, Mode.TRAINING, parts)) {
+      return;
+    }
+    // It is random in training mode.
+    inPlace.run(parent, data, labels, samples);
+    if (mode != null) {
+      mode = Mode.INFERENCE;
+      if (!works(parent, data, labels) || !agrees(parent, data, labels, Mode.INFERENCE, parts)) {
+        mode = null;
       }
-      // It is random in this mode.
-      mode = tried == Mode.TRAINING ? Mode.INFERENCE : null;
     }
   }
 
-  private boolean works(NDManager parent, NDList data, NDList labels, Mode tried) {
-    return LossRun.attempt(() -> runs.recorded(parent, data, labels, tried, Arithmetic.OWN))
+  /** Whether losses are the same in all parts; false where they are random. */
+  private boolean agrees(
+      NDManager parent, NDList data, NDList labels, Mode tried, List<long[]> parts) {
+    return isSteady(parent, data, labels, tried)
+        && new Trial(parent, data, labels, tried, parts).agrees();
+  }
+
+  private boolean works(NDManager parent, NDList data, NDList labels) {
+    return LossRun.attempt(
+            () -> runs.recorded(parent, data, labels, Mode.INFERENCE, Arithmetic.OWN))
         .isPresent();
   }
 

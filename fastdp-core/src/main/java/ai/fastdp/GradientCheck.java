@@ -4,8 +4,6 @@ package ai.fastdp;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.fastdp.ghost.PerSampleGradients;
 import java.security.SecureRandom;
@@ -26,7 +24,6 @@ final class GradientCheck {
   // Losses of two passes over the same samples that dropped the same.
   private static final double SAME = 1e-6;
   private static final int CUT_TRIALS = 3;
-  private static final double MOST_UNEQUAL = 1e6;
   // Norms by Gram matrices are raised by what rounding may have taken from them.
   private static final double MOST_RAISED = 0.05;
   private static final double TINY = 1e-14;
@@ -35,6 +32,7 @@ final class GradientCheck {
   private final TrainableParameters trainable;
   private final PerSampleLoss loss;
   private final OrdinaryGradients ordinary;
+  private final EngineGradients engine;
   private final SecureRandom random;
   private final double tolerance;
   private final double range;
@@ -51,8 +49,9 @@ final class GradientCheck {
     this.random = random;
     this.tolerance = tolerance;
     ordinary = new OrdinaryGradients(bookKeeper);
+    engine = new EngineGradients(trainable);
     // Larger weights could carry halves out of their range.
-    range = tolerance > Tolerance.FLOAT32 ? 1 : MOST_UNEQUAL;
+    range = tolerance > Tolerance.FLOAT32 ? 1 : OrdinaryGradients.MOST_UNEQUAL;
   }
 
   /**
@@ -150,7 +149,7 @@ final class GradientCheck {
       one[sample] = 1;
       try (NDManager own = manager.newSubManager()) {
         NDList gradients = ordinary.of(own, losses, one, arrays);
-        norms[sample] = Math.sqrt(ordinary.squares(own, gradients, gradients).one());
+        norms[sample] = ordinary.norm(own, gradients);
       }
     }
     double[] weights = OrdinaryGradients.weights(norms, range, random);
@@ -185,22 +184,8 @@ final class GradientCheck {
   /** Sums with random weights are equal only if the samples' gradients are. */
   private Optional<IllegalStateException> requireEqualSums(
       PerSampleGradients gradients, Expected expected, String where) {
-    List<Parameter> parameters = gradients.parameters();
     try (NDManager manager = gradients.squaredNorms().getManager().newSubManager()) {
-      NDList actual = new NDList();
-      trainable
-          .parameters()
-          .forEach(
-              p ->
-                  actual.add(
-                      parameters.contains(p)
-                          ? manager.zeros(p.getShape(), DataType.FLOAT32)
-                          : manager.create(new Shape(0))));
-      List<NDArray> sums = parameters.stream().map(p -> actual.get(trainable.number(p))).toList();
-      gradients.addWeightedSums(
-          factors(manager, parameters.size(), expected.weights),
-          manager.ones(new Shape(expected.weights.length), DataType.BOOLEAN),
-          sums);
+      NDList actual = engine.sums(manager, gradients, k -> expected.weights);
       OrdinaryGradients.Squares squares = ordinary.squares(manager, expected.gradients, actual);
       double least = 0.05 * Math.sqrt(squares.one());
       for (int k = 0; k < actual.size(); k++) {
@@ -211,14 +196,6 @@ final class GradientCheck {
       }
       return Optional.empty();
     }
-  }
-
-  private static NDArray factors(NDManager manager, int parameters, double[] weights) {
-    float[] factors = new float[parameters * weights.length];
-    for (int i = 0; i < factors.length; i++) {
-      factors[i] = (float) weights[i % weights.length];
-    }
-    return manager.create(factors, new Shape(parameters, weights.length));
   }
 
   private IllegalStateException refusal(int parameter, String where) {

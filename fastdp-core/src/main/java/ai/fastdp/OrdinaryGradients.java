@@ -17,6 +17,9 @@ import java.util.List;
  * <p>They are as large as the model, so that no more than one sum of losses is looked at at a time.
  */
 final class OrdinaryGradients {
+  /** The largest ratio of samples' norms that weights make up for. */
+  static final double MOST_UNEQUAL = 1e6;
+
   // Elements that are compared at a time, in float64.
   private static final long CELLS = 1 << 20;
 
@@ -86,16 +89,25 @@ final class OrdinaryGradients {
 
     /** The distance of all gradients relative to the larger norm. */
     double distance() {
-      return relative(Arrays.stream(differences).sum(), one(), other());
+      return relative(
+          Math.sqrt(Arrays.stream(differences).sum()), Math.sqrt(one()), Math.sqrt(other()));
     }
 
-    /** A norm relative to the larger of two, all of them squared. */
+    /** A norm relative to the larger of two. */
     static double relative(double difference, double one, double other) {
-      double larger = Math.sqrt(Math.max(one, other));
+      double larger = Math.max(one, other);
       if (!Double.isFinite(larger)) {
         return Double.isFinite(one) || Double.isFinite(other) ? Double.POSITIVE_INFINITY : 0;
       }
-      return larger == 0 ? 0 : Math.sqrt(difference) / larger;
+      return larger == 0 ? 0 : difference / larger;
+    }
+  }
+
+  /** The norm of gradients. */
+  double norm(NDManager parent, NDList gradients) {
+    try (NDManager manager = parent.newSubManager()) {
+      NDArray squares = new GraphKernels(bookKeeper.kernels()).squares(manager, gradients, CELLS);
+      return Math.sqrt(Arrays.stream(squares.toDoubleArray()).sum());
     }
   }
 

@@ -26,6 +26,7 @@ import org.jspecify.annotations.Nullable;
 final class Rehearsal implements AutoCloseable {
   private final BookKeeper bookKeeper;
   private final TrainableParameters trainable;
+  private final ClippingGroups groups;
   private final PerSampleLoss loss;
   private final SecureRandom random = new SecureRandom();
   private final Set<List<Shape>> shapes = new HashSet<>();
@@ -46,9 +47,14 @@ final class Rehearsal implements AutoCloseable {
   private record Due(NDManager manager, SelfCheck.Compared elsewhere, NDList data, NDList labels) {}
 
   Rehearsal(
-      BookKeeper bookKeeper, TrainableParameters trainable, PerSampleLoss loss, boolean checking) {
+      BookKeeper bookKeeper,
+      TrainableParameters trainable,
+      ClippingGroups groups,
+      PerSampleLoss loss,
+      boolean checking) {
     this.bookKeeper = bookKeeper;
     this.trainable = trainable;
+    this.groups = groups;
     this.loss = loss;
     this.checking = checking;
     gradientsPending = checking;
@@ -162,7 +168,7 @@ final class Rehearsal implements AutoCloseable {
     SelfCheck made = check;
     if (made == null) {
       // Made when the parameters have arrays: their types decide on the tolerance.
-      made = new SelfCheck(bookKeeper, trainable, loss, random);
+      made = new SelfCheck(bookKeeper, trainable, groups, loss, random);
       check = made;
     }
     return made;

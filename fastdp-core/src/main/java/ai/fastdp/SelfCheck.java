@@ -23,8 +23,10 @@ import java.util.stream.LongStream;
  *   <li>{@link InfluenceCheck} on the whole batch: no sample's loss moves with another sample's
  *       activations or inputs.
  *   <li>{@link HiddenState}: no loss or gradient reads what a pass over other samples left behind.
- *   <li>{@link CompanyCheck} on the whole batch: a sample's loss is the same in other company.
- *   <li>{@link CompanyGradients} on the whole batch: so are the samples' gradients.
+ *   <li>{@link CompanyCheck} on the whole batch: a sample's loss is the same in other company,
+ *       random or not.
+ *   <li>{@link CompanyGradients} on the whole batch: so are the samples' gradients, where losses
+ *       are not random.
  *   <li>{@link ParameterReach}: every trainable parameter takes part in some pass.
  *   <li>{@link GradientCheck} on three samples: the engine's gradients are those of ordinary
  *       back-propagation.
@@ -32,9 +34,9 @@ import java.util.stream.LongStream;
  *
  * <p>In short, on later batches: the second on two samples, and the losses of four samples, the
  * last of the batch among them, in a batch of their own against those in the batch that is trained
- * on; where dropout makes these random, against those alone. That is a forward and two backward
- * passes of two samples, and a forward pass of four; or, where losses are random, six or so of
- * them.
+ * on; where dropout makes these random, by {@link InPlaceCheck} and alone. That is a forward and
+ * two backward passes of two samples, and a forward pass of four; or, where losses are random,
+ * sixteen or so of them.
  */
 final class SelfCheck {
   private static final int FEW = 3;
@@ -58,6 +60,7 @@ final class SelfCheck {
   SelfCheck(
       BookKeeper bookKeeper,
       TrainableParameters trainable,
+      ClippingGroups groups,
       PerSampleLoss loss,
       SecureRandom random) {
     this.bookKeeper = bookKeeper;
@@ -66,7 +69,7 @@ final class SelfCheck {
     runs = new LossRun(bookKeeper, loss);
     influence = new InfluenceCheck(bookKeeper, loss, random);
     company = new CompanyCheck(bookKeeper, runs, random, tolerance);
-    companyGradients = new CompanyGradients(bookKeeper, trainable, loss, random, tolerance);
+    companyGradients = new CompanyGradients(bookKeeper, trainable, groups, loss, random, tolerance);
     hidden = new HiddenState(runs, companyGradients, random);
     reach = new ParameterReach(bookKeeper, trainable, loss);
     gradients = new GradientCheck(bookKeeper, trainable, loss, random, tolerance);

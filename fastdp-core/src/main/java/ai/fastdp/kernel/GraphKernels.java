@@ -146,6 +146,18 @@ public record GraphKernels(TorchScriptModule module) {
   }
 
   /**
+   * Sums the squares of arrays in float64.
+   *
+   * @param manager owns the result
+   * @param arrays K arrays, which may be empty
+   * @param maxElements the most elements of a temporary
+   * @return the sums (K)
+   */
+  public NDArray squares(NDManager manager, List<NDArray> arrays, long maxElements) {
+    return module.run(manager, "squares", arrays, maxElements).head();
+  }
+
+  /**
    * Subtracts arrays pair by pair, in place where the left one is not empty. An empty array counts
    * as zeros.
    *
