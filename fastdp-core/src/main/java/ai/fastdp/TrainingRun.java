@@ -233,6 +233,7 @@ final class TrainingRun implements AutoCloseable {
       return;
     }
     state.detach();
+    passes.leave();
     hooks.detach();
     if (step != null) {
       commit.chargeGivenUp(step);
