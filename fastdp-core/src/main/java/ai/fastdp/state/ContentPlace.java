@@ -112,9 +112,11 @@ record ContentPlace<T>(
 
   static boolean isSamePicture(@Nullable Object one, @Nullable Object other) {
     if (one instanceof Object[] these && other instanceof Object[] those) {
-      return these.length == those.length
-          && IntStream.range(0, these.length)
-              .allMatch(i -> PlaceKind.isSame(these[i], those[i]));
+      boolean same = these.length == those.length;
+      for (int i = 0; same && i < these.length; i++) {
+        same = PlaceKind.isSame(these[i], those[i]);
+      }
+      return same;
     }
     return one != null && other != null && one.getClass().isArray()
         ? Arrays.deepEquals(new Object[] {one}, new Object[] {other})
