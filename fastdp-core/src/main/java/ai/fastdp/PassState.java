@@ -56,7 +56,9 @@ final class PassState {
     void close();
   }
 
-  /** Begins a stretch of passes that leaves nothing behind; inside another one, it has no effect. */
+  /**
+   * Begins a stretch of passes that leaves nothing behind; inside another one, it has no effect.
+   */
   Trial trial() {
     if (trials++ == 0) {
       beforeTrial = reachable.take();

@@ -145,7 +145,9 @@ final class StateTrial implements AutoCloseable {
     return List.of(
         LongStream.range(0, samples).toArray(),
         IntStream.range(0, samples).mapToLong(i -> order.get(i % half)).toArray(),
-        IntStream.range(0, samples).mapToLong(i -> order.get(half + i % (samples - half))).toArray(),
+        IntStream.range(0, samples)
+            .mapToLong(i -> order.get(half + i % (samples - half)))
+            .toArray(),
         LongStream.range(0, samples + 1).map(i -> i % samples).toArray());
   }
 

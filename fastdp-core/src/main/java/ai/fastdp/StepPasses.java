@@ -79,8 +79,7 @@ final class StepPasses implements AutoCloseable {
     return pass.outputs();
   }
 
-  private BookKeeper.Pass recorded(
-      Replica replica, NDManager manager, NDList data, NDList labels) {
+  private BookKeeper.Pass recorded(Replica replica, NDManager manager, NDList data, NDList labels) {
     bookKeeper.state().begin();
     try {
       return bookKeeper.forward(

@@ -64,9 +64,7 @@ final class PassStateTest {
   }
 
   private static Wiring block(Wiring.Body body) {
-    return new Wiring(body)
-        .part("a", Recipe.linear(4), WIDTH)
-        .part("b", Recipe.linear(2), 4);
+    return new Wiring(body).part("a", Recipe.linear(4), WIDTH).part("b", Recipe.linear(2), 4);
   }
 
   private static ai.djl.nn.Block zeros() {
@@ -107,8 +105,7 @@ final class PassStateTest {
             (call, x) -> {
               if (call.training() || !trainingOnly) {
                 float now = numbers(x.abs().max())[0];
-                box.value =
-                    new float[] {box.value == null ? now : Math.max(now, box.value[0])};
+                box.value = new float[] {box.value == null ? now : Math.max(now, box.value[0])};
               }
               NDArray scaled = box.value == null ? x : x.div(constant(x, box.value));
               return call.run("b", call.run("a", scaled).tanh());
@@ -205,8 +202,7 @@ final class PassStateTest {
             Unseen.note(mine[2 * i]);
           }
           NDArray kept = p.getManager().create(mine, new Shape(kinds.length, 2));
-          NDArray losses =
-              p.sub(kept.toType(p.getDataType(), false)).square().sum(new int[] {1});
+          NDArray losses = p.sub(kept.toType(p.getDataType(), false)).square().sum(new int[] {1});
           float[] now = numbers(p);
           for (int i = 0; i < now.length; i++) {
             centres[(int) kinds[i / 2]][i % 2] += 0.5f * now[i] + 1;

@@ -211,9 +211,7 @@ record ContentPlace<T>(
   @SuppressWarnings({"unchecked", "rawtypes"})
   private static ContentPlace<AtomicReference> reference() {
     return new ContentPlace<>(
-        AtomicReference.class,
-        a -> new Object[] {a.get()},
-        (a, v) -> a.set(((Object[]) v)[0]));
+        AtomicReference.class, a -> new Object[] {a.get()}, (a, v) -> a.set(((Object[]) v)[0]));
   }
 
   @SuppressWarnings({"unchecked", "rawtypes"})
@@ -227,9 +225,7 @@ record ContentPlace<T>(
   @SuppressWarnings({"unchecked", "rawtypes"})
   private static ContentPlace<ThreadLocal> threadLocal() {
     return new ContentPlace<>(
-        ThreadLocal.class,
-        a -> new Object[] {a.get()},
-        (a, v) -> a.set(((Object[]) v)[0]));
+        ThreadLocal.class, a -> new Object[] {a.get()}, (a, v) -> a.set(((Object[]) v)[0]));
   }
 
   /** The elements of an array. */
@@ -255,8 +251,7 @@ record ContentPlace<T>(
     @Override
     public void undo(Object owner, @Nullable Object before, @Nullable Object after) {
       for (int i = 0; i < Array.getLength(owner); i++) {
-        if (PlaceKind.isSame(
-            Array.get(owner, i), Array.get(Objects.requireNonNull(after), i))) {
+        if (PlaceKind.isSame(Array.get(owner, i), Array.get(Objects.requireNonNull(after), i))) {
           Array.set(owner, i, Array.get(Objects.requireNonNull(before), i));
         }
       }

@@ -36,9 +36,7 @@ public final class Place {
     kind.write(owner, seen);
   }
 
-  /**
-   * {@return a key of the place, equal for places of one object and field}
-   */
+  /** {@return a key of the place, equal for places of one object and field} */
   public Object key() {
     return new Key(owner, kind);
   }
