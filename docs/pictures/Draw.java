@@ -55,7 +55,7 @@ public final class Draw {
     d.row(72, 20, 600, "blue", "ai.fastdp: PrivacyEngine, PrivacyPlan, PrivateTrainer; a run, its steps, its checks");
     d.row(130, 20, 600, "blue", "validation: is it supported?", "mechanism: noise", "sampling: batches");
     d.row(188, 20, 600, "blue", "ghost: rules, norms, sums", "clipping: factors, groups");
-    d.row(246, 20, 600, "grey", "hook: twins, recording", "checkpoint: files");
+    d.row(246, 20, 600, "grey", "hook: twins, recording", "state: Java objects", "checkpoint: files");
     d.row(304, 20, 600, "blue", "nn: blocks that DJL lacks");
     d.row(362, 20, 600, "grey", "kernel: TorchScript", "djl: hidden fields");
     d.text(660, 58, "t", "start", "fastdp-accounting");

@@ -17,6 +17,7 @@ import ai.fastdp.hook.HookedModel;
 import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.NoiseMechanism;
+import ai.fastdp.state.ReachableState;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Arrays;
@@ -149,6 +150,7 @@ final class Attachment {
                 settings.loss(),
                 settings.selfCheck()),
             microBatchSize,
+            new StateTrial(bookKeeper, trainable, settings.loss(), settings.selfCheck()),
             report == null ? null : report.statistics());
     meanLoss.observe(passes::evaluated);
     commit = new StepCommit(run, replicas, mechanism, optimizer, saver, report);
@@ -209,7 +211,10 @@ final class Attachment {
         settings.axes(),
         settings.views(),
         settings.options().temporaryCells(),
-        settings.lossScale());
+        settings.lossScale(),
+        new PassState(
+            new ReachableState(
+                kernels, manager, model::getBlock, settings.loss(), PerSampleLoss.class)));
   }
 
   /** Returns all parameters of the model, frozen ones too: another engine may have trained them. */

@@ -44,6 +44,7 @@ final class BookKeeper {
   private final Views views;
   private final long cells;
   private final double lossScale;
+  private final PassState state;
 
   BookKeeper(
       Model model,
@@ -55,7 +56,8 @@ final class BookKeeper {
       SampleAxes axes,
       Views views,
       long cells,
-      double lossScale) {
+      double lossScale,
+      PassState state) {
     this.model = model;
     this.kernels = kernels;
     this.recorder = recorder;
@@ -66,6 +68,7 @@ final class BookKeeper {
     this.views = views;
     this.cells = cells;
     this.lossScale = lossScale;
+    this.state = state;
   }
 
   /** Runs the model's block on a batch. */
@@ -81,7 +84,8 @@ final class BookKeeper {
    * @param data the data, samples on the declared axis and their views, if any, on the one after
    * @param labels the labels
    * @param cutting whether the pass may be trained on: the graph is cut where the recorder says,
-   *     and the model gets the batch's own memory; else it gets copies
+   *     and the model gets the batch's own memory; else it gets copies, and what it leaves in Java
+   *     objects is put back when the pass is closed
    * @param run runs the model's block
    */
   Pass forward(NDManager parent, NDList data, NDList labels, boolean cutting, Run run) {
@@ -112,6 +116,7 @@ final class BookKeeper {
       boolean cutting,
       Parameters parameters,
       Run run) {
+    PassState.Trial trial = cutting ? () -> {} : state.trial();
     ParameterWatch watch = new ParameterWatch(kernels, model.getBlock(), parameters.values());
     NDManager manager = new KeptMemory().newSubManager(parent);
     NDManager graph = manager.newSubManager();
@@ -129,9 +134,10 @@ final class BookKeeper {
       NDList ownData = cutting ? aliases(data, graph) : copies(data, graph);
       NDList ownLabels = cutting ? aliases(labels, graph) : copies(labels, graph);
       NDList outputs = run.apply(store, views.fold(ownData), views.repeat(ownLabels));
-      return new Pass(manager, graph, batchSize, recording, watch, outputs);
+      return new Pass(manager, graph, batchSize, recording, watch, outputs, trial);
     } catch (RuntimeException e) {
       manager.close();
+      trial.close();
       throw e;
     }
   }
@@ -240,6 +246,11 @@ final class BookKeeper {
     return kernels;
   }
 
+  /** Returns what keeps passes from leaving data in Java objects. */
+  PassState state() {
+    return state;
+  }
+
   Model model() {
     return model;
   }
@@ -257,6 +268,7 @@ final class BookKeeper {
     private final Recording recording;
     private final ParameterWatch watch;
     private final NDList outputs;
+    private final PassState.Trial trial;
 
     private Pass(
         NDManager manager,
@@ -264,13 +276,15 @@ final class BookKeeper {
         long batchSize,
         Recording recording,
         ParameterWatch watch,
-        NDList outputs) {
+        NDList outputs,
+        PassState.Trial trial) {
       this.manager = manager;
       this.graph = graph;
       this.batchSize = batchSize;
       this.recording = recording;
       this.watch = watch;
       this.outputs = outputs;
+      this.trial = trial;
     }
 
     long batchSize() {
@@ -392,6 +406,7 @@ final class BookKeeper {
     @Override
     public void close() {
       manager.close();
+      trial.close();
     }
   }
 }

@@ -101,7 +101,8 @@ final class GradientCheck {
 
   private Optional<IllegalStateException> compareCut(
       NDManager manager, NDList data, NDList labels, double[] values, Expected expected) {
-    try (BookKeeper.Pass cut = forward(manager, data, labels, true, false)) {
+    try (PassState.Trial trial = bookKeeper.state().trial();
+        BookKeeper.Pass cut = forward(manager, data, labels, true, false)) {
       NDArray losses = loss.evaluate(labels, cut.outputs());
       double[] now = LossRun.numbers(losses);
       for (int sample = 0; sample < now.length; sample++) {

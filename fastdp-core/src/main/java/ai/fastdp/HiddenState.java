@@ -3,10 +3,8 @@ package ai.fastdp;
 
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
-import ai.djl.pytorch.jni.JniUtils;
 import ai.fastdp.LossRun.Mode;
+import ai.fastdp.state.Place;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -37,15 +35,18 @@ final class HiddenState {
   private static final int PROBES = 4;
   private static final int SEED = 7;
   private static final int OTHERS = 16;
+  private static final int[] FROM_ONE_STATE = {0, 1, 0, 1, 1, 0};
 
   private final LossRun runs;
   private final CompanyGradients gradients;
   private final SecureRandom random;
+  private final PassState state;
 
-  HiddenState(LossRun runs, CompanyGradients gradients, SecureRandom random) {
+  HiddenState(LossRun runs, CompanyGradients gradients, SecureRandom random, PassState state) {
     this.runs = runs;
     this.gradients = gradients;
     this.random = random;
+    this.state = state;
   }
 
   /**
@@ -55,14 +56,34 @@ final class HiddenState {
    * @throws IllegalStateException if it fails
    */
   void run(NDManager parent, NDList data, NDList labels, int samples) {
-    try (NDManager manager = parent.newSubManager()) {
-      // What the generator would have given goes on from a number that it gave.
-      long next =
-          manager.randomInteger(0, Long.MAX_VALUE, new Shape(1), DataType.INT64).toLongArray()[0];
-      try {
-        run(new Rounds(manager, data, labels, samples));
-      } finally {
-        JniUtils.setSeed(next);
+    requireUnread(parent, data, labels, samples);
+    try (NDManager manager = parent.newSubManager();
+        Seeds seeds = new Seeds(manager);
+        PassState.Trial trial = state.trial()) {
+      run(new Rounds(manager, seeds, data, labels, samples));
+    }
+  }
+
+  /**
+   * Checks that, from the state that the model's Java objects have now, no sample's loss reads what
+   * a pass over others leaves. It is sure of it: each group's losses must come again, to the bit,
+   * and the groups' must differ.
+   *
+   * @throws IllegalStateException if it fails
+   */
+  void requireUnread(NDManager parent, NDList data, NDList labels, int samples) {
+    try (NDManager manager = parent.newSubManager();
+        Seeds seeds = new Seeds(manager);
+        PassState.Trial trial = state.trial()) {
+      Rounds rounds = new Rounds(manager, seeds, data, labels, samples);
+      state.rewind();
+      rounds.passes(0, 0);
+      List<Place> places = state.changes();
+      // What nobody wrote to, nobody reads.
+      for (int kind = 0; !places.isEmpty() && kind < rounds.kinds(); kind++) {
+        if (rounds.isRead(kind)) {
+          throw refusal(places);
+        }
       }
     }
   }
@@ -84,15 +105,17 @@ final class HiddenState {
         times[k] += found[k] ? 1 : 0;
       }
       if (Arrays.stream(times).anyMatch(count -> count == 2)) {
-        throw refusal();
+        throw refusal(List.of());
       }
     }
   }
 
-  private static IllegalStateException refusal() {
+  private static IllegalStateException refusal(List<Place> places) {
     return new IllegalStateException(
         "a forward pass must leave nothing behind that another sample's loss reads, got a loss"
-            + " or a gradient that changes with a training pass over other samples; remove what a block or a"
+            + " or a gradient that changes with a training pass over other samples"
+            + (places.isEmpty() ? "" : ", which writes into " + places.get(0))
+            + "; remove what a block or a"
             + " loss keeps in its fields (running statistics, centres, codebooks, the last"
             + " activations)");
   }
@@ -181,6 +204,7 @@ final class HiddenState {
   /** Losses of a few samples after passes over groups of others. */
   private final class Rounds {
     private final NDManager manager;
+    private final Seeds seeds;
     private final NDList probes;
     private final NDList probeLabels;
     private final int probeCount;
@@ -190,8 +214,9 @@ final class HiddenState {
     private final List<NDList> last = new ArrayList<>();
     private final List<Mode> modes;
 
-    Rounds(NDManager manager, NDList data, NDList labels, int samples) {
+    Rounds(NDManager manager, Seeds seeds, NDList data, NDList labels, int samples) {
       this.manager = manager;
+      this.seeds = seeds;
       probeCount = Math.max(1, Math.min(PROBES, samples - 2));
       long[] first = LongStream.range(0, probeCount).toArray();
       probes = runs.takeData(data, first, manager);
@@ -220,20 +245,53 @@ final class HiddenState {
 
     /** The losses and the norms of gradients, by mode and sample, and by round. */
     double[][] take(List<Integer> order) {
-      double[][] found = new double[(modes.size() + 1) * probeCount][order.size()];
+      double[][] found = new double[kinds() * probeCount][order.size()];
       for (int i = 0; i < order.size(); i++) {
-        JniUtils.setSeed(SEED + 1L + i);
-        pass(before, order.get(i));
-        pass(last, order.get(i));
-        for (int m = 0; m <= modes.size(); m++) {
-          JniUtils.setSeed(SEED);
-          double[] now = m < modes.size() ? losses(modes.get(m)) : norms();
+        passes(order.get(i), i);
+        for (int m = 0; m < kinds(); m++) {
+          double[] now = measured(m);
           for (int k = 0; k < now.length; k++) {
             found[m * probeCount + k][i] = now[k];
           }
         }
       }
       return found;
+    }
+
+    /** The losses in each mode, and the norms of gradients. */
+    int kinds() {
+      return modes.size() + 1;
+    }
+
+    /**
+     * Whether the probes' losses of a kind tell the groups apart, each measured right after passes
+     * from one state: the probes' own passes may write over what the groups have left.
+     */
+    boolean isRead(int kind) {
+      double[][] found = new double[FROM_ONE_STATE.length][];
+      for (int i = 0; i < found.length; i++) {
+        int group = FROM_ONE_STATE[i];
+        state.rewind();
+        passes(group, 0);
+        found[i] = measured(kind);
+        boolean differs = i > 1 && !Arrays.equals(found[i], found[group]);
+        if (differs || (i == 1 && Arrays.equals(found[0], found[1]))) {
+          return false;
+        }
+      }
+      return true;
+    }
+
+    /** Runs passes over a group of others. */
+    void passes(int group, long seed) {
+      seeds.set(SEED + 1L + seed);
+      pass(before, group);
+      pass(last, group);
+    }
+
+    private double[] measured(int kind) {
+      seeds.set(SEED);
+      return kind < modes.size() ? losses(modes.get(kind)) : norms();
     }
 
     private void pass(List<NDList> groups, int group) {

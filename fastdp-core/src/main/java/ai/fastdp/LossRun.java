@@ -90,12 +90,14 @@ final class LossRun {
     return withoutGraph(
         parent,
         manager -> {
-          NDList ownData = fresh(type.of(data, manager), manager);
-          NDList ownLabels = fresh(type.of(labels, manager), manager);
-          ParameterStore store = new Values(manager, type.parameters().values());
-          NDList outputs =
-              Mode.TRAINING.run(block(), store, views.fold(ownData), views.repeat(ownLabels));
-          return numbers(loss.evaluate(type.of(labels, manager), outputs));
+          try (PassState.Trial trial = bookKeeper.state().trial()) {
+            NDList ownData = fresh(type.of(data, manager), manager);
+            NDList ownLabels = fresh(type.of(labels, manager), manager);
+            ParameterStore store = new Values(manager, type.parameters().values());
+            NDList outputs =
+                Mode.TRAINING.run(block(), store, views.fold(ownData), views.repeat(ownLabels));
+            return numbers(loss.evaluate(type.of(labels, manager), outputs));
+          }
         });
   }
 

@@ -272,9 +272,13 @@ public final class PrivateTrainer extends Trainer {
   @Override
   public NDList evaluate(NDList input) {
     Replicas replicas = run().replicas();
-    return replicas.areSeveral()
-        ? replicas.evaluate(getModel().getBlock(), input)
-        : super.evaluate(input);
+    return run()
+        .passes()
+        .evaluate(
+            () ->
+                replicas.areSeveral()
+                    ? replicas.evaluate(getModel().getBlock(), input)
+                    : super.evaluate(input));
   }
 
   /** Returns the paths of the blocks behind which the graph is cut. */

@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import ai.fastdp.hook.SampleAxis;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -38,10 +37,7 @@ final class Rehearsal implements AutoCloseable {
   private long batches;
   private long largest;
   private @Nullable Due due;
-  private @Nullable Lone lone;
-
-  /** Copies of a batch of one sample. */
-  private record Lone(NDManager owner, NDList data, NDList labels) {}
+  private @Nullable LoneSample lone;
 
   /** A comparison for which the losses of the pass to come are needed. */
   private record Due(NDManager manager, SelfCheck.Compared elsewhere, NDList data, NDList labels) {}
@@ -104,24 +100,23 @@ final class Rehearsal implements AutoCloseable {
 
   /** Keeps a lone sample until another of its shape comes, and checks the two as one batch. */
   private void joinLone(NDManager manager, NDList data, NDList labels) {
-    Lone first = lone;
+    LoneSample first = lone;
     lone = null;
     if (first != null) {
       try {
-        if (axes(first.data(), first.labels()).equals(axes(data, labels))) {
+        if (first.isLike(data, labels)) {
+          NDList both = first.joined(data, labels, manager);
           inFull(
               manager,
-              joined(first.data(), data, bookKeeper.axes().data()),
-              joined(first.labels(), labels, bookKeeper.axes().labels()));
+              new NDList(both.subList(0, data.size())),
+              new NDList(both.subList(data.size(), both.size())));
         }
       } finally {
-        first.owner().close();
+        first.close();
       }
     }
     if (independencePending) {
-      NDManager owner = bookKeeper.model().getNDManager().newSubManager();
-      LossRun runs = new LossRun(bookKeeper, loss);
-      lone = new Lone(owner, runs.fresh(data, owner), runs.fresh(labels, owner));
+      lone = new LoneSample(bookKeeper, new LossRun(bookKeeper, loss), data, labels);
     }
   }
 
@@ -129,19 +124,9 @@ final class Rehearsal implements AutoCloseable {
   @Override
   public void close() {
     if (lone != null) {
-      lone.owner().close();
+      lone.close();
       lone = null;
     }
-  }
-
-  private static NDList joined(NDList one, NDList other, SampleAxis axis) {
-    NDList both = new NDList();
-    for (int i = 0; i < one.size(); i++) {
-      NDArray array = one.get(i).concat(other.get(i), axis.number());
-      array.setName(other.get(i).getName());
-      both.add(array);
-    }
-    return both;
   }
 
   /**
@@ -183,7 +168,8 @@ final class Rehearsal implements AutoCloseable {
   }
 
   private void settleCuts(NDManager parent, NDList data, NDList labels) {
-    try (NDManager manager = parent.newSubManager()) {
+    try (NDManager manager = parent.newSubManager();
+        PassState.Trial trial = bookKeeper.state().trial()) {
       LossRun runs = new LossRun(bookKeeper, loss);
       long[] first = {0};
       bookKeeper.settleCuts(

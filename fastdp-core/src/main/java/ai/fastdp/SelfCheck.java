@@ -70,7 +70,7 @@ final class SelfCheck {
     influence = new InfluenceCheck(bookKeeper, loss, random);
     company = new CompanyCheck(bookKeeper, runs, random, tolerance);
     companyGradients = new CompanyGradients(bookKeeper, trainable, groups, loss, random, tolerance);
-    hidden = new HiddenState(runs, companyGradients, random);
+    hidden = new HiddenState(runs, companyGradients, random, bookKeeper.state());
     reach = new ParameterReach(bookKeeper, trainable, loss);
     gradients = new GradientCheck(bookKeeper, trainable, loss, random, tolerance);
   }

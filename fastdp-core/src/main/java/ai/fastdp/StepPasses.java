@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import ai.fastdp.clipping.Clipper;
 import ai.fastdp.mechanism.NoiseMechanism;
 import java.util.List;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,10 +26,12 @@ final class StepPasses implements AutoCloseable {
   private final NoiseMechanism mechanism;
   private final Rehearsal rehearsal;
   private final MicroBatchSize microBatchSize;
+  private final StateTrial stateTrial;
   private final @Nullable StepStatistics statistics;
   private @Nullable PassInFlight inFlight;
   private @Nullable ParameterWatch watch;
   private long samplesSeen;
+  private boolean detached;
   private long nonFiniteSamples;
 
   /**
@@ -43,6 +46,7 @@ final class StepPasses implements AutoCloseable {
       NoiseMechanism mechanism,
       Rehearsal rehearsal,
       MicroBatchSize microBatchSize,
+      StateTrial stateTrial,
       @Nullable StepStatistics statistics) {
     this.bookKeeper = bookKeeper;
     this.trainable = trainable;
@@ -52,6 +56,7 @@ final class StepPasses implements AutoCloseable {
     this.mechanism = mechanism;
     this.rehearsal = rehearsal;
     this.microBatchSize = microBatchSize;
+    this.stateTrial = stateTrial;
     this.statistics = statistics;
   }
 
@@ -63,16 +68,7 @@ final class StepPasses implements AutoCloseable {
    */
   NDList forward(LogicalStep step, Share share, NDManager manager, NDList data, NDList labels) {
     close();
-    Replica replica = replicas.get(share.device());
-    BookKeeper.Pass recorded =
-        bookKeeper.forward(
-            replicas.areSeveral() ? replica.manager() : manager,
-            data,
-            labels,
-            true,
-            new BookKeeper.Parameters(replica::value, false),
-            (store, ownData, ownLabels) ->
-                bookKeeper.model().getBlock().forward(store, ownData, ownLabels, null));
+    BookKeeper.Pass recorded = recorded(replicas.get(share.device()), manager, data, labels);
     PassInFlight pass = new PassInFlight(bookKeeper.kernels(), share, recorded);
     inFlight = pass;
     watch = recorded.watch();
@@ -83,6 +79,23 @@ final class StepPasses implements AutoCloseable {
     return pass.outputs();
   }
 
+  private BookKeeper.Pass recorded(Replica replica, NDManager manager, NDList data, NDList labels) {
+    bookKeeper.state().begin();
+    try {
+      return bookKeeper.forward(
+          replicas.areSeveral() ? replica.manager() : manager,
+          data,
+          labels,
+          true,
+          new BookKeeper.Parameters(replica::value, false),
+          (store, ownData, ownLabels) ->
+              bookKeeper.model().getBlock().forward(store, ownData, ownLabels, null));
+    } catch (RuntimeException e) {
+      bookKeeper.state().giveUp();
+      throw e;
+    }
+  }
+
   /**
    * Gets ready for a pass over these data, and tries out on them what has to be tried.
    *
@@ -90,6 +103,7 @@ final class StepPasses implements AutoCloseable {
    */
   void prepare(NDManager manager, NDList data, NDList labels) {
     requireParametersUnmodified();
+    bookKeeper.state().prepare();
     mechanism.prepare(replicas.firstSum());
     replicas.refreshIfStale();
     rehearsal.before(manager, onFirstDevice(data), onFirstDevice(labels));
@@ -148,12 +162,42 @@ final class StepPasses implements AutoCloseable {
               replicas.get(share.device()).sum(),
               statistics);
       recorded.backward(losses, clipped);
+      settleState(share);
       nonFiniteSamples += clipped.finish();
       samplesSeen += recorded.batchSize();
     } finally {
       close();
     }
     step.added(share);
+  }
+
+  /** Sees what the pass has left in Java objects, and tries it out on others of its samples. */
+  private void settleState(Share share) {
+    NDManager manager = bookKeeper.model().getNDManager();
+    bookKeeper
+        .state()
+        .end(
+            (before, places) ->
+                stateTrial.withoutData(
+                    manager,
+                    onFirstDevice(share.part().batch().getData()),
+                    onFirstDevice(share.part().batch().getLabels()),
+                    before,
+                    places));
+  }
+
+  /** Runs the model for inference; what it leaves in Java objects does not stay. */
+  NDList evaluate(Supplier<NDList> run) {
+    return detached ? run.get() : bookKeeper.state().evaluate(run);
+  }
+
+  /** Leaves the model: puts back what passes have left in its Java objects that depends on data. */
+  void leave() {
+    close();
+    bookKeeper.state().prepare();
+    stateTrial.close();
+    rehearsal.close();
+    detached = true;
   }
 
   /** Checks that nobody has changed a parameter since the step's first pass. */
@@ -190,6 +234,6 @@ final class StepPasses implements AutoCloseable {
       inFlight.close();
     }
     inFlight = null;
-    rehearsal.close();
+    bookKeeper.state().giveUp();
   }
 }

@@ -232,6 +232,7 @@ final class TrainingRun implements AutoCloseable {
       return;
     }
     state.detach();
+    passes.leave();
     hooks.detach();
     if (!state.isFailed()) {
       commit.saveRest();

@@ -25,6 +25,7 @@ import ai.fastdp.hook.SampleAxes;
 import ai.fastdp.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.ClippedGradientSum;
+import ai.fastdp.state.ReachableState;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -124,7 +125,10 @@ final class EngineProbe implements AutoCloseable {
             axes,
             views,
             options.temporaryCells(),
-            lossScale);
+            lossScale,
+            new PassState(
+                new ReachableState(
+                    kernels, manager, model::getBlock, this.loss, PerSampleLoss.class)));
     if (cutting) {
       hooks.hookCuts(recorder);
     }
