@@ -135,6 +135,7 @@ final class Attachment {
         new MicroBatchSize(
             settings.options().physicalBatchSize(), settings.options().microBatchBytes());
     source = new BatchSource(run, settings, microBatchSize);
+    ClippingGroups groups = new ClippingGroups(trainable, clipper.groups());
     passes =
         new StepPasses(
             bookKeeper,
@@ -146,11 +147,11 @@ final class Attachment {
             new Rehearsal(
                 bookKeeper,
                 trainable,
-                new ClippingGroups(trainable, clipper.groups()),
+                groups,
                 settings.loss(),
                 settings.selfCheck()),
             microBatchSize,
-            new StateTrial(bookKeeper, trainable, settings.loss(), settings.selfCheck()),
+            new StateTrial(bookKeeper, trainable, groups, settings.loss(), settings.selfCheck()),
             report == null ? null : report.statistics());
     meanLoss.observe(passes::evaluated);
     commit = new StepCommit(run, replicas, mechanism, optimizer, saver, report);

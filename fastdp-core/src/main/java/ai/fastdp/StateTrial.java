@@ -32,6 +32,7 @@ final class StateTrial implements AutoCloseable {
 
   private final BookKeeper bookKeeper;
   private final TrainableParameters trainable;
+  private final ClippingGroups groups;
   private final PerSampleLoss loss;
   private final LossRun runs;
   private final boolean checking;
@@ -39,9 +40,14 @@ final class StateTrial implements AutoCloseable {
   private @Nullable LoneSample lone;
 
   StateTrial(
-      BookKeeper bookKeeper, TrainableParameters trainable, PerSampleLoss loss, boolean checking) {
+      BookKeeper bookKeeper,
+      TrainableParameters trainable,
+      ClippingGroups groups,
+      PerSampleLoss loss,
+      boolean checking) {
     this.bookKeeper = bookKeeper;
     this.trainable = trainable;
+    this.groups = groups;
     this.loss = loss;
     this.checking = checking;
     runs = new LossRun(bookKeeper, loss);
@@ -132,7 +138,8 @@ final class StateTrial implements AutoCloseable {
 
   private void requireUnread(NDManager parent, NDList data, NDList labels) {
     CompanyGradients gradients =
-        new CompanyGradients(bookKeeper, trainable, loss, random, Tolerance.of(bookKeeper));
+        new CompanyGradients(
+            bookKeeper, trainable, groups, loss, random, Tolerance.of(bookKeeper));
     new HiddenState(runs, gradients, random, bookKeeper.state())
         .requireUnread(parent, data, labels, Math.toIntExact(bookKeeper.samples(data)));
   }
