@@ -186,9 +186,10 @@ final class PassState {
   }
 
   /** Runs an evaluation, whose changes are put back before the next pass. */
+  @SuppressWarnings("try") // What passes leave is put back when the trial is closed.
   <T> T evaluate(Supplier<T> run) {
     if (inFlight != null || trials > 0) {
-      try (Trial trial = trial()) {
+      try (Trial ignored = trial()) {
         return run.get();
       }
     }
