@@ -42,6 +42,8 @@ final class PassState {
   @FunctionalInterface
   interface Experiment {
     /**
+     * Tries places out.
+     *
      * @param before the state from which every pass starts, which now holds
      * @param places the places to try out
      * @return those that hold the same whatever the samples are; empty if that cannot be told
@@ -227,7 +229,7 @@ final class PassState {
       boolean likeBefore = by != null && by.equals(raised);
       boolean due =
           (moves & (moves - 1)) == 0
-              || !likeBefore && (moves % OFTEN == 0 || pause > longestPause || by != null);
+              || (!likeBefore && (moves % OFTEN == 0 || pause > longestPause || by != null));
       longestPause = Math.max(longestPause, pause);
       last = pass;
       raised = by;
