@@ -99,9 +99,10 @@ final class GradientCheck {
         : compareCut(manager, data, labels, values, expected);
   }
 
+  @SuppressWarnings("try") // What passes leave is put back when the trial is closed.
   private Optional<IllegalStateException> compareCut(
       NDManager manager, NDList data, NDList labels, double[] values, Expected expected) {
-    try (PassState.Trial trial = bookKeeper.state().trial();
+    try (PassState.Trial ignored = bookKeeper.state().trial();
         BookKeeper.Pass cut = forward(manager, data, labels, true, false)) {
       NDArray losses = loss.evaluate(labels, cut.outputs());
       double[] now = LossRun.numbers(losses);

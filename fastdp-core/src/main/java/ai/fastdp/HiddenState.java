@@ -55,11 +55,12 @@ final class HiddenState {
    * @param data at least two samples
    * @throws IllegalStateException if it fails
    */
+  @SuppressWarnings("try") // What passes leave is put back when the trial is closed.
   void run(NDManager parent, NDList data, NDList labels, int samples) {
     requireUnread(parent, data, labels, samples);
     try (NDManager manager = parent.newSubManager();
         Seeds seeds = new Seeds(manager);
-        PassState.Trial trial = state.trial()) {
+        PassState.Trial ignored = state.trial()) {
       run(new Rounds(manager, seeds, data, labels, samples));
     }
   }
@@ -71,10 +72,11 @@ final class HiddenState {
    *
    * @throws IllegalStateException if it fails
    */
+  @SuppressWarnings("try") // What passes leave is put back when the trial is closed.
   void requireUnread(NDManager parent, NDList data, NDList labels, int samples) {
     try (NDManager manager = parent.newSubManager();
         Seeds seeds = new Seeds(manager);
-        PassState.Trial trial = state.trial()) {
+        PassState.Trial ignored = state.trial()) {
       Rounds rounds = new Rounds(manager, seeds, data, labels, samples);
       state.rewind();
       rounds.passes(0, 0);

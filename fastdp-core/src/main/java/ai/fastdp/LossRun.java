@@ -85,12 +85,13 @@ final class LossRun {
   }
 
   /** The losses of a batch whose pass is an ordinary one of DJL in training mode. */
+  @SuppressWarnings("try") // What passes leave is put back when the trial is closed.
   double[] ordinary(NDManager parent, NDList data, NDList labels, Arithmetic type) {
     Views views = bookKeeper.views();
     return withoutGraph(
         parent,
         manager -> {
-          try (PassState.Trial trial = bookKeeper.state().trial()) {
+          try (PassState.Trial ignored = bookKeeper.state().trial()) {
             NDList ownData = fresh(type.of(data, manager), manager);
             NDList ownLabels = fresh(type.of(labels, manager), manager);
             ParameterStore store = new Values(manager, type.parameters().values());

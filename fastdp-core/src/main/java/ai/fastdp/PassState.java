@@ -42,6 +42,8 @@ final class PassState {
   @FunctionalInterface
   interface Experiment {
     /**
+     * Tries places out.
+     *
      * @param before the state from which every pass starts, which now holds
      * @param places the places to try out
      * @return those that hold the same whatever the samples are; empty if that cannot be told
@@ -186,9 +188,10 @@ final class PassState {
   }
 
   /** Runs an evaluation, whose changes are put back before the next pass. */
+  @SuppressWarnings("try") // What passes leave is put back when the trial is closed.
   <T> T evaluate(Supplier<T> run) {
     if (inFlight != null || trials > 0) {
-      try (Trial trial = trial()) {
+      try (Trial ignored = trial()) {
         return run.get();
       }
     }
@@ -226,7 +229,7 @@ final class PassState {
       boolean likeBefore = by != null && by.equals(raised);
       boolean due =
           (moves & (moves - 1)) == 0
-              || !likeBefore && (moves % OFTEN == 0 || pause > longestPause || by != null);
+              || (!likeBefore && (moves % OFTEN == 0 || pause > longestPause || by != null));
       longestPause = Math.max(longestPause, pause);
       last = pass;
       raised = by;

@@ -167,9 +167,10 @@ final class Rehearsal implements AutoCloseable {
     return all;
   }
 
+  @SuppressWarnings("try") // What passes leave is put back when the trial is closed.
   private void settleCuts(NDManager parent, NDList data, NDList labels) {
     try (NDManager manager = parent.newSubManager();
-        PassState.Trial trial = bookKeeper.state().trial()) {
+        PassState.Trial ignored = bookKeeper.state().trial()) {
       LossRun runs = new LossRun(bookKeeper, loss);
       long[] first = {0};
       bookKeeper.settleCuts(

@@ -91,6 +91,7 @@ final class StateTrial implements AutoCloseable {
     }
   }
 
+  @SuppressWarnings("try") // What passes leave is put back when the trial is closed.
   private List<Place> withoutData(
       NDManager parent,
       NDList data,
@@ -102,7 +103,7 @@ final class StateTrial implements AutoCloseable {
     Arrays.fill(free, true);
     try (NDManager manager = parent.newSubManager();
         Seeds seeds = new Seeds(manager);
-        PassState.Trial trial = bookKeeper.state().trial()) {
+        PassState.Trial ignored = bookKeeper.state().trial()) {
       Object[][] first = null;
       for (long[] rows : companies) {
         seeds.set(SEED);

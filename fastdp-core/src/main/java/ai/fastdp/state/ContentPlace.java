@@ -40,6 +40,7 @@ record ContentPlace<T>(
     Class<T> type, Function<T, @Nullable Object> reader, BiConsumer<T, Object> writer)
     implements PlaceKind {
   private static final PlaceKind ARRAY = new ArrayContent();
+  @SuppressWarnings({"unchecked", "rawtypes"}) // What is read is written back.
   private static final List<ContentPlace<?>> KINDS =
       List.of(
           new ContentPlace<>(Collection.class, Collection::toArray, ContentPlace::refill),
