@@ -59,7 +59,7 @@ final class HiddenState {
   void run(NDManager parent, NDList data, NDList labels, int samples) {
     requireUnread(parent, data, labels, samples);
     try (NDManager manager = parent.newSubManager();
-        Seeds seeds = new Seeds(manager);
+        TorchSeed seeds = new TorchSeed(manager);
         PassState.Trial ignored = state.trial()) {
       run(new Rounds(manager, seeds, data, labels, samples));
     }
@@ -75,7 +75,7 @@ final class HiddenState {
   @SuppressWarnings("try") // What passes leave is put back when the trial is closed.
   void requireUnread(NDManager parent, NDList data, NDList labels, int samples) {
     try (NDManager manager = parent.newSubManager();
-        Seeds seeds = new Seeds(manager);
+        TorchSeed seeds = new TorchSeed(manager);
         PassState.Trial ignored = state.trial()) {
       Rounds rounds = new Rounds(manager, seeds, data, labels, samples);
       state.rewind();
@@ -206,7 +206,7 @@ final class HiddenState {
   /** Losses of a few samples after passes over groups of others. */
   private final class Rounds {
     private final NDManager manager;
-    private final Seeds seeds;
+    private final TorchSeed seeds;
     private final NDList probes;
     private final NDList probeLabels;
     private final int probeCount;
@@ -216,7 +216,7 @@ final class HiddenState {
     private final List<NDList> last = new ArrayList<>();
     private final List<Mode> modes;
 
-    Rounds(NDManager manager, Seeds seeds, NDList data, NDList labels, int samples) {
+    Rounds(NDManager manager, TorchSeed seeds, NDList data, NDList labels, int samples) {
       this.manager = manager;
       this.seeds = seeds;
       probeCount = Math.max(1, Math.min(PROBES, samples - 2));

@@ -27,7 +27,7 @@ import java.util.stream.IntStream;
  *
  * <p>A difference alone proves nothing: a model that draws numbers for some samples only, such as
  * dropout inside an expert, has other numbers for a sample in other company. It is an error where
- * {@link ChanceTest} finds that the loss has another distribution there. So it is with a model that
+ * {@link RandomSigns} finds that the loss has another distribution there. So it is with a model that
  * takes random numbers from elsewhere, in batches whose other places have copies of one sample, and
  * of another.
  */
@@ -198,7 +198,7 @@ final class InPlaceCheck {
     private boolean depends(Found found, Arithmetic type) {
       NDList others = runs.takeData(data, found.company().rows(), manager);
       NDList otherLabels = runs.takeLabels(labels, found.company().rows(), manager);
-      return new ChanceTest(random, seed)
+      return new RandomSigns(random, seed)
           .depends(
               MORE_PAIRS,
               0,
@@ -242,7 +242,7 @@ final class InPlaceCheck {
       int high = levels.indexOf(Collections.max(levels));
       NDList[][] furthest = {batches.get(low), batches.get(high)};
       return low != high
-          && new ChanceTest(random, seed)
+          && new RandomSigns(random, seed)
               .depends(PAIRS, least, company -> numbers(furthest[company], kept));
     }
 

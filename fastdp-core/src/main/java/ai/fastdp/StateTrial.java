@@ -102,7 +102,7 @@ final class StateTrial implements AutoCloseable {
     boolean[] free = new boolean[places.size()];
     Arrays.fill(free, true);
     try (NDManager manager = parent.newSubManager();
-        Seeds seeds = new Seeds(manager);
+        TorchSeed seeds = new TorchSeed(manager);
         PassState.Trial ignored = bookKeeper.state().trial()) {
       Object[][] first = null;
       for (long[] rows : companies) {

@@ -37,6 +37,10 @@ final class Boundary {
           "ai.fastdp.hook",
           "ai.fastdp.kernel",
           "ai.fastdp.mechanism",
+          "ai.fastdp.loss",
+          "ai.fastdp.optimizer",
+          "ai.fastdp.plan",
+          "ai.fastdp.rule",
           "ai.fastdp.sampling",
           "ai.fastdp.state",
           "ai.fastdp.validation");
@@ -67,7 +71,8 @@ final class Boundary {
 
   /** A user's class may be in a package of the same name, or in one file with fastdp. */
   private boolean isOwn(Class<?> type) {
-    return OWN.contains(type.getPackageName())
+    String home = type.getPackageName();
+    return (OWN.contains(home) || home.startsWith("ai.fastdp.internal."))
         && !Block.class.isAssignableFrom(type)
         && !loss.isAssignableFrom(type)
         && Objects.equals(source(type), source(Boundary.class));

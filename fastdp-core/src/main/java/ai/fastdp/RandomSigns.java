@@ -19,14 +19,14 @@ import java.util.function.IntFunction;
  *
  * <p>For ten numbers, that accuses four of a million right models.
  */
-final class ChanceTest {
+final class RandomSigns {
   private static final int TRIALS = 3;
   private static final int FLIPS = 4000;
 
   private final SecureRandom random;
   private final TorchSeed seed;
 
-  ChanceTest(SecureRandom random, TorchSeed seed) {
+  RandomSigns(SecureRandom random, TorchSeed seed) {
     this.random = random;
     this.seed = seed;
   }
