@@ -33,7 +33,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Tag("slow")
 final class RandomCompanyTest {
   private static final int SAMPLES = 24;
-  private static final int STARTS = 10;
+  private static final int ATTEMPTS = 10;
   private static final int WIDTH = 6;
 
   // More of them measure how often right models are refused by chance.
@@ -144,7 +144,7 @@ final class RandomCompanyTest {
     labels.set(new NDIndex("23"), 30);
     // The generator is not PyTorch's: two starts of three see it.
     boolean refused = false;
-    for (int i = 0; i < STARTS && !refused; i++) {
+    for (int i = 0; i < ATTEMPTS && !refused; i++) {
       Block block = dropout ? dropped((call, h) -> h) : plain();
       try {
         train(
