@@ -50,14 +50,18 @@ public final class Draw {
   // ---- The five pictures ----
 
   private static Draw packages() {
-    Draw d = new Draw(980, 548, "Packages: a box uses boxes in its row and below");
+    Draw d = new Draw(980, 722, "Packages: a box uses boxes in its row and below");
     d.text(20, 58, "t", "start", "fastdp-core");
-    d.row(72, 20, 600, "blue", "ai.fastdp: PrivacyEngine, PrivacyPlan, PrivateTrainer; a run, its steps, its checks");
-    d.row(130, 20, 600, "blue", "validation: is it supported?", "mechanism: noise", "sampling: batches");
-    d.row(188, 20, 600, "blue", "ghost: rules, norms, sums", "clipping: factors, groups");
-    d.row(246, 20, 600, "grey", "hook: twins, recording", "state: Java objects", "checkpoint: files");
-    d.row(304, 20, 600, "blue", "nn: blocks that DJL lacks");
-    d.row(362, 20, 600, "grey", "kernel: TorchScript", "djl: hidden fields");
+    d.row(72, 20, 600, "blue", "ai.fastdp: PrivacyEngine, PrivateTrainer, and how they are put together");
+    d.row(130, 20, 600, "grey", "internal.run: charges, saves, reports", "internal.step: shares, sums");
+    d.row(188, 20, 600, "grey", "internal.check: tried before it is trained on");
+    d.row(246, 20, 600, "grey", "internal.pass: one forward and backward pass");
+    d.row(304, 20, 600, "blue", "plan: what it costs", "loss: one per sample", "optimizer: state");
+    d.row(362, 20, 600, "blue", "validation: is it supported?", "mechanism: noise", "sampling: batches");
+    d.row(420, 20, 600, "grey", "internal.ghost: norms, sums", "internal.hook: twins, recording", "internal.state: put back");
+    d.row(478, 20, 600, "blue", "clipping: factors, groups", "rule: rules of your own", "nn: blocks");
+    d.row(536, 20, 600, "grey", "internal.kernel: typed calls", "internal.djl", "internal.checkpoint");
+    d.row(594, 20, 600, "blue", "kernel: TorchScript");
     d.text(660, 58, "t", "start", "fastdp-accounting");
     d.row(72, 660, 300, "blue", "cli: the command line");
     d.row(130, 660, 300, "blue", "calibration", "statement", "ledger");
@@ -66,10 +70,10 @@ public final class Draw {
     d.row(304, 660, 300, "grey", "internal.loss");
     d.row(362, 660, 300, "blue", "event: what was released");
     d.row(420, 660, 300, "grey", "internal.numeric");
-    d.text(20, 468, "t", "start", "fastdp-optim");
-    d.row(446, 140, 480, "blue", "optim: DpSgd, DpAdam, DpAdamW, DpLamb ...");
-    d.legend(512, "blue", "for users", "grey", "inside: may change at any time");
-    d.text(640, 524, "l", "start", "core uses accounting, optim uses core");
+    d.text(660, 516, "t", "start", "fastdp-optim");
+    d.row(528, 660, 300, "blue", "optim: DpSgd, DpAdam, DpLamb ...");
+    d.legend(686, "blue", "for users", "grey", "inside: may change at any time");
+    d.text(640, 698, "l", "start", "core uses accounting, optim uses core");
     return d;
   }
 

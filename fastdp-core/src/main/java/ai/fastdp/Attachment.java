@@ -12,12 +12,33 @@ import ai.fastdp.accounting.ledger.LedgerFiles;
 import ai.fastdp.accounting.ledger.PrivacyLedger;
 import ai.fastdp.accounting.statement.NoiseOrigin;
 import ai.fastdp.clipping.Clipper;
-import ai.fastdp.hook.ForwardRecorder;
-import ai.fastdp.hook.HookedModel;
-import ai.fastdp.kernel.BookKeepingKernels;
+import ai.fastdp.internal.check.Rehearsal;
+import ai.fastdp.internal.check.StateTrial;
+import ai.fastdp.internal.hook.ForwardRecorder;
+import ai.fastdp.internal.hook.HookedModel;
+import ai.fastdp.internal.kernel.BookKeepingKernels;
+import ai.fastdp.internal.pass.BookKeeper;
+import ai.fastdp.internal.pass.ClippingGroups;
+import ai.fastdp.internal.pass.PassState;
+import ai.fastdp.internal.pass.TrainableParameters;
+import ai.fastdp.internal.run.ModelBudgets;
+import ai.fastdp.internal.run.ReportWriter;
+import ai.fastdp.internal.run.RunRecord;
+import ai.fastdp.internal.run.RunSaver;
+import ai.fastdp.internal.run.SavedRun;
+import ai.fastdp.internal.run.StepCharges;
+import ai.fastdp.internal.run.StepCommit;
+import ai.fastdp.internal.state.ReachableState;
+import ai.fastdp.internal.step.MicroBatchSize;
+import ai.fastdp.internal.step.ReleaseUnits;
+import ai.fastdp.internal.step.Replicas;
+import ai.fastdp.internal.step.StepPasses;
 import ai.fastdp.kernel.TorchScriptModule;
+import ai.fastdp.loss.PerSampleLoss;
 import ai.fastdp.mechanism.NoiseMechanism;
-import ai.fastdp.state.ReachableState;
+import ai.fastdp.optimizer.DpOptimizer;
+import ai.fastdp.plan.PlanManifest;
+import ai.fastdp.plan.PrivacyPlan;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Arrays;
@@ -144,12 +165,7 @@ final class Attachment {
             clipper,
             replicas,
             mechanism,
-            new Rehearsal(
-                bookKeeper,
-                trainable,
-                groups,
-                settings.loss(),
-                settings.selfCheck()),
+            new Rehearsal(bookKeeper, trainable, groups, settings.loss(), settings.selfCheck()),
             microBatchSize,
             new StateTrial(bookKeeper, trainable, groups, settings.loss(), settings.selfCheck()),
             report == null ? null : report.statistics());

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.training.listener.EvaluatorTrainingListener;
 import ai.djl.training.loss.Loss;
+import ai.fastdp.loss.PerSampleLoss;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -11,6 +11,8 @@ import ai.fastdp.mechanism.GaussianMechanism;
 import ai.fastdp.mechanism.NoiseMechanism;
 import ai.fastdp.mechanism.NoiseSource;
 import ai.fastdp.mechanism.NoiselessMechanism;
+import ai.fastdp.plan.NoiseDistribution;
+import ai.fastdp.plan.PrivacyPlan;
 import java.util.function.Supplier;
 
 /**

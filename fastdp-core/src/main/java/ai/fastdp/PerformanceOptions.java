@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
+import ai.fastdp.internal.step.MicroBatchSize;
+
 /**
  * What changes the speed and the memory of training and nothing else: same weights to rounding,
  * same privacy.

@@ -3,6 +3,10 @@ package ai.fastdp;
 
 import ai.djl.Model;
 import ai.fastdp.accounting.ledger.PrivacyLedger;
+import ai.fastdp.internal.run.EngineLedger;
+import ai.fastdp.internal.run.StepCharges;
+import ai.fastdp.optimizer.DpOptimizer;
+import ai.fastdp.plan.PrivacyPlan;
 import java.nio.file.Files;
 import java.nio.file.Path;
 

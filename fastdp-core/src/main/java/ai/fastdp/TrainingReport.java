@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp;
 
+import ai.fastdp.internal.run.ReportWriter;
+import ai.fastdp.internal.step.StepStatistics;
 import java.nio.file.Path;
 
 /**

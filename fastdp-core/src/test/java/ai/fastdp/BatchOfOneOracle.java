@@ -9,7 +9,7 @@ import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.ParameterStore;
-import ai.fastdp.hook.KeptMemory;
+import ai.fastdp.internal.hook.KeptMemory;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
@@ -22,7 +22,7 @@ import java.util.function.DoubleUnaryOperator;
  * Per-sample gradients by DJL's own back-propagation on batches of one, and clipped sums of them
  * added up in float64. Nothing of the engine runs here.
  */
-final class BatchOfOneOracle {
+public final class BatchOfOneOracle {
   private final Block block;
   private final BiFunction<NDList, NDList, NDArray> loss;
   private final List<Parameter> parameters = new ArrayList<>();
@@ -131,7 +131,7 @@ final class BatchOfOneOracle {
     return wide;
   }
 
-  static NDList row(NDList list, int i) {
+  public static NDList row(NDList list, int i) {
     NDList one = new NDList();
     list.forEach(array -> one.add(array.get(i + ":" + (i + 1))));
     return one;

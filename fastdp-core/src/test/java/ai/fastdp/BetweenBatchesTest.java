@@ -13,6 +13,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.GradientCollector;
 import ai.djl.training.dataset.ArrayDataset;
+import ai.fastdp.loss.PerSampleLoss;
 import ai.fastdp.sampling.PrivateBatch;
 import java.util.ArrayList;
 import java.util.Iterator;

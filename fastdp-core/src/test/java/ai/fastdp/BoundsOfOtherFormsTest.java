@@ -10,7 +10,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.fastdp.NeighbourSums.Use;
 import ai.fastdp.clipping.ClippingFunction;
-import ai.fastdp.kernel.FloatType;
+import ai.fastdp.internal.kernel.FloatType;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Tag;

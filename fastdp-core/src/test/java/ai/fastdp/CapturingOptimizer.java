@@ -3,10 +3,11 @@ package ai.fastdp;
 
 import ai.djl.nn.Parameter;
 import ai.fastdp.mechanism.PrivatizedGradient;
+import ai.fastdp.optimizer.DpOptimizer;
 import java.util.IdentityHashMap;
 
 /** Keeps the last gradient instead of updating weights. */
-final class CapturingOptimizer implements DpOptimizer {
+public final class CapturingOptimizer implements DpOptimizer {
   final IdentityHashMap<Parameter, float[]> gradients = new IdentityHashMap<>();
   int updates;
 

@@ -3,6 +3,7 @@ package ai.fastdp;
 
 import ai.djl.ndarray.NDArray;
 import ai.fastdp.mechanism.PrivatizedGradient;
+import ai.fastdp.optimizer.DpOptimizer;
 import java.util.ArrayList;
 import java.util.List;
 

@@ -6,7 +6,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Parameter;
-import ai.fastdp.kernel.FloatType;
+import ai.fastdp.internal.kernel.FloatType;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.lang.reflect.Field;
 import java.util.Collections;

@@ -4,6 +4,8 @@ package ai.fastdp;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.fastdp.mechanism.PrivatizedGradient;
+import ai.fastdp.optimizer.DpOptimizer;
+import ai.fastdp.optimizer.OptimizerState;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

@@ -24,6 +24,8 @@ import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.translate.NoopTranslator;
 import ai.djl.util.PairList;
+import ai.fastdp.optimizer.DpOptimizer;
+import ai.fastdp.plan.PrivacyPlan;
 import ai.fastdp.sampling.PrivateBatch;
 import java.io.ByteArrayOutputStream;
 import java.io.DataOutputStream;

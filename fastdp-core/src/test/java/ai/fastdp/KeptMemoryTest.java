@@ -11,7 +11,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.nn.core.Linear;
 import ai.fastdp.clipping.ClippingFunction;
-import ai.fastdp.hook.KeptMemory;
+import ai.fastdp.internal.hook.KeptMemory;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;

@@ -2,7 +2,7 @@
 package ai.fastdp;
 
 import ai.djl.ndarray.NDManager;
-import ai.fastdp.kernel.BookKeepingKernels;
+import ai.fastdp.internal.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;

@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Model;
+import ai.fastdp.internal.step.MicroBatchSize;
 import ai.fastdp.mechanism.PredictableNoise;
+import ai.fastdp.plan.PrivacyPlan;
 import ai.fastdp.sampling.PrivateBatch;
 import java.util.ArrayList;
 import java.util.List;

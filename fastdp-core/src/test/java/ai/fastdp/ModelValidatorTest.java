@@ -20,7 +20,7 @@ import ai.djl.nn.norm.BatchNorm;
 import ai.djl.nn.norm.GhostBatchNorm;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
-import ai.fastdp.hook.HookedModel;
+import ai.fastdp.internal.hook.HookedModel;
 import ai.fastdp.nn.GroupNorm;
 import ai.fastdp.sampling.PrivateBatch;
 import ai.fastdp.validation.ModelProblem;

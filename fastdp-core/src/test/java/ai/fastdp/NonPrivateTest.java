@@ -11,6 +11,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.fastdp.accounting.statement.PrivacyStatement;
 import ai.fastdp.clipping.ClippingFunction;
+import ai.fastdp.plan.PrivacyPlan;
 import ai.fastdp.sampling.PrivateBatch;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;

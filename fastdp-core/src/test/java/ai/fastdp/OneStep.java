@@ -11,7 +11,10 @@ import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.RandomAccessDataset;
 import ai.djl.translate.TranslateException;
 import ai.fastdp.clipping.ClippingFunction;
+import ai.fastdp.loss.PerSampleLoss;
 import ai.fastdp.mechanism.PredictableNoise;
+import ai.fastdp.plan.PrivacyPlan;
+import ai.fastdp.plan.PrivacyPlanBuilder;
 import ai.fastdp.sampling.PrivateBatch;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -19,7 +22,7 @@ import java.util.IdentityHashMap;
 import java.util.Random;
 
 /** One step of the public engine on all samples of a data set, with noise of exactly zero. */
-final class OneStep {
+public final class OneStep {
   private OneStep() {}
 
   static Model model(Block block) {
@@ -109,7 +112,7 @@ final class OneStep {
     return sums;
   }
 
-  static NDArray normal(NDManager manager, long seed, float scale, long... shape) {
+  public static NDArray normal(NDManager manager, long seed, float scale, long... shape) {
     Random random = new Random(seed);
     ai.djl.ndarray.types.Shape wanted = new ai.djl.ndarray.types.Shape(shape);
     float[] values = new float[Math.toIntExact(wanted.size())];
@@ -119,7 +122,7 @@ final class OneStep {
     return manager.create(values, wanted);
   }
 
-  static NDArray ids(NDManager manager, long seed, int bound, long... shape) {
+  public static NDArray ids(NDManager manager, long seed, int bound, long... shape) {
     Random random = new Random(seed);
     ai.djl.ndarray.types.Shape wanted = new ai.djl.ndarray.types.Shape(shape);
     long[] values = new long[Math.toIntExact(wanted.size())];

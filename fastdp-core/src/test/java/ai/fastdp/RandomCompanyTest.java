@@ -17,6 +17,8 @@ import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import ai.fastdp.clipping.ClippingFunction;
 import ai.fastdp.clipping.ClippingStyle;
+import ai.fastdp.loss.PerSampleLoss;
+import ai.fastdp.plan.PrivacyPlanBuilder;
 import ai.fastdp.sampling.PrivateBatch;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -122,7 +124,7 @@ final class RandomCompanyTest {
 
   @ParameterizedTest(name = "dropout {0}")
   @ValueSource(booleans = {false, true})
-  void loss_labelsMixedAtRandom_isRefused(boolean dropout) {
+  void loss_labelsMixedAtRandom_isRefused(boolean dropout) throws Exception {
     Random chance = new Random(4);
     PerSampleLoss loss =
         (labels, outputs) -> {
@@ -148,7 +150,13 @@ final class RandomCompanyTest {
       Block block = dropout ? dropped((call, h) -> h) : plain();
       try {
         train(
-            block, loss, data(), labels, OneStep.everySample(SAMPLES, 1), new CapturingOptimizer(), 1);
+            block,
+            loss,
+            data(),
+            labels,
+            OneStep.everySample(SAMPLES, 1),
+            new CapturingOptimizer(),
+            1);
       } catch (IllegalStateException e) {
         assertThat(e).hasMessageContaining("loss must not depend on the rest");
         refused = true;

@@ -25,6 +25,7 @@ import ai.djl.nn.recurrent.LSTM;
 import ai.djl.nn.recurrent.RNN;
 import ai.djl.nn.transformer.IdEmbedding;
 import ai.djl.nn.transformer.ScaledDotProductAttentionBlock;
+import ai.fastdp.loss.PerSampleLoss;
 import ai.fastdp.nn.AddedParameter;
 import ai.fastdp.nn.FrozenBatchNorm;
 import ai.fastdp.nn.GroupNorm;

@@ -22,6 +22,7 @@ import ai.djl.nn.norm.BatchNorm;
 import ai.djl.nn.transformer.IdEmbedding;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
+import ai.fastdp.loss.PerSampleLoss;
 import ai.fastdp.sampling.PrivateBatch;
 import java.util.ArrayList;
 import java.util.List;

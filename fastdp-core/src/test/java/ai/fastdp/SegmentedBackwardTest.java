@@ -17,6 +17,7 @@ import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.Dropout;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
+import ai.fastdp.loss.PerSampleLoss;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;

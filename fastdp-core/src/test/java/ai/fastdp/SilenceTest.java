@@ -26,6 +26,8 @@ import ai.djl.nn.recurrent.RNN;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import ai.fastdp.clipping.ClippingStyle;
+import ai.fastdp.loss.PerSampleLoss;
+import ai.fastdp.plan.PrivacyPlan;
 import ai.fastdp.sampling.PrivateBatch;
 import java.io.DataInputStream;
 import java.util.List;

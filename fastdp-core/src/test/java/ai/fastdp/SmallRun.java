@@ -10,6 +10,8 @@ import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.fastdp.mechanism.PredictableNoise;
+import ai.fastdp.plan.PrivacyPlan;
+import ai.fastdp.plan.PrivacyPlanBuilder;
 import ai.fastdp.sampling.PrivateBatch;
 import java.io.IOException;
 import java.io.UncheckedIOException;

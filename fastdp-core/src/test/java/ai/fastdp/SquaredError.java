@@ -3,6 +3,7 @@ package ai.fastdp;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.fastdp.loss.PerSampleLoss;
 
 /** Half the sum over a sample of squared differences to its labels. */
 final class SquaredError implements PerSampleLoss {

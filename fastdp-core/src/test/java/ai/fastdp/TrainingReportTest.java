@@ -11,6 +11,8 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.fastdp.accounting.statement.NoiseOrigin;
 import ai.fastdp.mechanism.PredictableNoise;
+import ai.fastdp.plan.PlanManifest;
+import ai.fastdp.plan.PrivacyPlan;
 import ai.fastdp.sampling.PrivateBatch;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;

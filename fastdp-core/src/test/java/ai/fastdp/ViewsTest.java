@@ -12,6 +12,8 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
+import ai.fastdp.internal.pass.Views;
+import ai.fastdp.loss.PerSampleLoss;
 import ai.fastdp.sampling.PrivateBatch;
 import java.util.Collections;
 import java.util.List;

@@ -13,6 +13,7 @@ import ai.djl.nn.Parameter;
 import ai.fastdp.clipping.ClippingFunction;
 import ai.fastdp.examples.gpt2.Gpt2;
 import ai.fastdp.examples.gpt2.Gpt2Config;
+import ai.fastdp.loss.PerSampleLoss;
 import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.Objects;

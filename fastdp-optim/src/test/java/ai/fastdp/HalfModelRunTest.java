@@ -9,8 +9,10 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Parameter;
 import ai.djl.training.dataset.ArrayDataset;
-import ai.fastdp.kernel.FloatType;
+import ai.fastdp.internal.kernel.FloatType;
 import ai.fastdp.optim.DpAdamW;
+import ai.fastdp.optimizer.DpOptimizer;
+import ai.fastdp.plan.PrivacyPlan;
 import ai.fastdp.sampling.PrivateBatch;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -76,7 +78,7 @@ final class HalfModelRunTest {
   }
 
   private static ai.fastdp.kernel.TorchScriptModule kernels(PrivateTrainer trainer) {
-    return ai.fastdp.kernel.BookKeepingKernels.compile(trainer.getManager());
+    return ai.fastdp.internal.kernel.BookKeepingKernels.compile(trainer.getManager());
   }
 
   private static List<Float> values(Model model) {

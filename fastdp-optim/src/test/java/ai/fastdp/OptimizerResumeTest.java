@@ -11,6 +11,8 @@ import ai.fastdp.optim.DpAdamW;
 import ai.fastdp.optim.DpLamb;
 import ai.fastdp.optim.DpRmsprop;
 import ai.fastdp.optim.DpSgd;
+import ai.fastdp.optimizer.DpOptimizer;
+import ai.fastdp.plan.PrivacyPlan;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;

@@ -4,7 +4,7 @@ package ai.fastdp.benchmarks;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
-import ai.fastdp.kernel.BookKeepingKernels;
+import ai.fastdp.internal.kernel.BookKeepingKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import ai.fastdp.mechanism.ClippedGradientSum;
 import ai.fastdp.mechanism.DiscreteGaussianMechanism;

@@ -6,10 +6,10 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
-import ai.fastdp.PerSampleLoss;
 import ai.fastdp.examples.gpt2.Gpt2;
 import ai.fastdp.examples.gpt2.Gpt2Config;
 import ai.fastdp.examples.resnet.ResNets;
+import ai.fastdp.loss.PerSampleLoss;
 import ai.fastdp.validation.ModelValidator;
 import java.util.List;
 

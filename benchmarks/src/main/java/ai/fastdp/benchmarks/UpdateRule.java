@@ -3,13 +3,13 @@ package ai.fastdp.benchmarks;
 
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
-import ai.fastdp.DpOptimizer;
 import ai.fastdp.optim.DpAdagrad;
 import ai.fastdp.optim.DpAdam;
 import ai.fastdp.optim.DpAdamW;
 import ai.fastdp.optim.DpLamb;
 import ai.fastdp.optim.DpRmsprop;
 import ai.fastdp.optim.DpSgd;
+import ai.fastdp.optimizer.DpOptimizer;
 import org.jspecify.annotations.Nullable;
 
 /** The update rules that are timed, with the fused kernel of PyTorch's that each is held to. */

@@ -29,7 +29,7 @@ class ArchitectureTest {
           .resideInAnyPackage(
               "ai.djl..",
               "ai.fastdp",
-              "ai.fastdp.hook..",
+              "ai.fastdp.internal.hook..",
               "ai.fastdp.kernel..",
               "ai.fastdp.optim..");
 

@@ -3,7 +3,7 @@ package ai.fastdp.mechanism;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
-import ai.fastdp.kernel.SumKernels;
+import ai.fastdp.internal.kernel.SumKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.nio.ByteBuffer;
 

@@ -4,7 +4,7 @@ package ai.fastdp.mechanism;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import ai.fastdp.kernel.SumKernels;
+import ai.fastdp.internal.kernel.SumKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.nio.LongBuffer;
 

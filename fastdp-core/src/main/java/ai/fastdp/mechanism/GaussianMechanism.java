@@ -5,7 +5,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import ai.fastdp.kernel.SumKernels;
+import ai.fastdp.internal.kernel.SumKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 import java.nio.ByteBuffer;
 

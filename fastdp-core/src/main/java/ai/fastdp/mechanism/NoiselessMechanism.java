@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.mechanism;
 
-import ai.fastdp.kernel.SumKernels;
+import ai.fastdp.internal.kernel.SumKernels;
 import ai.fastdp.kernel.TorchScriptModule;
 
 /**

@@ -10,7 +10,7 @@ import ai.djl.nn.Parameter;
 import ai.djl.nn.norm.BatchNorm;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
-import ai.fastdp.djl.HiddenField;
+import ai.fastdp.internal.djl.HiddenField;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;

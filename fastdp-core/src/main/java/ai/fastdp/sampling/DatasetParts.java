@@ -8,7 +8,7 @@ import ai.djl.training.dataset.RandomAccessDataset;
 import ai.djl.translate.Batchifier;
 import ai.djl.translate.PaddingStackBatchifier;
 import ai.djl.translate.Pipeline;
-import ai.fastdp.djl.HiddenField;
+import ai.fastdp.internal.djl.HiddenField;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 

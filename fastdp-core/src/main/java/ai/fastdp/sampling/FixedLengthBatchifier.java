@@ -8,7 +8,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.translate.Batchifier;
 import ai.djl.translate.PaddingStackBatchifier;
 import ai.djl.translate.SimplePaddingStackBatchifier;
-import ai.fastdp.hook.SampleAxis;
+import ai.fastdp.internal.hook.SampleAxis;
 import java.util.ArrayList;
 import java.util.List;
 

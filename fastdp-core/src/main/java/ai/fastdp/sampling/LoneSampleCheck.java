@@ -7,7 +7,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.dataset.Batch;
-import ai.fastdp.hook.SampleAxis;
+import ai.fastdp.internal.hook.SampleAxis;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Collections;

@@ -3,8 +3,8 @@ package ai.fastdp.sampling;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.fastdp.hook.SampleAxis;
-import ai.fastdp.kernel.FloatType;
+import ai.fastdp.internal.hook.SampleAxis;
+import ai.fastdp.internal.kernel.FloatType;
 import java.util.List;
 
 /** How an array of samples that were loaded in other company compares with the first one. */

@@ -7,7 +7,7 @@ import ai.djl.training.dataset.Batch;
 import ai.djl.training.dataset.RandomAccessDataset;
 import ai.djl.training.dataset.Sampler;
 import ai.djl.translate.TranslateException;
-import ai.fastdp.hook.SampleAxis;
+import ai.fastdp.internal.hook.SampleAxis;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Iterator;

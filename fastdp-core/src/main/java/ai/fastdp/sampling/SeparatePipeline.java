@@ -4,7 +4,7 @@ package ai.fastdp.sampling;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.translate.Pipeline;
-import ai.fastdp.hook.SampleAxis;
+import ai.fastdp.internal.hook.SampleAxis;
 import java.util.ArrayList;
 import java.util.List;
 

@@ -4,8 +4,8 @@ package ai.fastdp.validation;
 import ai.djl.nn.Block;
 import ai.djl.nn.norm.BatchNorm;
 import ai.djl.nn.norm.GhostBatchNorm;
-import ai.fastdp.hook.BlockReplacer;
-import ai.fastdp.hook.HookedModel.Located;
+import ai.fastdp.internal.hook.BlockReplacer;
+import ai.fastdp.internal.hook.HookedModel.Located;
 import ai.fastdp.nn.GroupNorm;
 
 /** What to do about a BatchNorm: what is advised works when it is done. */

@@ -2,7 +2,7 @@
 package ai.fastdp.validation;
 
 import ai.djl.nn.norm.BatchNorm;
-import ai.fastdp.djl.HiddenField;
+import ai.fastdp.internal.djl.HiddenField;
 
 /** Reads the settings that DJL's BatchNorm was built with and has no getters for. */
 final class BatchNormTraits {

@@ -3,8 +3,8 @@ package ai.fastdp.validation;
 
 import ai.djl.nn.Block;
 import ai.djl.nn.Parameter;
-import ai.fastdp.hook.HookedModel;
-import ai.fastdp.hook.HookedModel.Located;
+import ai.fastdp.internal.hook.HookedModel;
+import ai.fastdp.internal.hook.HookedModel.Located;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;

@@ -9,7 +9,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.fastdp.KernelsFixture;
-import ai.fastdp.ghost.PerSampleGradients;
+import ai.fastdp.internal.ghost.PerSampleGradients;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;

@@ -37,7 +37,8 @@ class ArchitectureTest {
           .resideInAPackage("ai.fastdp.optim")
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage("ai.fastdp.ghost", "ai.fastdp.hook", "ai.fastdp.clipping")
+          .resideInAnyPackage(
+              "ai.fastdp.internal.ghost", "ai.fastdp.internal.hook", "ai.fastdp.clipping")
           .orShould()
           .dependOnClassesThat()
           .haveSimpleName("ClippedGradientSum");

@@ -9,7 +9,7 @@ import ai.djl.training.ParameterStore;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.Batch;
 import ai.djl.translate.TranslateException;
-import ai.fastdp.PerSampleLoss;
+import ai.fastdp.loss.PerSampleLoss;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 

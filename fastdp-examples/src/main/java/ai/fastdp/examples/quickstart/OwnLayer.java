@@ -16,10 +16,10 @@ import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
 import ai.fastdp.PrivacyEngine;
-import ai.fastdp.PrivacyPlan;
 import ai.fastdp.PrivateTrainer;
 import ai.fastdp.accounting.accountant.PrivacyBudget;
 import ai.fastdp.optim.DpAdamW;
+import ai.fastdp.plan.PrivacyPlan;
 import ai.fastdp.rule.GhostRule;
 import ai.fastdp.sampling.PrivateBatch;
 

@@ -12,10 +12,10 @@ import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
 import ai.djl.training.dataset.ArrayDataset;
 import ai.fastdp.PrivacyEngine;
-import ai.fastdp.PrivacyPlan;
 import ai.fastdp.PrivateTrainer;
 import ai.fastdp.accounting.accountant.PrivacyBudget;
 import ai.fastdp.optim.DpAdamW;
+import ai.fastdp.plan.PrivacyPlan;
 import ai.fastdp.sampling.PrivateBatch;
 
 /** Trains a classifier on a table in which every row belongs to one person. */

@@ -9,8 +9,8 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.dataset.Batch;
 import ai.djl.translate.TranslateException;
-import ai.fastdp.PerSampleLoss;
 import ai.fastdp.examples.training.Score;
+import ai.fastdp.loss.PerSampleLoss;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.examples.training;
 
-import ai.fastdp.PrivacyPlan;
+import ai.fastdp.plan.PrivacyPlan;
 import java.util.List;
 import java.util.Locale;
 

@@ -4,7 +4,7 @@ package ai.fastdp.examples.training;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.training.loss.Loss;
-import ai.fastdp.PerSampleLoss;
+import ai.fastdp.loss.PerSampleLoss;
 
 /**
  * The loss of private training averaged over the batch: the form in which DJL's trainer takes it.

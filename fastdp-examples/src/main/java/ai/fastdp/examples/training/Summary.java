@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 package ai.fastdp.examples.training;
 
-import ai.fastdp.PrivacyPlan;
+import ai.fastdp.plan.PrivacyPlan;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import java.io.IOException;

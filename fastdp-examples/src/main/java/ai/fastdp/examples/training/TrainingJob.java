@@ -4,7 +4,7 @@ package ai.fastdp.examples.training;
 import ai.djl.Model;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.dataset.RandomAccessDataset;
-import ai.fastdp.PerSampleLoss;
+import ai.fastdp.loss.PerSampleLoss;
 
 /**
  * A model and what it learns from.

@@ -1,6 +1,0 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-/** Watches the layers of a DJL model during a forward pass without changing the model's code. */
-@NullMarked
-package ai.fastdp.hook;
-
-import org.jspecify.annotations.NullMarked;

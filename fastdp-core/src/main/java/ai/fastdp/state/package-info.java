@@ -1,6 +1,0 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-/** Reads, compares and puts back what the Java objects that a model reaches hold. */
-@NullMarked
-package ai.fastdp.state;
-
-import org.jspecify.annotations.NullMarked;
