@@ -22,7 +22,6 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,19 +34,20 @@ import org.junit.jupiter.params.provider.EnumSource;
 final class AbandonedBatchTest {
   private static final int SAMPLES = SmallRun.SAMPLES;
 
-  private final AtomicInteger failures = new AtomicInteger();
   private final Model model =
       OneStep.model(
           new Wiring(
                   (call, x) -> {
-                    if (call.training() && failures.getAndDecrement() > 0) {
-                      throw new IllegalStateException("out of memory (test)");
+                    if (call.training()) {
+                      PlannedFailures.pass();
                     }
                     return call.run("a", x);
                   })
               .part("a", Recipe.linear(3), 5));
 
   AbandonedBatchTest() {
+    PlannedFailures.ofPasses(0);
+    PlannedFailures.ofLosses(0);
     model.getBlock().initialize(model.getNDManager(), DataType.FLOAT32, new Shape(1, 5));
   }
 
@@ -160,12 +160,9 @@ final class AbandonedBatchTest {
   @ParameterizedTest
   @EnumSource(Failing.class)
   void loop_exceptionCaught_sameSamplesAreTrainedInTheEnd(Failing where) throws Exception {
-    AtomicInteger losses = new AtomicInteger();
     PerSampleLoss loss =
         (labels, predictions) -> {
-          if (losses.getAndDecrement() > 0) {
-            throw new IllegalStateException("out of memory (test)");
-          }
+          PlannedFailures.loss();
           return new SquaredError().evaluate(labels, predictions);
         };
     try (PrivateTrainer trainer =
@@ -175,7 +172,11 @@ final class AbandonedBatchTest {
       for (int step = 2; step <= 4; step++) {
         List<Long> drawn = IndexedRows.samples(first(trainer, IndexedRows.of(SAMPLES)));
         if (!drawn.isEmpty()) {
-          (where == Failing.LOSS ? losses : failures).set(1);
+          if (where == Failing.LOSS) {
+            PlannedFailures.ofLosses(1);
+          } else {
+            PlannedFailures.ofPasses(1);
+          }
           assertThatThrownBy(() -> trainStep(trainer)).hasMessage("out of memory (test)");
         }
         assertThat(trainStep(trainer).subList(0, drawn.size())).isEqualTo(drawn);
@@ -288,13 +289,13 @@ final class AbandonedBatchTest {
     // The model's exception in the check depends on what is in the batch, as out of memory does.
     PrivacyEngine engine = builder(4, 100).optSelfCheck(true).build();
     for (int i = 0; i < 3; i++) {
-      failures.set(1);
+      PlannedFailures.ofPasses(1);
       try (PrivateTrainer trainer = engine.attach(model, new CapturingOptimizer())) {
         PrivateBatch batch = first(trainer, IndexedRows.of(SAMPLES + i));
         assertThatThrownBy(() -> trainer.trainBatch(batch)).hasMessage("out of memory (test)");
       }
     }
-    failures.set(0);
+    PlannedFailures.ofPasses(0);
     try (PrivateTrainer trainer = engine.attach(model, new CapturingOptimizer())) {
       trainStep(trainer);
       assertThatThrownBy(() -> trainStep(trainer))
@@ -307,7 +308,7 @@ final class AbandonedBatchTest {
   @Test
   void close_failedBatchesOnOneLedgerFile_areCharged(@TempDir Path directory) throws Exception {
     for (int i = 0; i < 3; i++) {
-      failures.set(1);
+      PlannedFailures.ofPasses(1);
       PrivacyEngine engine =
           builder(4, 100).optSelfCheck(true).optLedger(directory.resolve("ledger")).build();
       try (PrivateTrainer trainer = engine.attach(model, new CapturingOptimizer())) {
@@ -316,7 +317,7 @@ final class AbandonedBatchTest {
         assertThatThrownBy(() -> trainer.trainBatch(batch)).hasMessage("out of memory (test)");
       }
     }
-    failures.set(0);
+    PlannedFailures.ofPasses(0);
     model.close();
   }
 
